@@ -1,0 +1,46 @@
+package registry
+
+import "slices"
+
+// Channel names the way a request came in.
+type Channel string
+
+// Channels.
+const (
+	ChannelREST Channel = "rest"
+	ChannelSOAP Channel = "soap"
+	ChannelJob  Channel = "job"
+)
+
+// Caller is who asks, as established by the transport's authentication. The
+// rooms believe it; only portal and soap (and jobs) make one.
+type Caller struct {
+	Channel   Channel
+	RequestID string // X-Request-ID of REST, message id of X-Road
+
+	// ClientID and ClientName name the information system (MIS, portal).
+	ClientID   ID
+	ClientName string
+	Scopes     []string
+
+	// EmployeeID, PartyID and LegalEntityID are set when the system acts for an employee.
+	EmployeeID    ID
+	PartyID       ID
+	LegalEntityID ID
+
+	// XRoad is INSTANCE/CLASS/MEMBER/SUBSYSTEM of a Trembita client.
+	XRoad string
+	// UserID is the X-Road userId as given; it is recorded hashed, never plain.
+	UserID string
+}
+
+// Allows reports whether the caller's token holds the scope.
+func (c Caller) Allows(scope string) bool { return slices.Contains(c.Scopes, scope) }
+
+// Require answers the eHealth refusal when the scope is missing.
+func (c Caller) Require(scope string) error {
+	if c.Allows(scope) {
+		return nil
+	}
+	return Errorf(CodeForbidden, "Your scope does not allow to access this resource. Missing allowances: %s", scope)
+}

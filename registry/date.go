@@ -46,7 +46,9 @@ func (d Date) Time() time.Time { return time.Date(d.Year, d.Month, d.Day, 0, 0, 
 func (d Date) Before(o Date) bool { return d.Time().Before(o.Time()) }
 
 // AddDate adds years, months and days as time.AddDate does.
-func (d Date) AddDate(years, months, days int) Date { return DateOf(d.Time().AddDate(years, months, days)) }
+func (d Date) AddDate(years, months, days int) Date {
+	return DateOf(d.Time().AddDate(years, months, days))
+}
 
 // YearsAt is the number of full years from d (a birth date) to the day on. A
 // person born on 29 February comes of age on 1 March of a common year.

@@ -1,0 +1,392 @@
+// Package jcs reads JSON strictly and writes it in the canonical form of
+// RFC 8785 (JSON Canonicalization Scheme).
+//
+// It refuses what two readers could understand differently: duplicate member
+// names, invalid UTF-8, lone surrogates, trailing bytes, numbers beyond the
+// range of IEEE 754 double precision, nesting deeper than [MaxDepth]. Signed
+// documents are compared in this form, audit entries are stored in it.
+package jcs
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Limits of what is read.
+const (
+	MaxDepth = 64
+	MaxSize  = 16 << 20 // bytes
+)
+
+// ParseError tells where a text stops being acceptable JSON.
+type ParseError struct {
+	Offset int64 // in bytes, from the beginning
+	Reason string
+}
+
+// Error implements error.
+func (e *ParseError) Error() string {
+	return fmt.Sprintf("JSON, byte %d: %s", e.Offset, e.Reason)
+}
+
+// Parse reads one JSON text into nil, bool, json.Number, string, []any and
+// map[string]any.
+func Parse(src []byte) (any, error) {
+	if len(src) > MaxSize {
+		return nil, &ParseError{int64(len(src)), "larger than 16 MiB"}
+	}
+	if i := invalidUTF8(src); i >= 0 {
+		return nil, &ParseError{int64(i), "not valid UTF-8"}
+	}
+	if off := loneSurrogate(src); off >= 0 {
+		return nil, &ParseError{int64(off), "lone surrogate in a string"}
+	}
+	d := json.NewDecoder(bytes.NewReader(src))
+	d.UseNumber()
+	p := parser{d: d}
+	v, err := p.value(0)
+	if err != nil {
+		return nil, p.wrap(err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, &ParseError{d.InputOffset(), "bytes after the JSON text"}
+	}
+	return v, nil
+}
+
+type parser struct{ d *json.Decoder }
+
+func (p *parser) wrap(err error) error {
+	var pe *ParseError
+	if errors.As(err, &pe) {
+		return pe
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &ParseError{p.d.InputOffset(), "unexpected end"}
+	}
+	return &ParseError{p.d.InputOffset(), "syntax error"}
+}
+
+func (p *parser) fail(reason string) error { return &ParseError{p.d.InputOffset(), reason} }
+
+func (p *parser) value(depth int) (any, error) {
+	if depth > MaxDepth {
+		return nil, p.fail("nested too deeply")
+	}
+	t, err := p.d.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := t.(type) {
+	case json.Delim:
+		if t == '[' {
+			list := []any{}
+			for p.d.More() {
+				v, err := p.value(depth + 1)
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, v)
+			}
+			_, err := p.d.Token()
+			return list, err
+		}
+		object := map[string]any{}
+		for p.d.More() {
+			k, err := p.d.Token()
+			if err != nil {
+				return nil, err
+			}
+			name := k.(string)
+			if _, twice := object[name]; twice {
+				return nil, p.fail("member name stands twice in one object")
+			}
+			v, err := p.value(depth + 1)
+			if err != nil {
+				return nil, err
+			}
+			object[name] = v
+		}
+		_, err := p.d.Token()
+		return object, err
+	case json.Number:
+		if f, err := t.Float64(); err != nil || math.IsInf(f, 0) {
+			return nil, p.fail("number out of range")
+		}
+		return t, nil
+	default:
+		return t, nil
+	}
+}
+
+func invalidUTF8(src []byte) int {
+	for i := 0; i < len(src); {
+		r, n := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+// loneSurrogate looks for \uD800–\uDFFF escapes without their other half:
+// encoding/json would replace them silently and two texts would become one.
+func loneSurrogate(src []byte) int {
+	for i := 0; i < len(src); i++ {
+		if src[i] != '\\' {
+			continue
+		}
+		i++
+		if i >= len(src) || src[i] != 'u' {
+			continue
+		}
+		r := hex4(src, i+1)
+		switch {
+		case r >= 0xdc00 && r <= 0xdfff:
+			return i - 1
+		case r >= 0xd800 && r <= 0xdbff:
+			low := -1
+			if i+6 < len(src) && src[i+5] == '\\' && src[i+6] == 'u' {
+				low = hex4(src, i+7)
+			}
+			if low < 0xdc00 || low > 0xdfff {
+				return i - 1
+			}
+			i += 10
+		default:
+			i += 4
+		}
+	}
+	return -1
+}
+
+func hex4(src []byte, i int) int {
+	if i+4 > len(src) {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(src[i:i+4]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return int(n)
+}
+
+// Canonicalize gives the RFC 8785 form of a JSON text.
+func Canonicalize(src []byte) ([]byte, error) {
+	v, err := Parse(src)
+	if err != nil {
+		return nil, err
+	}
+	return Encode(v)
+}
+
+// Marshal encodes any Go value as encoding/json would and gives its canonical form.
+func Marshal(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return Canonicalize(b)
+}
+
+// Encode writes what Parse returns in canonical form.
+func Encode(v any) ([]byte, error) {
+	return appendValue(make([]byte, 0, 512), v)
+}
+
+func appendValue(b []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "null"...), nil
+	case bool:
+		return strconv.AppendBool(b, v), nil
+	case string:
+		return appendString(b, v), nil
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil {
+			return nil, fmt.Errorf("encoding a number: %w", err)
+		}
+		return appendNumber(b, f)
+	case []any:
+		b = append(b, '[')
+		for i, e := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			var err error
+			if b, err = appendValue(b, e); err != nil {
+				return nil, err
+			}
+		}
+		return append(b, ']'), nil
+	case map[string]any:
+		names := make([]string, 0, len(v))
+		for k := range v {
+			names = append(names, k)
+		}
+		slices.SortFunc(names, compareUTF16)
+		b = append(b, '{')
+		for i, k := range names {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(b, k)
+			b = append(b, ':')
+			var err error
+			if b, err = appendValue(b, v[k]); err != nil {
+				return nil, err
+			}
+		}
+		return append(b, '}'), nil
+	}
+	return nil, fmt.Errorf("encoding %T: not a JSON value", v)
+}
+
+// compareUTF16 orders names by UTF-16 code units (RFC 8785, 3.2.3), which
+// differs from byte order only beyond the basic multilingual plane.
+func compareUTF16(a, b string) int {
+	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+}
+
+func appendString(b []byte, s string) []byte {
+	const hexDigits = "0123456789abcdef"
+	b = append(b, '"')
+	for _, r := range s {
+		switch r {
+		case '"', '\\':
+			b = append(b, '\\', byte(r))
+		case '\b':
+			b = append(b, '\\', 'b')
+		case '\f':
+			b = append(b, '\\', 'f')
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			if r < 0x20 {
+				b = append(b, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
+			} else {
+				b = utf8.AppendRune(b, r)
+			}
+		}
+	}
+	return append(b, '"')
+}
+
+// appendNumber writes a double as ECMAScript's Number::toString does (RFC 8785, 3.2.2.3).
+func appendNumber(b []byte, f float64) ([]byte, error) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return nil, errors.New("encoding a number: not finite")
+	}
+	if f == 0 {
+		return append(b, '0'), nil // also minus zero
+	}
+	abs := math.Abs(f)
+	if abs >= 1e-6 && abs < 1e21 {
+		return strconv.AppendFloat(b, f, 'f', -1, 64), nil
+	}
+	s := strconv.FormatFloat(f, 'e', -1, 64)
+	mantissa, exp, _ := strings.Cut(s, "e")
+	sign := exp[:1]
+	digits := strings.TrimLeft(exp[1:], "0")
+	return append(b, mantissa+"e"+sign+digits...), nil
+}
+
+// Diff lists the JSON pointers (RFC 6901) at which two parsed texts differ, in
+// document order of names, at most limit of them. A member that one side lacks
+// is named by its own pointer. Values are never shown.
+func Diff(a, b any, limit int) []string {
+	d := differ{limit: limit}
+	d.walk("", a, b)
+	return d.out
+}
+
+type differ struct {
+	out   []string
+	limit int
+}
+
+func (d *differ) add(ptr string) {
+	if len(d.out) < d.limit {
+		d.out = append(d.out, ptr)
+	}
+}
+
+func (d *differ) walk(ptr string, a, b any) {
+	switch av := a.(type) {
+	case map[string]any:
+		bv, ok := b.(map[string]any)
+		if !ok {
+			d.add(ptr)
+			return
+		}
+		names := make([]string, 0, len(av)+len(bv))
+		for k := range av {
+			names = append(names, k)
+		}
+		for k := range bv {
+			if _, both := av[k]; !both {
+				names = append(names, k)
+			}
+		}
+		slices.SortFunc(names, compareUTF16)
+		for _, k := range names {
+			sub := ptr + "/" + strings.ReplaceAll(strings.ReplaceAll(k, "~", "~0"), "/", "~1")
+			x, inA := av[k]
+			y, inB := bv[k]
+			if inA && inB {
+				d.walk(sub, x, y)
+			} else {
+				d.add(sub)
+			}
+		}
+	case []any:
+		bv, ok := b.([]any)
+		if !ok {
+			d.add(ptr)
+			return
+		}
+		for i := range max(len(av), len(bv)) {
+			sub := ptr + "/" + strconv.Itoa(i)
+			if i < len(av) && i < len(bv) {
+				d.walk(sub, av[i], bv[i])
+			} else {
+				d.add(sub)
+			}
+		}
+	case json.Number:
+		bn, ok := b.(json.Number)
+		if !ok {
+			d.add(ptr)
+			return
+		}
+		x, errX := av.Float64()
+		y, errY := bn.Float64()
+		if errX != nil || errY != nil || x != y {
+			d.add(ptr)
+		}
+	default:
+		switch b.(type) {
+		case map[string]any, []any, json.Number:
+			d.add(ptr)
+		default:
+			if a != b {
+				d.add(ptr)
+			}
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package jcs_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mist/registry/jcs"
+)
+
+// The object of RFC 8785, 3.2.2 and its canonical form of 3.2.4.
+func TestRFC8785Example(t *testing.T) {
+	in := `{
+  "numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
+  "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
+  "literals": [null, true, false]
+}`
+	want := `{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}`
+	got, err := jcs.Canonicalize([]byte(in))
+	require.NoError(t, err)
+	require.Equal(t, want, string(got))
+}
+
+// Sorting by UTF-16 code units, RFC 8785 3.2.3.
+func TestNamesSortByUTF16(t *testing.T) {
+	in := `{"\u20ac":1,"\r":2,"\ufb33":3,"1":4,"\ud83d\ude00":5,"\u0080":6,"\u00f6":7}`
+	got, err := jcs.Canonicalize([]byte(in))
+	require.NoError(t, err)
+	require.Equal(t, "{\"\\r\":2,\"1\":4,\"\u0080\":6,\"ö\":7,\"€\":1,\"😀\":5,\"\ufb33\":3}", string(got))
+}
+
+// Numbers of RFC 8785, appendix B.
+func TestNumbers(t *testing.T) {
+	for in, want := range map[string]string{
+		"-0":                       "0",
+		"5e-324":                   "5e-324",
+		"-1.7976931348623157e+308": "-1.7976931348623157e+308",
+		"9007199254740992":         "9007199254740992",
+		"295147905179352830000":    "295147905179352830000",
+		"1e21":                     "1e+21",
+		"999999999999999900000":    "999999999999999900000",
+		"0.000001":                 "0.000001",
+		"0.0000001":                "1e-7",
+		"333333333.33333325":       "333333333.33333325",
+	} {
+		got, err := jcs.Canonicalize([]byte(in))
+		require.NoError(t, err, in)
+		require.Equal(t, want, string(got), in)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	ok := `{"a":[1,"x\ud83d\ude00"]}`
+	_, err := jcs.Parse([]byte(ok))
+	require.NoError(t, err)
+	deep := ""
+	for range 100 {
+		deep += "["
+	}
+	for name, in := range map[string]string{
+		"duplicate member":  `{"a":1,"\u0061":2}`,
+		"trailing bytes":    ok + "x",
+		"second text":       ok + ok,
+		"lone surrogate":    `"\ud83d"`,
+		"reversed pair":     `"\ude00\ud83d"`,
+		"invalid UTF-8":     "\"\xff\"",
+		"number too large":  `1e999`,
+		"too deep":          deep,
+		"empty":             ``,
+		"unfinished":        `{"a":`,
+		"unquoted":          `{a:1}`,
+		"trailing comma":    `[1,]`,
+		"control character": "\"\x01\"",
+		"NaN":               `NaN`,
+	} {
+		_, err := jcs.Parse([]byte(in))
+		var pe *jcs.ParseError
+		require.ErrorAs(t, err, &pe, name)
+	}
+}
+
+func TestDiffNamesPointersNotValues(t *testing.T) {
+	a, _ := jcs.Parse([]byte(`{"p":{"x":1,"y/z":[1,2]},"same":"v","n":1.0}`))
+	b, _ := jcs.Parse([]byte(`{"p":{"x":2,"y/z":[1]},"same":"v","n":1,"extra":null}`))
+	require.Equal(t, []string{"/extra", "/p/x", "/p/y~1z/1"}, jcs.Diff(a, b, 10))
+	require.Equal(t, []string{"/extra"}, jcs.Diff(a, b, 1))
+	require.Empty(t, jcs.Diff(a, a, 10))
+}
+
+func FuzzCanonicalize(f *testing.F) {
+	for _, s := range []string{`{"a":[1,2.5e3,"x"],"б":null}`, `"\ud83d\ude00"`, `[[[]]]`, `-0.1e-7`, `{"a":1,"a":2}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		once, err := jcs.Canonicalize(in)
+		if err != nil {
+			return
+		}
+		require.True(t, json.Valid(once))
+		twice, err := jcs.Canonicalize(once)
+		require.NoError(t, err)
+		require.Equal(t, string(once), string(twice))
+		a, err := jcs.Parse(in)
+		require.NoError(t, err)
+		b, err := jcs.Parse(once)
+		require.NoError(t, err)
+		require.Empty(t, jcs.Diff(a, b, 5))
+	})
+}

@@ -1,0 +1,179 @@
+package facts
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strings"
+	"time"
+)
+
+// Source is random access to immutable bytes. *bytes.Reader, *strings.Reader
+// and *io.SectionReader satisfy it; wrap an *os.File in io.NewSectionReader.
+type Source interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// Bytes makes a Source of b, which must not change afterwards.
+func Bytes(b []byte) Source { return bytes.NewReader(b) }
+
+// ReadAll reads a source of at most limit bytes.
+func ReadAll(s Source, limit int64) ([]byte, error) {
+	if s.Size() > limit {
+		return nil, ErrTooLarge
+	}
+	b := make([]byte, s.Size())
+	if _, err := io.ReadFull(io.NewSectionReader(s, 0, s.Size()), b); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// ErrTooLarge is returned for input above a limit.
+var ErrTooLarge = errors.New("input is larger than the limit")
+
+// ErrNotThisFormat is returned by a reader when the bytes are not its format
+// at all (as against being a broken document of that format).
+var ErrNotThisFormat = errors.New("not a document of this format")
+
+// Environment is what a reader may use besides the document itself.
+// Readers do no network and no file access.
+type Environment struct {
+	// Content holds detached content by reference URI or file name; the
+	// empty name is "the" detached object when there is only one.
+	Content map[string]Source
+	// Certificates looks up certificates (DER) known locally; may be nil.
+	// Readers try what is embedded in the document first.
+	Certificates func(CertificateRef) [][]byte
+	Limits       Limits
+}
+
+// CertificateRef describes a certificate a signature refers to. Empty fields
+// are not known. Any match is a candidate only; the reader decides by digest.
+type CertificateRef struct {
+	Issuer  []byte // DER Name
+	Serial  []byte // DER INTEGER content octets
+	KeyID   []byte // subjectKeyIdentifier
+	Digests []Digest
+}
+
+// Digest is a digest value and the name of its algorithm (package algo).
+type Digest struct {
+	Algorithm string
+	Value     []byte
+}
+
+// Limits bound the work on one document. Zero fields take DefaultLimits.
+type Limits struct {
+	Document   int64 // bytes of a document held in memory
+	Signatures int   // signatures in one document
+	Depth      int   // nesting of signed content
+	References int   // references of one signature
+	Hashed     int64 // bytes hashed in all
+}
+
+// DefaultLimits are generous for clinical documents and small for a server.
+var DefaultLimits = Limits{
+	Document:   256 << 20,
+	Signatures: 64,
+	Depth:      8,
+	References: 512,
+	Hashed:     2 << 30,
+}
+
+// OrDefault fills zero fields.
+func (l Limits) OrDefault() Limits {
+	if l.Document == 0 {
+		l.Document = DefaultLimits.Document
+	}
+	if l.Signatures == 0 {
+		l.Signatures = DefaultLimits.Signatures
+	}
+	if l.Depth == 0 {
+		l.Depth = DefaultLimits.Depth
+	}
+	if l.References == 0 {
+		l.References = DefaultLimits.References
+	}
+	if l.Hashed == 0 {
+		l.Hashed = DefaultLimits.Hashed
+	}
+	return l
+}
+
+// Octets are the exact bytes a reader hashed for one scope, in the order of
+// Signature.Scopes. Open returns them from the start each time.
+type Octets struct {
+	Open   func() (io.ReadCloser, error)
+	Size   int64
+	SHA256 [32]byte // computed in the same pass as the signed digest
+}
+
+// OctetsOf makes Octets of bytes that must not change afterwards.
+func OctetsOf(b []byte) Octets {
+	return Octets{
+		Open:   func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil },
+		Size:   int64(len(b)),
+		SHA256: sha256.Sum256(b),
+	}
+}
+
+// Reading is what a container reader returns: facts about the signatures,
+// the octets behind each scope, and raw material that the verifier parses,
+// checks and adds to the facts (certificates, revocation data, tokens).
+type Reading struct {
+	Format        string
+	Container     *Container
+	Signatures    []Signature
+	Octets        map[string][]Octets // by Signature.ID, parallel to its Scopes
+	Certificates  []Encoded
+	Revocations   []Encoded
+	Tokens        []Token
+	UnsignedParts []string
+	Problems      []Problem
+}
+
+// Encoded is a certificate, a CRL or an OCSP response as found.
+type Encoded struct {
+	Kind      string // "" for certificates, KindOCSP or KindCRL
+	DER       []byte // OCSP: OCSPResponse or BasicOCSPResponse
+	Origin    string
+	Signature string // id of the signature it was found in
+}
+
+// Token is a time-stamp token as found. Message writes the octets that the
+// token must cover (EN 319 122-1, 5.2.8, EN 319 132-1, 5.3); the verifier
+// hashes them with the token's own algorithm. A nil Message means the data
+// could not be had, and MessageError says why.
+type Token struct {
+	DER          []byte
+	Signature    string // id of the signature it belongs to; "" for container tokens
+	Type         string
+	ArchiveType  string
+	Message      func(w io.Writer) error
+	MessageError string
+	Covers       []string // ids of signatures, certificates, revocations, earlier tokens
+	HashIndex    *bool    // of an archive v3 token
+}
+
+// ID makes a stable identifier of an object: prefix and SHA-256 of its bytes.
+// Prefixes: S signature, C certificate, R revocation, T time-stamp.
+func ID(prefix string, b []byte) string {
+	sum := sha256.Sum256(b)
+	return prefix + "-" + strings.ToUpper(hex.EncodeToString(sum[:]))
+}
+
+// Time normalises t for the facts: UTC, whole seconds.
+func Time(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
+
+// TimePtr is Time for optional fields; the zero time gives nil.
+func TimePtr(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	u := Time(t)
+	return &u
+}

@@ -1,0 +1,138 @@
+package declaration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html/template"
+
+	"mist/registry"
+	"mist/registry/jcs"
+	"mist/registry/patient"
+	"mist/registry/prm"
+	"mist/signature"
+)
+
+// Content is the document the doctor signs: the snapshot of everybody
+// concerned, the printed form the patient saw, the number and the seed that
+// pins the audit log's past. Field names: domain notes 1.3.
+type Content struct {
+	ID            registry.ID         `json:"id"`
+	DeclarationID registry.ID         `json:"declaration_id"`
+	Number        string              `json:"declaration_number"`
+	Status        string              `json:"status"`
+	Scope         string              `json:"scope"`
+	Channel       string              `json:"channel"`
+	StartDate     registry.Date       `json:"start_date"`
+	EndDate       registry.Date       `json:"end_date"`
+	Person        patient.Person      `json:"person"`
+	Employee      EmployeeSnapshot    `json:"employee"`
+	Division      DivisionSnapshot    `json:"division"`
+	LegalEntity   LegalEntitySnapshot `json:"legal_entity"`
+	Printout      string              `json:"content"`
+	Seed          string              `json:"seed"`
+}
+
+// EmployeeSnapshot is the doctor as of the draft.
+type EmployeeSnapshot struct {
+	ID         registry.ID   `json:"id"`
+	Position   string        `json:"position"`
+	Speciality string        `json:"speciality"`
+	Party      PartySnapshot `json:"party"`
+}
+
+// PartySnapshot is the person behind the employee.
+type PartySnapshot struct {
+	ID         registry.ID `json:"id"`
+	LastName   string      `json:"last_name"`
+	FirstName  string      `json:"first_name"`
+	SecondName string      `json:"second_name,omitempty"`
+	TaxID      string      `json:"tax_id"`
+	Email      string      `json:"email,omitempty"`
+	Phones     []prm.Phone `json:"phones,omitempty"`
+}
+
+// DivisionSnapshot is the place of service as of the draft.
+type DivisionSnapshot struct {
+	ID      registry.ID `json:"id"`
+	Name    string      `json:"name"`
+	Type    string      `json:"type"`
+	Address string      `json:"address"`
+	Phones  []prm.Phone `json:"phones,omitempty"`
+}
+
+// LegalEntitySnapshot is the provider as of the draft.
+type LegalEntitySnapshot struct {
+	ID      registry.ID     `json:"id"`
+	Name    string          `json:"name"`
+	EDRPOU  registry.EDRPOU `json:"edrpou"`
+	Type    string          `json:"type"`
+	Address string          `json:"address"`
+	Licence prm.Licence     `json:"licenses"`
+}
+
+// newContent takes the snapshot. Status and patient_signed already have the
+// values they must have in the signed document.
+func newContent(p patient.Person, e prm.Employee, d prm.Division, l prm.LegalEntity) Content {
+	p.PatientSigned = true
+	return Content{
+		Status: statusDocApproved, Scope: ScopeFamilyDoctor, Channel: ChannelMIS,
+		Person: p,
+		Employee: EmployeeSnapshot{ID: e.ID, Position: e.Position, Speciality: e.Speciality, Party: PartySnapshot{
+			ID: e.Party.ID, LastName: e.Party.LastName, FirstName: e.Party.FirstName, SecondName: e.Party.SecondName,
+			TaxID: e.Party.TaxID, Email: e.Party.Email, Phones: e.Party.Phones,
+		}},
+		Division:    DivisionSnapshot{ID: d.ID, Name: d.Name, Type: d.Type, Address: d.Address, Phones: d.Phones},
+		LegalEntity: LegalEntitySnapshot{ID: l.ID, Name: l.Name, EDRPOU: l.EDRPOU, Type: l.Type, Address: l.Address, Licence: l.Licence},
+	}
+}
+
+// ToBeSigned gives the exact bytes to sign: RFC 8785 form.
+func (c Content) ToBeSigned() ([]byte, error) { return jcs.Marshal(c) }
+
+// DecodeContent reads a signed document. It takes only bytes that the verifier
+// released, and refuses unknown members.
+func DecodeContent(signed signature.SignedBytes) (Content, error) {
+	b, err := signed.Bytes()
+	if err != nil {
+		return Content{}, fmt.Errorf("reading the signed document: %w", err)
+	}
+	return decodeContent(b)
+}
+
+func decodeContent(b []byte) (Content, error) {
+	if _, err := jcs.Parse(b); err != nil {
+		return Content{}, registry.Errorf(registry.CodeMalformed, "signed content is not acceptable JSON").WithCause(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var c Content
+	if err := d.Decode(&c); err != nil {
+		return Content{}, registry.Errorf(registry.CodeMalformed, "signed content is not a declaration document").WithCause(err)
+	}
+	return c, nil
+}
+
+// printout is the form the patient reads before saying yes. html/template
+// escapes every value, so names can never become markup.
+var printout = template.Must(template.New("declaration").Parse(`<!DOCTYPE html>
+<html lang="uk"><head><meta charset="utf-8"><title>Декларація {{.Number}}</title></head><body>
+<h1>Декларація про вибір лікаря, який надає первинну медичну допомогу</h1>
+<p>№ {{.Number}}, з {{.StartDate}} до {{.EndDate}}</p>
+<h2>Пацієнт</h2>
+<p>{{.Person.LastName}} {{.Person.FirstName}} {{.Person.SecondName}}, {{.Person.BirthDate}}</p>
+<h2>Лікар</h2>
+<p>{{.Employee.Party.LastName}} {{.Employee.Party.FirstName}} {{.Employee.Party.SecondName}}</p>
+<h2>Надавач медичних послуг</h2>
+<p>{{.LegalEntity.Name}}, ЄДРПОУ {{.LegalEntity.EDRPOU}}; {{.Division.Name}}, {{.Division.Address}}</p>
+<p>Підписуючи декларацію, я погоджуюся на обробку моїх персональних даних для ведення реєстру пацієнтів.</p>
+</body></html>
+`))
+
+func (c Content) render() (string, error) {
+	var b bytes.Buffer
+	if err := printout.Execute(&b, c); err != nil {
+		return "", fmt.Errorf("rendering the printed form: %w", err)
+	}
+	return b.String(), nil
+}

@@ -1,0 +1,234 @@
+package declaration
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"mist/registry"
+	"mist/registry/intake"
+	"mist/registry/jcs"
+	"mist/registry/patient"
+	"mist/registry/prm"
+	"mist/signature"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// Tx is what the kind needs of a transaction.
+type Tx interface {
+	intake.Tx
+	Person(ctx context.Context, id registry.ID) (patient.Person, error)
+	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
+	Division(ctx context.Context, id registry.ID) (prm.Division, error)
+	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
+	// NextDeclarationNumber draws from a sequence; gaps are allowed.
+	NextDeclarationNumber(ctx context.Context) (uint64, error)
+	// CountDeclarations counts active and pending declarations of all
+	// positions of the party, and its APPROVED drafts, without this person.
+	CountDeclarations(ctx context.Context, partyID, withoutPerson registry.ID) (int, error)
+	// Seed is the root hash of the newest audit checkpoint, hex.
+	Seed(ctx context.Context) (string, error)
+	// CancelDrafts supersedes open drafts of the same person, employee and legal entity.
+	CancelDrafts(ctx context.Context, kind registry.KindName, person, employee, legalEntity, except registry.ID) error
+	// ActiveDeclaration finds the person's declaration that is active or pending.
+	ActiveDeclaration(ctx context.Context, person registry.ID) (Declaration, bool, error)
+	EndDeclaration(ctx context.Context, id registry.ID, status Status, reason string, by registry.ID) error
+	InsertDeclaration(ctx context.Context, d Declaration) error
+	DeclarationByAct(ctx context.Context, act registry.ID) (Declaration, error)
+}
+
+// Kind is the declaration as an act kind.
+type Kind struct {
+	Terms  Terms
+	Source registry.Source
+}
+
+// Name implements intake.Kind.
+func (Kind) Name() registry.KindName { return Name }
+
+// Version implements intake.Kind.
+func (Kind) Version() int { return Version }
+
+// Scope implements intake.Kind: declaration_request:write, :approve, :sign, :read.
+func (Kind) Scope(step intake.Step) string { return "declaration_request:" + string(step) }
+
+// Input is the body of "create": {person_id, employee_id, division_id}.
+type Input struct {
+	PersonID            registry.ID `json:"person_id"`
+	EmployeeID          registry.ID `json:"employee_id"`
+	DivisionID          registry.ID `json:"division_id"`
+	AuthorizeWith       registry.ID `json:"authorize_with"`
+	ParentDeclarationID registry.ID `json:"parent_declaration_id"`
+}
+
+func decodeInput(body []byte) (Input, error) {
+	v, err := jcs.Parse(body)
+	if err != nil {
+		return Input{}, registry.Errorf(registry.CodeMalformed, "the body is not acceptable JSON").WithCause(err)
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return Input{}, field("$", "cast", "type mismatch. Expected Object")
+	}
+	var fields []registry.FieldError
+	for _, name := range []string{"person_id", "employee_id", "division_id", "authorize_with", "parent_declaration_id"} {
+		value, given := object[name]
+		text, isText := value.(string)
+		_, err := registry.ParseID(text)
+		switch optional := name == "authorize_with" || name == "parent_declaration_id"; {
+		case !given && !optional:
+			fields = append(fields, registry.FieldError{Entry: "$." + name, Rule: "required", Description: "required property " + name + " was not present"})
+		case given && (!isText || err != nil):
+			fields = append(fields, registry.FieldError{Entry: "$." + name, Rule: "format", Description: "expected a UUID"})
+		}
+		delete(object, name)
+	}
+	for name := range object {
+		fields = append(fields, registry.FieldError{Entry: "$." + name, Rule: "schema", Description: "schema does not allow additional properties"})
+	}
+	if len(fields) > 0 {
+		return Input{}, registry.Invalid(fields...)
+	}
+	var in Input
+	if err := json.Unmarshal(body, &in); err != nil {
+		return Input{}, fmt.Errorf("reading a checked body: %w", err)
+	}
+	return in, nil
+}
+
+// Draft implements intake.Kind: it takes the snapshot and checks the parties.
+func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *intake.Draft, body []byte) error {
+	in, err := decodeInput(body)
+	if err != nil {
+		return err
+	}
+	p, err := tx.Person(ctx, in.PersonID)
+	if err != nil {
+		if registry.CodeOf(err) == registry.CodeNotFound {
+			return registry.Errorf(registry.CodeNotFound, "Such person doesn't exist")
+		}
+		return err
+	}
+	e, err := tx.Employee(ctx, in.EmployeeID)
+	if registry.CodeOf(err) == registry.CodeNotFound {
+		return field("$.employee_id", "invalid", "Employee does not exist")
+	} else if err != nil {
+		return err
+	}
+	d, err := tx.Division(ctx, in.DivisionID)
+	if registry.CodeOf(err) == registry.CodeNotFound {
+		return field("$.division_id", "invalid", "Division does not exist")
+	} else if err != nil {
+		return err
+	}
+	l, err := tx.LegalEntity(ctx, caller.LegalEntityID)
+	if err != nil {
+		return err
+	}
+	today := registry.DateOf(k.Source.Now())
+	if err := k.Terms.checkParties(caller, p, e, d, l, today); err != nil {
+		return err
+	}
+	seq, err := tx.NextDeclarationNumber(ctx)
+	if err != nil {
+		return err
+	}
+	c := newContent(p, e, d, l)
+	c.ID, c.DeclarationID, c.Number = draft.ID, draft.ActID, Number(seq)
+	c.StartDate, c.EndDate = k.Terms.period(p.BirthDate, e.Speciality, today)
+	draft.PersonID, draft.EmployeeID, draft.PartyID, draft.DivisionID = p.ID, e.ID, e.Party.ID, d.ID
+	draft.Number = c.Number
+	draft.AuthMethod, draft.Phone = p.AuthMethod().Type, p.AuthMethod().PhoneNumber
+	if draft.Data, err = jcs.Marshal(c); err != nil {
+		return err
+	}
+	return tx.CancelDrafts(ctx, Name, p.ID, e.ID, l.ID, draft.ID)
+}
+
+// Approve implements intake.Kind: the doctor's limit, the printed form, the
+// seed and with them the exact bytes that will be signed are frozen here.
+func (k Kind) Approve(ctx context.Context, tx Tx, draft *intake.Draft) error {
+	c, err := decodeContent(draft.Data)
+	if err != nil {
+		return fmt.Errorf("reading a stored draft: %w", err)
+	}
+	count, err := tx.CountDeclarations(ctx, c.Employee.Party.ID, c.Person.ID)
+	if err != nil {
+		return err
+	}
+	if err := k.Terms.checkLimit(c.Employee.Speciality, count); err != nil {
+		return err
+	}
+	if c.Seed, err = tx.Seed(ctx); err != nil {
+		return err
+	}
+	if c.Printout, err = c.render(); err != nil {
+		return err
+	}
+	draft.ToBeSigned, err = c.ToBeSigned()
+	return err
+}
+
+// Decode implements intake.Kind: the signed bytes must be the frozen document.
+func (Kind) Decode(draft *intake.Draft, signed signature.SignedBytes) (any, error) {
+	got, err := signed.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("reading the signed document: %w", err)
+	}
+	if !bytes.Equal(got, draft.ToBeSigned) {
+		if err := intake.SameDocument(draft.ToBeSigned, got); err != nil {
+			return nil, err
+		}
+	}
+	return DecodeContent(signed)
+}
+
+// Accept implements intake.Kind: rules that depend on the moment of signing,
+// then the effects. The person's row is locked by the pipeline.
+func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, act registry.Act, content any) error {
+	c := content.(Content)
+	e, err := tx.Employee(ctx, draft.EmployeeID)
+	if err != nil {
+		return err
+	}
+	if !e.Approved() {
+		return registry.Errorf(registry.CodeForbidden, "Employee is not approved").WithReason("employee_status")
+	}
+	p, err := tx.Person(ctx, draft.PersonID)
+	if err != nil {
+		return err
+	}
+	if p.Status != patient.StatusActive {
+		return registry.Errorf(registry.CodeConflict, "Person is not active").WithReason("person_status")
+	}
+	old, found, err := tx.ActiveDeclaration(ctx, draft.PersonID)
+	if err != nil {
+		return err
+	}
+	if found {
+		if err := tx.EndDeclaration(ctx, old.ID, StatusTerminated, ReasonSuperseded, act.ID); err != nil {
+			return err
+		}
+	}
+	status, reason := StatusActive, ""
+	switch {
+	case draft.AuthMethod == "OFFLINE":
+		status, reason = StatusPendingVerification, ReasonOffline
+	case c.Person.NoTaxID || c.Person.TaxID == "":
+		status, reason = StatusPendingVerification, ReasonNoTaxID
+	}
+	return tx.InsertDeclaration(ctx, Declaration{
+		ID: act.ID, ActID: act.ID, Number: c.Number, RequestID: draft.ID,
+		PersonID: draft.PersonID, EmployeeID: draft.EmployeeID, DivisionID: draft.DivisionID, LegalEntityID: draft.LegalEntityID,
+		Scope: c.Scope, StartDate: c.StartDate, EndDate: c.EndDate, SignedAt: act.AcceptedAt,
+		Status: status, Reason: reason, Seed: c.Seed, InsertedAt: act.AcceptedAt, UpdatedAt: act.AcceptedAt,
+	})
+}
+
+// Resource implements intake.Kind: the declaration of an accepted act.
+func (Kind) Resource(ctx context.Context, tx Tx, act registry.Act) (any, error) {
+	return tx.DeclarationByAct(ctx, act.ID)
+}

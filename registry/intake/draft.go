@@ -1,0 +1,156 @@
+package intake
+
+import (
+	"context"
+	"time"
+
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/registry/jcs"
+	"mist/signature"
+)
+
+// Step names one action of a draft's life; kinds turn it into a scope.
+type Step string
+
+// Steps.
+const (
+	StepWrite   Step = "write"
+	StepRead    Step = "read"
+	StepApprove Step = "approve"
+	StepSign    Step = "sign"
+	StepReject  Step = "reject"
+)
+
+// Status of a draft.
+type Status string
+
+// Draft states: NEW → APPROVED → SIGNED; NEW|APPROVED → REJECTED, CANCELLED
+// (superseded by a newer draft), EXPIRED.
+const (
+	StatusNew       Status = "NEW"
+	StatusApproved  Status = "APPROVED"
+	StatusSigned    Status = "SIGNED"
+	StatusRejected  Status = "REJECTED"
+	StatusCancelled Status = "CANCELLED"
+	StatusExpired   Status = "EXPIRED"
+)
+
+// Draft is an act before it is signed. The server keeps the exact bytes the
+// signer must sign, so that what was shown is what is compared.
+type Draft struct {
+	ID            registry.ID
+	Kind          registry.KindName
+	Status        Status
+	StatusReason  string
+	ActID         registry.ID // allocated beforehand: it stands in the document
+	Number        string
+	PersonID      registry.ID
+	EmployeeID    registry.ID
+	PartyID       registry.ID
+	DivisionID    registry.ID
+	LegalEntityID registry.ID
+	ClientID      registry.ID
+	// Data is the kind's own snapshot (JSON). ToBeSigned is set by approve.
+	Data       []byte
+	ToBeSigned []byte
+	// AuthMethod is how the patient confirms: OTP, OFFLINE or NA; Phone for OTP.
+	AuthMethod string
+	Phone      string
+	// OTPMAC is HMAC-SHA-256(key, draft id ‖ code); the code itself is never stored.
+	OTPMAC       []byte
+	OTPTriesLeft int
+	OTPExpiresAt time.Time
+	InsertedAt   time.Time
+	UpdatedAt    time.Time
+	ExpiresAt    time.Time
+}
+
+// Open reports whether the draft can still move on by itself.
+func (d *Draft) Open() bool { return d.Status == StatusNew || d.Status == StatusApproved }
+
+// Report is a stored signature report: the judgement of one submission.
+type Report struct {
+	ID         registry.ID
+	ActID      registry.ID // zero for a refused submission
+	Container  registry.Digest
+	Digest     string // of the report itself: "sha256:…"
+	Indication string
+	Policy     string
+	Body       []byte // JSON
+	CreatedAt  time.Time
+}
+
+// Tx is what the pipeline itself needs of a transaction.
+type Tx interface {
+	InsertDraft(ctx context.Context, d Draft) error
+	// Draft reads a draft; with lock set, its row is held until commit.
+	Draft(ctx context.Context, kind registry.KindName, id registry.ID, lock bool) (Draft, error)
+	UpdateDraft(ctx context.Context, d Draft) error
+	// LockPerson and LockEmployee take the row locks that order acts of one
+	// patient and one author; always person first.
+	LockPerson(ctx context.Context, id registry.ID) error
+	LockEmployee(ctx context.Context, id registry.ID) error
+	// SignerTaxID is the identifier (РНОКПП or document number) of the employee's party.
+	SignerTaxID(ctx context.Context, employee registry.ID) (string, error)
+	ActByContainer(ctx context.Context, digest registry.Digest) (registry.Act, bool, error)
+	InsertAct(ctx context.Context, a registry.Act) error
+	InsertReport(ctx context.Context, r Report) error
+	// Audit writes the leaf of this transaction's event.
+	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
+	AuditOfAct(ctx context.Context, act registry.ID) (audit.Receipt, error)
+	// PutContainer keeps the signed container under its digest, in this transaction.
+	PutContainer(ctx context.Context, digest registry.Digest, b []byte) error
+}
+
+// Store begins and ends transactions. T is the port of the room that asks.
+type Store[T any] interface {
+	View(ctx context.Context, f func(tx T) error) error
+	Update(ctx context.Context, f func(tx T) error) error
+}
+
+// Kind is one kind of act over its own port T on a transaction.
+type Kind[T any] interface {
+	Name() registry.KindName
+	Version() int
+	// Scope names the scope a step demands.
+	Scope(step Step) string
+	// Draft fills d from the request's body after the kind's checks.
+	Draft(ctx context.Context, tx T, c registry.Caller, d *Draft, body []byte) error
+	// Approve runs the rules of approval and freezes d.ToBeSigned.
+	Approve(ctx context.Context, tx T, d *Draft) error
+	// Decode reads the document strictly; only verified bytes come here.
+	Decode(d *Draft, signed signature.SignedBytes) (any, error)
+	// Accept runs the rules of the moment and the effects, inside the act's transaction.
+	Accept(ctx context.Context, tx T, d *Draft, a registry.Act, content any) error
+	// Resource is what the caller is shown for an accepted act.
+	Resource(ctx context.Context, tx T, a registry.Act) (any, error)
+}
+
+// SameDocument compares two JSON documents in canonical form. The answer names
+// the JSON pointers that differ, never the values.
+func SameDocument(want, got []byte) error {
+	a, err := jcs.Parse(want)
+	if err != nil {
+		return registry.Errorf(registry.CodeInternal, "internal error").WithCause(err)
+	}
+	b, err := jcs.Parse(got)
+	if err != nil {
+		return registry.Errorf(registry.CodeMalformed, "signed content is not acceptable JSON").WithCause(err)
+	}
+	pointers := jcs.Diff(a, b, maxPointers)
+	if len(pointers) == 0 {
+		return nil
+	}
+	return &registry.Error{
+		Code: registry.CodeInvalid, Reason: "content_differs", Detail: "Signed content does not match the previously created content",
+		Fields: []registry.FieldError{{
+			Entry: "$.content", EntryType: "content", Rule: "invalid",
+			Description: "Signed content does not match the previously created content; the JSON pointers in params differ",
+			Params:      pointers,
+		}},
+	}
+}
+
+// maxPointers bounds an answer that lists differences.
+const maxPointers = 50

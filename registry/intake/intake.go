@@ -1,0 +1,348 @@
+// Package intake is the command service: draft, approve, sign. Every act of
+// every kind goes through the same steps, from REST and from SOAP alike.
+//
+// It trusts the transport for who the caller is, and nobody for what was
+// signed: the verifier releases bytes, the pipeline compares them with the
+// draft, the kind reads only those. Verification and the question of
+// revocation happen before a transaction begins; the audit leaf is written in
+// the act's own transaction.
+package intake
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"time"
+
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/signature"
+)
+
+// Notifier hands a one-time code to the patient, outside any transaction.
+type Notifier interface {
+	SendOTP(ctx context.Context, n OTPNotice) error
+}
+
+// OTPNotice is one code on its way. It must not be logged.
+type OTPNotice struct {
+	RequestID registry.ID
+	Phone     string
+	Code      string
+}
+
+// Limits of a draft's life.
+type Limits struct {
+	DraftTTL time.Duration // a draft that is not signed by then expires
+	OTPTTL   time.Duration
+	OTPTries int
+}
+
+// DefaultLimits: a day for a draft; codes of 15 minutes and 3 tries (domain notes 1.11).
+func DefaultLimits() Limits {
+	return Limits{DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3}
+}
+
+// Service is the pipeline for one kind.
+type Service[T Tx] struct {
+	kind     Kind[T]
+	store    Store[T]
+	verifier Verifier
+	policy   signature.Policy
+	notifier Notifier
+	source   registry.Source
+	otpKey   []byte
+	limits   Limits
+}
+
+// Config of a Service; every field is needed.
+type Config[T Tx] struct {
+	Kind     Kind[T]
+	Store    Store[T]
+	Verifier Verifier
+	Policy   signature.Policy // of the kind's signatures
+	Notifier Notifier
+	Source   registry.Source
+	OTPKey   []byte // at least 32 bytes
+	Limits   Limits
+}
+
+// New refuses to build a half-configured service.
+func New[T Tx](c Config[T]) (*Service[T], error) {
+	switch {
+	case c.Kind == nil, c.Store == nil, c.Verifier == nil, c.Notifier == nil, c.Source.Clock == nil, c.Source.Random == nil:
+		return nil, errors.New("intake: a part is missing")
+	case len(c.OTPKey) < 32:
+		return nil, errors.New("intake: the OTP key is shorter than 32 bytes")
+	case c.Limits.DraftTTL <= 0, c.Limits.OTPTTL <= 0, c.Limits.OTPTries <= 0:
+		return nil, errors.New("intake: limits must be positive")
+	}
+	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policy, c.Notifier, c.Source, c.OTPKey, c.Limits}, nil
+}
+
+// Kind names the kind served.
+func (s *Service[T]) Kind() registry.KindName { return s.kind.Name() }
+
+// Create takes a draft and, where the patient confirms by OTP, sends the code.
+func (s *Service[T]) Create(ctx context.Context, c registry.Caller, body []byte) (Draft, error) {
+	if err := c.Require(s.kind.Scope(StepWrite)); err != nil {
+		return Draft{}, err
+	}
+	now := s.source.Now()
+	var d Draft
+	var code string
+	err := s.store.Update(ctx, func(tx T) error {
+		d = Draft{
+			ID: s.source.NewID(), ActID: s.source.NewID(), Kind: s.kind.Name(), Status: StatusNew,
+			LegalEntityID: c.LegalEntityID, ClientID: c.ClientID,
+			InsertedAt: now, UpdatedAt: now, ExpiresAt: now.Add(s.limits.DraftTTL),
+		}
+		if err := s.kind.Draft(ctx, tx, c, &d, body); err != nil {
+			return err
+		}
+		if d.AuthMethod == "OTP" {
+			code = s.issueOTP(&d, now)
+		}
+		if err := tx.InsertDraft(ctx, d); err != nil {
+			return err
+		}
+		_, err := tx.Audit(ctx, s.entry(c, "draft.created", d))
+		return err
+	})
+	if err != nil {
+		return Draft{}, err
+	}
+	return d, s.send(ctx, d, code)
+}
+
+// ResendOTP issues a new code; the earlier one is void.
+func (s *Service[T]) ResendOTP(ctx context.Context, c registry.Caller, id registry.ID) (Draft, error) {
+	if err := c.Require(s.kind.Scope(StepWrite)); err != nil {
+		return Draft{}, err
+	}
+	var d Draft
+	var code string
+	err := s.store.Update(ctx, func(tx T) (err error) {
+		if d, err = s.own(ctx, tx, c, id, true); err != nil {
+			return err
+		}
+		if d.Status != StatusNew || d.AuthMethod != "OTP" {
+			return transition(d.Status)
+		}
+		code = s.issueOTP(&d, s.source.Now())
+		if err := tx.UpdateDraft(ctx, d); err != nil {
+			return err
+		}
+		_, err = tx.Audit(ctx, s.entry(c, "draft.otp_resent", d))
+		return err
+	})
+	if err != nil {
+		return Draft{}, err
+	}
+	return d, s.send(ctx, d, code)
+}
+
+// Get reads a draft of the caller's legal entity. The read is a disclosure of
+// the patient's data and commits its leaf before it answers.
+func (s *Service[T]) Get(ctx context.Context, c registry.Caller, id registry.ID) (Draft, error) {
+	if err := c.Require(s.kind.Scope(StepRead)); err != nil {
+		return Draft{}, err
+	}
+	var d Draft
+	err := s.store.Update(ctx, func(tx T) (err error) {
+		if d, err = s.own(ctx, tx, c, id, false); err != nil {
+			return err
+		}
+		_, err = tx.Audit(ctx, s.entry(c, "disclosure.draft", d))
+		return err
+	})
+	if err != nil {
+		return Draft{}, err
+	}
+	return d, nil
+}
+
+// Approve confirms the draft with the patient's code ("" for OFFLINE and NA)
+// and freezes the bytes to be signed. A wrong code costs a try, and the try is
+// kept although the action fails.
+func (s *Service[T]) Approve(ctx context.Context, c registry.Caller, id registry.ID, code string) (Draft, error) {
+	if err := c.Require(s.kind.Scope(StepApprove)); err != nil {
+		return Draft{}, err
+	}
+	now := s.source.Now()
+	var d Draft
+	var refusal error
+	err := s.store.Update(ctx, func(tx T) (err error) {
+		refusal = nil
+		if d, err = s.own(ctx, tx, c, id, true); err != nil {
+			return err
+		}
+		if expired, err := s.expire(ctx, tx, c, &d, now); err != nil || expired != nil {
+			refusal = expired
+			return err
+		}
+		if d.Status != StatusNew {
+			return transition(d.Status)
+		}
+		if d.AuthMethod == "OTP" {
+			if refusal = s.checkOTP(&d, code, now); refusal != nil {
+				if err := tx.UpdateDraft(ctx, d); err != nil {
+					return err
+				}
+				e := s.entry(c, "draft.refused", d)
+				e.Reason = registry.AsError(refusal).Reason
+				_, err := tx.Audit(ctx, e)
+				return err
+			}
+		}
+		if err := s.kind.Approve(ctx, tx, &d); err != nil {
+			return err
+		}
+		d.Status, d.UpdatedAt, d.OTPMAC = StatusApproved, now, nil
+		if err := tx.UpdateDraft(ctx, d); err != nil {
+			return err
+		}
+		_, err = tx.Audit(ctx, s.entry(c, "draft.approved", d))
+		return err
+	})
+	if err == nil {
+		err = refusal
+	}
+	if err != nil {
+		return Draft{}, err
+	}
+	return d, nil
+}
+
+// Reject ends an open draft at the clinic's wish.
+func (s *Service[T]) Reject(ctx context.Context, c registry.Caller, id registry.ID) (Draft, error) {
+	if err := c.Require(s.kind.Scope(StepReject)); err != nil {
+		return Draft{}, err
+	}
+	var d Draft
+	err := s.store.Update(ctx, func(tx T) (err error) {
+		if d, err = s.own(ctx, tx, c, id, true); err != nil {
+			return err
+		}
+		if !d.Open() {
+			return transition(d.Status)
+		}
+		d.Status, d.UpdatedAt = StatusRejected, s.source.Now()
+		if err := tx.UpdateDraft(ctx, d); err != nil {
+			return err
+		}
+		_, err = tx.Audit(ctx, s.entry(c, "draft.rejected", d))
+		return err
+	})
+	if err != nil {
+		return Draft{}, err
+	}
+	return d, nil
+}
+
+// own reads a draft and answers "not found" for another legal entity's, so
+// that ids of foreign drafts tell nothing.
+func (s *Service[T]) own(ctx context.Context, tx T, c registry.Caller, id registry.ID, lock bool) (Draft, error) {
+	d, err := tx.Draft(ctx, s.kind.Name(), id, lock)
+	if err != nil {
+		return Draft{}, err
+	}
+	if d.LegalEntityID != c.LegalEntityID {
+		return Draft{}, registry.Errorf(registry.CodeNotFound, "not found")
+	}
+	return d, nil
+}
+
+// expire turns an open draft past its time into EXPIRED; the refusal is for
+// the caller, the state change is kept.
+func (s *Service[T]) expire(ctx context.Context, tx T, c registry.Caller, d *Draft, now time.Time) (refusal, err error) {
+	if !d.Open() || now.Before(d.ExpiresAt) {
+		return nil, nil
+	}
+	d.Status, d.UpdatedAt = StatusExpired, now
+	if err := tx.UpdateDraft(ctx, *d); err != nil {
+		return nil, err
+	}
+	if _, err := tx.Audit(ctx, s.entry(c, "draft.expired", *d)); err != nil {
+		return nil, err
+	}
+	return registry.Errorf(registry.CodeConflict, "The request has expired; create a new one").WithReason("draft_expired"), nil
+}
+
+func transition(from Status) error {
+	return registry.Errorf(registry.CodeConflict, "Invalid transition").WithReason("status_" + string(from))
+}
+
+// issueOTP sets a fresh code: four digits, the first three 1–9, the last the
+// Luhn digit of the others (domain notes 1.11).
+func (s *Service[T]) issueOTP(d *Draft, now time.Time) string {
+	var code [4]byte
+	for i := 0; i < 3; {
+		// 252 = 28·9: the rest is thrown away so that each digit is equally likely.
+		if b := s.source.Bytes(1)[0]; b < 252 {
+			code[i] = '1' + b%9
+			i++
+		}
+	}
+	sum := 0
+	for i := range 3 {
+		n := int(code[2-i] - '0')
+		if i%2 == 0 {
+			if n *= 2; n > 9 {
+				n -= 9
+			}
+		}
+		sum += n
+	}
+	code[3] = '0' + byte((10-sum%10)%10)
+	d.OTPMAC = s.mac(d.ID, string(code[:]))
+	d.OTPTriesLeft, d.OTPExpiresAt, d.UpdatedAt = s.limits.OTPTries, now.Add(s.limits.OTPTTL), now
+	return string(code[:])
+}
+
+func (s *Service[T]) mac(id registry.ID, code string) []byte {
+	m := hmac.New(sha256.New, s.otpKey)
+	m.Write(id[:])
+	m.Write([]byte(code))
+	return m.Sum(nil)
+}
+
+func (s *Service[T]) checkOTP(d *Draft, code string, now time.Time) error {
+	forbid := func(reason, text string) error {
+		return registry.Errorf(registry.CodeForbidden, "%s", text).WithReason(reason)
+	}
+	switch {
+	case code == "":
+		return registry.Invalid(registry.FieldError{Entry: "$.verification_code", Rule: "required", Description: "required property verification_code was not present"})
+	case d.OTPTriesLeft <= 0:
+		return forbid("otp_exhausted", "Maximum attempts exceed; ask for a new code")
+	case now.After(d.OTPExpiresAt):
+		return forbid("otp_expired", "Verification code expired; ask for a new code")
+	}
+	d.OTPTriesLeft--
+	d.UpdatedAt = now
+	if subtle.ConstantTimeCompare(d.OTPMAC, s.mac(d.ID, code)) != 1 {
+		return forbid("otp_wrong", fmt.Sprintf("Invalid verification code; tries left: %d", d.OTPTriesLeft))
+	}
+	return nil
+}
+
+func (s *Service[T]) send(ctx context.Context, d Draft, code string) error {
+	if code == "" {
+		return nil
+	}
+	if err := s.notifier.SendOTP(ctx, OTPNotice{RequestID: d.ID, Phone: d.Phone, Code: code}); err != nil {
+		return registry.Errorf(registry.CodeUnavailable, "the code could not be sent; ask for it again").WithCause(err)
+	}
+	return nil
+}
+
+// entry begins an audit entry about a draft.
+func (s *Service[T]) entry(c registry.Caller, kind audit.Kind, d Draft) audit.Entry {
+	e := audit.Entry{Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: d.PersonID}
+	e.Act = &audit.ActRef{ID: d.ActID, Kind: string(d.Kind)}
+	return e
+}

@@ -1,0 +1,240 @@
+package intake
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/signature"
+	"mist/signature/facts"
+)
+
+// Verifier judges a signed document under a policy; *signature.Verifier is one.
+// It may ask the network (OCSP) and is therefore never called inside a
+// transaction.
+type Verifier interface {
+	Verify(ctx context.Context, in signature.Input, p signature.Policy) (*signature.Result, error)
+}
+
+// Outcome is an accepted act with what the caller is shown.
+type Outcome struct {
+	Act      registry.Act
+	Resource any
+	Receipt  audit.Receipt
+	// Repeated tells that the same container had been accepted before.
+	Repeated bool
+}
+
+// Sign submits the signed container of an approved draft (walk W1). The same
+// container again gives the same answer; a refused one leaves only its audit
+// entry and report.
+func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (Outcome, error) {
+	if err := c.Require(s.kind.Scope(StepSign)); err != nil {
+		return Outcome{}, err
+	}
+	digest := registry.Digest(sha256.Sum256(container))
+
+	// What is already known needs no second verification.
+	var draft Draft
+	var repeated *Outcome
+	err := s.store.Update(ctx, func(tx T) (err error) {
+		repeated = nil
+		if draft, err = s.own(ctx, tx, c, id, false); err != nil {
+			return err
+		}
+		repeated, err = s.known(ctx, tx, c, draft, digest)
+		return err
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	if repeated != nil {
+		return *repeated, nil
+	}
+	if draft.Status != StatusApproved {
+		return Outcome{}, s.refuse(ctx, c, draft, nil, transition(draft.Status))
+	}
+	if now := s.source.Now(); !now.Before(draft.ExpiresAt) {
+		return Outcome{}, s.expireNow(ctx, c, id)
+	}
+
+	// Facts and judgement, with no transaction open.
+	result, err := s.verifier.Verify(ctx, signature.Input{ID: draft.ActID.String(), Document: facts.Bytes(container)}, s.policy)
+	if err != nil {
+		return Outcome{}, s.refuse(ctx, c, draft, nil, verifierError(err))
+	}
+	report, err := s.report(digest, result)
+	if err != nil {
+		return Outcome{}, err
+	}
+	signed, signer, err := result.MustBePassed()
+	if err != nil {
+		return Outcome{}, s.refuse(ctx, c, draft, report, judgementError(report.ID, err))
+	}
+	content, err := s.kind.Decode(&draft, signed)
+	if err != nil {
+		return Outcome{}, s.refuse(ctx, c, draft, report, err)
+	}
+	signedBytes, err := signed.Bytes()
+	if err != nil {
+		return Outcome{}, fmt.Errorf("reading the signed document: %w", err)
+	}
+
+	var out Outcome
+	err = s.store.Update(ctx, func(tx T) error {
+		out = Outcome{}
+		// Locks in one order (person, author, draft), so that two competing acts wait instead of deadlock.
+		if err := tx.LockPerson(ctx, draft.PersonID); err != nil {
+			return err
+		}
+		if err := tx.LockEmployee(ctx, draft.EmployeeID); err != nil {
+			return err
+		}
+		d, err := s.own(ctx, tx, c, id, true)
+		if err != nil {
+			return err
+		}
+		again, err := s.known(ctx, tx, c, d, digest)
+		if err != nil {
+			return err
+		}
+		if again != nil {
+			out = *again
+			return nil
+		}
+		if d.Status != StatusApproved {
+			return transition(d.Status)
+		}
+		taxID, err := tx.SignerTaxID(ctx, d.EmployeeID)
+		if err != nil {
+			return err
+		}
+		if err := checkSigner(signer, taxID); err != nil {
+			return err
+		}
+		now := s.source.Now()
+		act := registry.Act{
+			ID: d.ActID, Kind: s.kind.Name(), Version: s.kind.Version(), PatientID: d.PersonID,
+			AuthorID: d.EmployeeID, LegalEntityID: d.LegalEntityID,
+			Container: digest, Content: sha256.Sum256(signedBytes), AcceptedAt: now,
+		}
+		if err := tx.PutContainer(ctx, digest, container); err != nil {
+			return err
+		}
+		if err := tx.InsertAct(ctx, act); err != nil {
+			return err
+		}
+		report.ActID = act.ID
+		if err := tx.InsertReport(ctx, *report); err != nil {
+			return err
+		}
+		if err := s.kind.Accept(ctx, tx, &d, act, content); err != nil {
+			return err
+		}
+		d.Status, d.UpdatedAt = StatusSigned, now
+		if err := tx.UpdateDraft(ctx, d); err != nil {
+			return err
+		}
+		e := s.entry(c, "act.accepted", d)
+		e.Act.Container, e.Act.Content = act.Container[:], act.Content[:]
+		e.Report = &audit.ReportRef{Digest: report.Digest, Indication: report.Indication, Policy: report.Policy}
+		if out.Receipt, err = tx.Audit(ctx, e); err != nil {
+			return err
+		}
+		out.Act = act
+		out.Resource, err = s.kind.Resource(ctx, tx, act)
+		return err
+	})
+	if err != nil {
+		report.ActID = registry.ID{}
+		return Outcome{}, s.refuse(ctx, c, draft, report, err)
+	}
+	return out, nil
+}
+
+// known answers for a container that was accepted before: the same draft gives
+// the same answer, another draft is a conflict. The second telling is a
+// disclosure with its own entry.
+func (s *Service[T]) known(ctx context.Context, tx T, c registry.Caller, d Draft, digest registry.Digest) (*Outcome, error) {
+	act, found, err := tx.ActByContainer(ctx, digest)
+	if err != nil || !found {
+		return nil, err
+	}
+	if act.ID != d.ActID {
+		return nil, registry.Errorf(registry.CodeAlreadyDone, "this signed document was accepted for another request").WithReason("container_reused")
+	}
+	out := Outcome{Act: act, Repeated: true}
+	if out.Receipt, err = tx.AuditOfAct(ctx, act.ID); err != nil {
+		return nil, err
+	}
+	if out.Resource, err = s.kind.Resource(ctx, tx, act); err != nil {
+		return nil, err
+	}
+	if _, err = tx.Audit(ctx, s.entry(c, "act.repeated", d)); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// refuse records a refusal with its report in a short transaction of its own
+// and gives the refusal back. Nothing of the act is stored.
+func (s *Service[T]) refuse(ctx context.Context, c registry.Caller, d Draft, report *Report, cause error) error {
+	refusal := registry.AsError(cause)
+	if refusal.Code == registry.CodeInternal || refusal.Code == registry.CodeUnavailable {
+		return cause // our own trouble is no judgement about the act
+	}
+	err := s.store.Update(ctx, func(tx T) error {
+		e := s.entry(c, "act.refused", d)
+		e.Code, e.Reason = string(refusal.Code), refusal.Reason
+		if report != nil {
+			if err := tx.InsertReport(ctx, *report); err != nil {
+				return err
+			}
+			e.Report = &audit.ReportRef{Digest: report.Digest, Indication: report.Indication, Policy: report.Policy}
+		}
+		_, err := tx.Audit(ctx, e)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("recording a refusal (%s): %w", refusal.Code, err)
+	}
+	return cause
+}
+
+func (s *Service[T]) expireNow(ctx context.Context, c registry.Caller, id registry.ID) error {
+	var refusal error
+	err := s.store.Update(ctx, func(tx T) error {
+		d, err := s.own(ctx, tx, c, id, true)
+		if err != nil {
+			return err
+		}
+		refusal, err = s.expire(ctx, tx, c, &d, s.source.Now())
+		return err
+	})
+	if err == nil {
+		err = refusal
+	}
+	return err
+}
+
+// evidence is what is kept of a judgement: with the facts it can be judged
+// again offline, years later, to the same report digest.
+type evidence struct {
+	Result *signature.Result `json:"result"`
+	Report *signature.Report `json:"report"`
+	Facts  *facts.Facts      `json:"facts"`
+}
+
+func (s *Service[T]) report(container registry.Digest, r *signature.Result) (*Report, error) {
+	body, err := json.Marshal(evidence{r, r.Report, r.Facts})
+	if err != nil {
+		return nil, fmt.Errorf("encoding a signature report: %w", err)
+	}
+	return &Report{
+		ID: s.source.NewID(), Container: container, Digest: r.Report.Digest(),
+		Indication: string(r.Indication), Policy: r.Report.Policy.ID, Body: body, CreatedAt: s.source.Now(),
+	}, nil
+}

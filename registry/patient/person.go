@@ -1,0 +1,153 @@
+// Package patient is the master patient index: who a person is in the
+// registry, under which identifiers, and how a request names one.
+//
+// No other room reads its tables; they ask for a person by id or by [Query].
+// Rules: the eHealth person (domain notes 1.1), Cabinet and NHSU identity rules
+// as cited at each rule.
+package patient
+
+import (
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"mist/registry"
+)
+
+// Status of a person record.
+type Status string
+
+// Person states.
+const (
+	StatusActive   Status = "active"
+	StatusInactive Status = "inactive"
+)
+
+// Document proves identity: {type, number, issued_by, issued_at, expiration_date}.
+type Document struct {
+	Type           string        `json:"type"`
+	Number         string        `json:"number"`
+	IssuedBy       string        `json:"issued_by,omitempty"`
+	IssuedAt       registry.Date `json:"issued_at,omitzero"`
+	ExpirationDate registry.Date `json:"expiration_date,omitzero"`
+}
+
+// Phone is {type: MOBILE|LAND_LINE, number: +38 and ten digits}.
+type Phone struct {
+	Type   string `json:"type"`
+	Number string `json:"number"`
+}
+
+// Address as the eHealth address block.
+type Address struct {
+	Type           string `json:"type"`
+	Country        string `json:"country"`
+	Area           string `json:"area"`
+	Region         string `json:"region,omitempty"`
+	Settlement     string `json:"settlement"`
+	SettlementType string `json:"settlement_type"`
+	SettlementID   string `json:"settlement_id"`
+	StreetType     string `json:"street_type,omitempty"`
+	Street         string `json:"street,omitempty"`
+	Building       string `json:"building,omitempty"`
+	Apartment      string `json:"apartment,omitempty"`
+	Zip            string `json:"zip,omitempty"`
+}
+
+// AuthenticationMethod is how a person confirms: OTP to a phone, OFFLINE by
+// documents, NA nothing to confirm with.
+type AuthenticationMethod struct {
+	Type        string `json:"type"`
+	PhoneNumber string `json:"phone_number,omitempty"`
+}
+
+// EmergencyContact is whom to call.
+type EmergencyContact struct {
+	FirstName  string  `json:"first_name"`
+	LastName   string  `json:"last_name"`
+	SecondName string  `json:"second_name,omitempty"`
+	Phones     []Phone `json:"phones"`
+}
+
+// Person is one record of the index, in the field names of the eHealth API.
+type Person struct {
+	ID                           registry.ID            `json:"id"`
+	Version                      int                    `json:"version"`
+	FirstName                    string                 `json:"first_name"`
+	LastName                     string                 `json:"last_name"`
+	SecondName                   string                 `json:"second_name,omitempty"`
+	BirthDate                    registry.Date          `json:"birth_date"`
+	BirthCountry                 string                 `json:"birth_country"`
+	BirthSettlement              string                 `json:"birth_settlement"`
+	Gender                       string                 `json:"gender"`
+	Email                        string                 `json:"email,omitempty"`
+	TaxID                        string                 `json:"tax_id,omitempty"`
+	NoTaxID                      bool                   `json:"no_tax_id"`
+	UNZR                         string                 `json:"unzr,omitempty"`
+	Secret                       string                 `json:"secret,omitempty"`
+	EmergencyContact             EmergencyContact       `json:"emergency_contact"`
+	PatientSigned                bool                   `json:"patient_signed"`
+	ProcessDisclosureDataConsent bool                   `json:"process_disclosure_data_consent"`
+	Documents                    []Document             `json:"documents"`
+	Addresses                    []Address              `json:"addresses"`
+	Phones                       []Phone                `json:"phones,omitempty"`
+	AuthenticationMethods        []AuthenticationMethod `json:"authentication_methods"`
+
+	// The rest is the registry's own knowledge; it never stands in a signed snapshot.
+	Status             Status        `json:"-"`
+	VerificationStatus string        `json:"-"`
+	DeathDate          registry.Date `json:"-"`
+	// MasterID points to the survivor of a merge; zero for a record that stands for itself.
+	MasterID   registry.ID `json:"-"`
+	InsertedAt time.Time   `json:"-"`
+	UpdatedAt  time.Time   `json:"-"`
+}
+
+// AuthMethod is the person's current method; NA when none is stored.
+func (p *Person) AuthMethod() AuthenticationMethod {
+	if len(p.AuthenticationMethods) == 0 {
+		return AuthenticationMethod{Type: "NA"}
+	}
+	return p.AuthenticationMethods[0]
+}
+
+// NormalizeName brings a name to the form names are compared in: NFC, one kind
+// of apostrophe and hyphen, single spaces, upper case. Letters are compared
+// exactly: є and е, ґ and г stay different, as in the demographic register.
+func NormalizeName(s string) string {
+	s = norm.NFC.String(s)
+	var b strings.Builder
+	space := false
+	for _, r := range strings.TrimSpace(s) {
+		switch r {
+		case '\'', '’', 'ʼ', '`', '´', '‘', '′', 'ʹ', '"', '“', '”':
+			r = 'ʼ'
+		case '-', '‐', '‑', '‒', '–', '—', '−':
+			r = '-'
+		}
+		if unicode.IsSpace(r) {
+			space = true
+			continue
+		}
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		b.WriteRune(unicode.ToUpper(r))
+	}
+	return b.String()
+}
+
+// NormalizeDocumentNumber brings a document number to the form it is compared
+// in: NFC, upper case, no spaces.
+func NormalizeDocumentNumber(s string) string {
+	s = strings.ToUpper(norm.NFC.String(s))
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, s)
+}

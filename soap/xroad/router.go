@@ -1,0 +1,164 @@
+package xroad
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mist/soap"
+)
+
+// Request is a message whose X-Road header and addressee have been checked and
+// whose body obeys the service's schema.
+type Request struct {
+	*Header
+	// Payload is the body element; it lives as long as the call.
+	Payload *soap.Payload
+	Message *soap.Message
+}
+
+// Operation answers one service. The answer is the response element with the
+// namespace declarations it needs. It may keep nothing of the request but the
+// Header.
+type Operation func(ctx context.Context, req *Request) (response []byte, err error)
+
+// Service is one published service of a provider.
+type Service struct {
+	Provider ClientID
+	Code     string
+	// Versions lists the serviceVersion values published; "" is the absent
+	// version, as Trembita has it. All honour one contract.
+	Versions []string
+	// Namespace and Element name the body element. Element with the suffix
+	// Request is accepted too. Empty Element means Code.
+	Namespace, Element string
+	// Clients may call the service; the security server has its own list, and
+	// neither relies on the other. AnyClient lifts ours.
+	Clients   []ClientID
+	AnyClient bool
+	// Validate checks the body element as a document of its own against the
+	// schema, before dispatch; it returns a fault or registry error. nil skips.
+	Validate  func(doc []byte) error
+	Operation Operation
+}
+
+// Router sends messages to services by the identifier in the service header.
+// It implements soap.Service and is immutable once built.
+type Router struct {
+	services  map[ServiceID]*Service
+	providers map[ClientID]bool
+	codes     map[ServiceID]bool // without version
+	echo      bool
+}
+
+// NewRouter checks and indexes services. echo publishes the echo service under
+// every identifier no service has; only the sandbox profile may ask for it.
+func NewRouter(services []Service, echo bool) (*Router, error) {
+	r := &Router{services: map[ServiceID]*Service{}, providers: map[ClientID]bool{}, codes: map[ServiceID]bool{}, echo: echo}
+	for _, s := range services {
+		if _, err := ParseClientID(s.Provider.String()); err != nil {
+			return nil, fmt.Errorf("service %s: %w", s.Code, err)
+		}
+		switch {
+		case !validPart(s.Code):
+			return nil, fmt.Errorf("service code %q is empty or has characters that are not allowed", s.Code)
+		case s.Operation == nil:
+			return nil, fmt.Errorf("service %s has no operation", s.Code)
+		case len(s.Versions) == 0:
+			return nil, fmt.Errorf("service %s publishes no version", s.Code)
+		case len(s.Clients) > 0 && s.AnyClient:
+			return nil, fmt.Errorf("service %s has both a client list and any client", s.Code)
+		}
+		if s.Element == "" {
+			s.Element = s.Code
+		}
+		r.providers[s.Provider] = true
+		r.codes[ServiceID{Provider: s.Provider, Code: s.Code}] = true
+		for _, v := range s.Versions {
+			id := ServiceID{s.Provider, s.Code, v}
+			if r.services[id] != nil {
+				return nil, fmt.Errorf("service %s is published twice", id)
+			}
+			r.services[id] = &s
+		}
+	}
+	if len(services) == 0 && !echo {
+		return nil, errors.New("no X-Road service to publish")
+	}
+	return r, nil
+}
+
+// ServeSOAP implements soap.Service.
+func (r *Router) ServeSOAP(ctx context.Context, m *soap.Message) (*soap.Answer, error) {
+	h, err := ParseHeader(m.Envelope, Protocol{})
+	if err != nil {
+		if !r.echo {
+			return nil, err
+		}
+		// The echo carries what a service refuses to act on.
+		lenient, lenientErr := ParseHeader(m.Envelope, Protocol{AnyMajor: true, EmptyID: true})
+		if lenientErr != nil || r.providers[lenient.Service.Provider] {
+			return nil, err
+		}
+		return r.serveEcho(m, lenient)
+	}
+	s := r.services[h.Service]
+	if s == nil {
+		known := r.codes[ServiceID{Provider: h.Service.Provider, Code: h.Service.Code}]
+		switch {
+		case known:
+			return nil, soap.Faultf("UnknownService", "this version of the service is not published")
+		case r.providers[h.Service.Provider]:
+			return nil, soap.Faultf("UnknownService", "the service is not published by this provider")
+		case r.echo:
+			return r.serveEcho(m, h)
+		}
+		return nil, soap.Faultf("WrongAddressee", "the service header names another provider or another X-Road instance")
+	}
+	if !s.AnyClient && !slices.Contains(s.Clients, h.Client) {
+		return nil, soap.Faultf("AccessDenied", "the client is not allowed to use this service")
+	}
+	p := &m.Payload
+	if p.Space != s.Namespace || strings.TrimSuffix(p.Local, "Request") != strings.TrimSuffix(s.Element, "Request") {
+		return nil, soap.Faultf("InconsistentHeaders", "the body element must be %s in the namespace of the contract", s.Element)
+	}
+	if m.Encoded() {
+		return nil, soap.Faultf("UnsupportedEncodingStyle", "send document/literal; RPC encoding is not supported")
+	}
+	if s.Validate != nil {
+		doc := p.Standalone()
+		if p.Local != s.Element {
+			doc = p.StandaloneAs(s.Element)
+		}
+		if err := s.Validate(doc); err != nil {
+			return nil, err
+		}
+	}
+	body, err := s.Operation(ctx, &Request{Header: h, Payload: p, Message: m})
+	if err != nil {
+		return nil, err
+	}
+	return &soap.Answer{Body: body, Omit: h.hashes}, nil
+}
+
+// serveEcho answers the body element under its response name, content
+// unchanged. It applies the security server's own rule for the body element:
+// the local name begins with the service code.
+func (r *Router) serveEcho(m *soap.Message, h *Header) (*soap.Answer, error) {
+	p := &m.Payload
+	if !strings.HasPrefix(p.Local, h.Service.Code) {
+		return nil, soap.Faultf("InconsistentHeaders", "the body element must begin with the service code")
+	}
+	if p.Space == NS && p.IsEmpty() {
+		// An empty element in X-Road's own namespace is how listMethods and its
+		// kin are asked; a security server answers those, never a provider.
+		return nil, soap.Faultf("UnknownService", "metaservices are answered by the security server")
+	}
+	name := h.Service.Code + "Response"
+	return &soap.Answer{
+		AppendBody: func(out []byte) []byte { return p.AppendRenamed(out, name) },
+		Omit:       h.hashes,
+	}, nil
+}

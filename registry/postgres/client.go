@@ -1,0 +1,55 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"mist/registry"
+	"mist/registry/access"
+)
+
+const clientColumns = `c.id, c.name, c.type, c.legal_entity_id, c.scopes, c.secret_hash, c.secret_salt, c.blocked`
+
+func clientDest(c *access.Client) []any {
+	return []any{&c.ID, &c.Name, &c.Type, &c.LegalEntityID, &c.Scopes, &c.SecretHash, &c.SecretSalt, &c.Blocked}
+}
+
+// Client reads a client system; not-found if there is none.
+func (tx *Tx) Client(ctx context.Context, id registry.ID) (c access.Client, err error) {
+	found, err := tx.queryOne(ctx, clientDest(&c), `SELECT `+clientColumns+` FROM clients c WHERE c.id = $1`, id)
+	if err == nil && !found {
+		err = errNotFound
+	}
+	return c, err
+}
+
+// InsertClient queues a new client system.
+func (tx *Tx) InsertClient(ctx context.Context, c access.Client) error {
+	return tx.exec(ctx, `INSERT INTO clients (id, name, type, legal_entity_id, scopes, secret_hash, secret_salt, blocked)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, c.ID, c.Name, c.Type, c.LegalEntityID, notNil(c.Scopes), c.SecretHash, c.SecretSalt, c.Blocked)
+}
+
+// InsertToken queues an issued token.
+func (tx *Tx) InsertToken(ctx context.Context, t access.Token) error {
+	return tx.exec(ctx, `INSERT INTO tokens (hash, client_id, employee_id, party_id, legal_entity_id, scopes, issued_at, expires_at, revoked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		t.Hash[:], t.ClientID, t.EmployeeID, t.PartyID, t.LegalEntityID, notNil(t.Scopes), t.IssuedAt, t.ExpiresAt, nullTime(t.RevokedAt))
+}
+
+// Token finds a token by its hash, with its client; not-found if there is none.
+func (tx *Tx) Token(ctx context.Context, hash [32]byte) (t access.Token, c access.Client, err error) {
+	var revoked *time.Time
+	dest := append([]any{&t.ClientID, &t.EmployeeID, &t.PartyID, &t.LegalEntityID, &t.Scopes, &t.IssuedAt, &t.ExpiresAt, &revoked}, clientDest(&c)...)
+	found, err := tx.queryOne(ctx, dest, `SELECT t.client_id, t.employee_id, t.party_id, t.legal_entity_id, t.scopes, t.issued_at, t.expires_at, t.revoked_at, `+clientColumns+`
+FROM tokens t JOIN clients c ON c.id = t.client_id WHERE t.hash = $1`, hash[:])
+	if err == nil && !found {
+		err = errNotFound
+	}
+	t.Hash, t.IssuedAt, t.ExpiresAt, t.RevokedAt = hash, t.IssuedAt.UTC(), t.ExpiresAt.UTC(), utc(revoked)
+	return t, c, err
+}
+
+// RevokeToken queues the end of a token; an unknown or ended one is no error (RFC 7009, 2.2).
+func (tx *Tx) RevokeToken(ctx context.Context, hash [32]byte, at time.Time) error {
+	return tx.exec(ctx, `UPDATE tokens SET revoked_at = $2 WHERE hash = $1 AND revoked_at IS NULL`, hash[:], at)
+}

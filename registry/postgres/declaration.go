@@ -1,0 +1,109 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"mist/registry"
+	"mist/registry/declaration"
+	"mist/registry/query"
+)
+
+const declarationColumns = `dc.id, dc.number, dc.request_id, dc.act_id, dc.person_id, dc.employee_id, dc.division_id, dc.legal_entity_id, dc.scope, dc.start_date, dc.end_date, dc.signed_at, dc.status, dc.reason, dc.seed, dc.inserted_at, dc.updated_at`
+
+func declarationDest(d *declaration.Declaration) []any {
+	return []any{&d.ID, &d.Number, &d.RequestID, &d.ActID, &d.PersonID, &d.EmployeeID, &d.DivisionID, &d.LegalEntityID,
+		&d.Scope, &d.StartDate, &d.EndDate, &d.SignedAt, &d.Status, &d.Reason, &d.Seed, &d.InsertedAt, &d.UpdatedAt}
+}
+
+func inUTC(d declaration.Declaration) declaration.Declaration {
+	d.SignedAt, d.InsertedAt, d.UpdatedAt = d.SignedAt.UTC(), d.InsertedAt.UTC(), d.UpdatedAt.UTC()
+	return d
+}
+
+// NextDeclarationNumber draws the next value; a transaction that rolls back
+// leaves a gap.
+func (tx *Tx) NextDeclarationNumber(ctx context.Context) (uint64, error) {
+	var n int64
+	_, err := tx.queryOne(ctx, []any{&n}, `SELECT nextval('declaration_numbers')`)
+	return uint64(n), err
+}
+
+// CountDeclarations counts active and pending declarations of all positions of
+// the party, and its approved drafts, without those of one person.
+func (tx *Tx) CountDeclarations(ctx context.Context, party, withoutPerson registry.ID) (int, error) {
+	var n int
+	_, err := tx.queryOne(ctx, []any{&n}, `SELECT
+    (SELECT count(*) FROM declarations dc JOIN employees e ON e.id = dc.employee_id
+      WHERE e.party_id = $1 AND dc.status IN ('active', 'pending_verification') AND dc.person_id <> $2)
+  + (SELECT count(*) FROM drafts WHERE party_id = $1 AND status = 'APPROVED' AND kind = 'declaration' AND person_id <> $2)`, party, withoutPerson)
+	return n, err
+}
+
+// ActiveDeclaration finds the person's declaration that is active or pending.
+func (tx *Tx) ActiveDeclaration(ctx context.Context, person registry.ID) (d declaration.Declaration, found bool, err error) {
+	found, err = tx.queryOne(ctx, declarationDest(&d), `SELECT `+declarationColumns+` FROM declarations dc
+WHERE dc.person_id = $1 AND dc.status IN ('active', 'pending_verification')`, person)
+	return inUTC(d), found, err
+}
+
+// EndDeclaration queues the end of a declaration that is active or pending; by
+// is the act that ended it. Its history line is written by a trigger.
+func (tx *Tx) EndDeclaration(ctx context.Context, id registry.ID, status declaration.Status, reason string, by registry.ID) error {
+	return tx.execChecked(ctx, oneRow, `UPDATE declarations SET status = $2, reason = $3, ended_by = $4, updated_at = $5
+WHERE id = $1 AND status IN ('active', 'pending_verification')`, id, string(status), reason, by, tx.store.source.Now())
+}
+
+// InsertDeclaration queues a new declaration.
+func (tx *Tx) InsertDeclaration(ctx context.Context, d declaration.Declaration) error {
+	return tx.exec(ctx, `INSERT INTO declarations (id, number, request_id, act_id, person_id, employee_id, division_id, legal_entity_id,
+    scope, start_date, end_date, signed_at, status, reason, seed, inserted_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+		d.ID, d.Number, d.RequestID, d.ActID, d.PersonID, d.EmployeeID, d.DivisionID, d.LegalEntityID,
+		d.Scope, d.StartDate, d.EndDate, d.SignedAt, string(d.Status), d.Reason, d.Seed, d.InsertedAt, d.UpdatedAt)
+}
+
+// DeclarationByAct finds the declaration an act made; not-found if there is none.
+func (tx *Tx) DeclarationByAct(ctx context.Context, act registry.ID) (d declaration.Declaration, err error) {
+	found, err := tx.queryOne(ctx, declarationDest(&d), `SELECT `+declarationColumns+` FROM declarations dc WHERE dc.act_id = $1`, act)
+	if err == nil && !found {
+		err = errNotFound
+	}
+	return inUTC(d), err
+}
+
+// DeclarationsOf lists a person's declarations in the given states, newest
+// first, with the provider's side as it is today.
+func (tx *Tx) DeclarationsOf(ctx context.Context, person registry.ID, statuses []declaration.Status, limit int) (list []query.Row, err error) {
+	names := make([]string, len(statuses))
+	for i, s := range statuses {
+		names[i] = string(s)
+	}
+	var parties [][]byte
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var r query.Row
+		var sealed []byte
+		dest := append(declarationDest(&r.Declaration), employeeDest(&r.Employee, &sealed)...)
+		dest = append(append(dest, divisionDest(&r.Division)...), legalEntityDest(&r.LegalEntity)...)
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		r.Declaration = inUTC(r.Declaration)
+		list, parties = append(list, r), append(parties, sealed)
+		return nil
+	}, `SELECT `+declarationColumns+`, `+employeeColumns+`, `+divisionColumns+`, `+legalEntityColumns+`
+FROM declarations dc
+JOIN employees e ON e.id = dc.employee_id JOIN parties pt ON pt.id = e.party_id
+JOIN divisions d ON d.id = dc.division_id
+JOIN legal_entities l ON l.id = dc.legal_entity_id
+WHERE dc.person_id = $1 AND dc.status = ANY ($2)
+ORDER BY dc.inserted_at DESC, dc.id DESC LIMIT $3`, person, names, limit)
+	for i := 0; err == nil && i < len(list); i++ {
+		err = tx.openParty(&list[i].Employee.Party, parties[i])
+	}
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}

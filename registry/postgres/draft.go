@@ -1,0 +1,124 @@
+package postgres
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"mist/registry"
+	"mist/registry/intake"
+)
+
+func hexOf(d registry.Digest) string { return hex.EncodeToString(d[:]) }
+
+// draftBody is the sealed part of a draft: the person's data and phone.
+type draftBody struct {
+	Data       []byte `json:"data"`
+	ToBeSigned []byte `json:"to_be_signed,omitempty"`
+	Phone      string `json:"phone,omitempty"`
+}
+
+func (tx *Tx) sealDraft(d intake.Draft) ([]byte, error) {
+	plain, err := json.Marshal(draftBody{d.Data, d.ToBeSigned, d.Phone})
+	if err != nil {
+		return nil, tx.fail(err)
+	}
+	return tx.seal("drafts", d.ID.String(), plain)
+}
+
+// InsertDraft queues a new draft.
+func (tx *Tx) InsertDraft(ctx context.Context, d intake.Draft) error {
+	body, err := tx.sealDraft(d)
+	if err != nil {
+		return err
+	}
+	return tx.exec(ctx, `INSERT INTO drafts (id, kind, status, status_reason, act_id, number, person_id, employee_id, party_id,
+    division_id, legal_entity_id, client_id, body, auth_method, otp_mac, otp_tries_left, otp_expires_at, inserted_at, updated_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+		d.ID, string(d.Kind), string(d.Status), d.StatusReason, d.ActID, d.Number, d.PersonID, d.EmployeeID, d.PartyID,
+		d.DivisionID, d.LegalEntityID, d.ClientID, body, d.AuthMethod, d.OTPMAC, d.OTPTriesLeft, nullTime(d.OTPExpiresAt),
+		d.InsertedAt, d.UpdatedAt, d.ExpiresAt)
+}
+
+const selectDraft = `SELECT id, kind, status, status_reason, act_id, number, person_id, employee_id, party_id,
+    division_id, legal_entity_id, client_id, body, auth_method, otp_mac, otp_tries_left, otp_expires_at, inserted_at, updated_at, expires_at
+FROM drafts WHERE id = $1 AND kind = $2`
+
+// Draft reads a draft of a kind; not-found if there is none. With lock its row
+// is held until the transaction ends.
+func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID, lock bool) (intake.Draft, error) {
+	sql := selectDraft
+	if lock {
+		sql += ` FOR NO KEY UPDATE`
+	}
+	var d intake.Draft
+	var sealed []byte
+	var otpExpires *time.Time
+	found, err := tx.queryOne(ctx, []any{&d.ID, &d.Kind, &d.Status, &d.StatusReason, &d.ActID, &d.Number, &d.PersonID, &d.EmployeeID, &d.PartyID,
+		&d.DivisionID, &d.LegalEntityID, &d.ClientID, &sealed, &d.AuthMethod, &d.OTPMAC, &d.OTPTriesLeft, &otpExpires, &d.InsertedAt, &d.UpdatedAt, &d.ExpiresAt},
+		sql, id, string(kind))
+	if err != nil {
+		return intake.Draft{}, err
+	}
+	if !found {
+		return intake.Draft{}, errNotFound
+	}
+	plain, err := tx.open("drafts", id.String(), sealed)
+	if err != nil {
+		return intake.Draft{}, err
+	}
+	var body draftBody
+	if err := json.Unmarshal(plain, &body); err != nil {
+		return intake.Draft{}, tx.fail(err)
+	}
+	d.Data, d.ToBeSigned, d.Phone = body.Data, body.ToBeSigned, body.Phone
+	d.OTPExpiresAt, d.InsertedAt, d.UpdatedAt, d.ExpiresAt = utc(otpExpires), d.InsertedAt.UTC(), d.UpdatedAt.UTC(), d.ExpiresAt.UTC()
+	return d, nil
+}
+
+// UpdateDraft queues the change of what may change in a draft.
+func (tx *Tx) UpdateDraft(ctx context.Context, d intake.Draft) error {
+	body, err := tx.sealDraft(d)
+	if err != nil {
+		return err
+	}
+	return tx.execChecked(ctx, oneRow, `UPDATE drafts SET status = $2, status_reason = $3, body = $4, otp_mac = $5, otp_tries_left = $6,
+    otp_expires_at = $7, updated_at = $8, expires_at = $9 WHERE id = $1`,
+		d.ID, string(d.Status), d.StatusReason, body, d.OTPMAC, d.OTPTriesLeft, nullTime(d.OTPExpiresAt), d.UpdatedAt, d.ExpiresAt)
+}
+
+// oneRow demands that a change found its row.
+func oneRow(tag pgconn.CommandTag) error {
+	if tag.RowsAffected() != 1 {
+		return errNotFound
+	}
+	return nil
+}
+
+// CancelDrafts supersedes the open drafts of the same person, employee and
+// legal entity.
+func (tx *Tx) CancelDrafts(ctx context.Context, kind registry.KindName, person, employee, legalEntity, except registry.ID) error {
+	return tx.exec(ctx, `UPDATE drafts SET status = 'CANCELLED', status_reason = 'superseded', otp_mac = NULL, updated_at = $6
+WHERE kind = $1 AND person_id = $2 AND employee_id = $3 AND legal_entity_id = $4 AND id <> $5 AND status IN ('NEW', 'APPROVED')`,
+		string(kind), person, employee, legalEntity, except, tx.store.source.Now())
+}
+
+// LockPerson takes the row lock that orders acts of one patient.
+func (tx *Tx) LockPerson(ctx context.Context, id registry.ID) error {
+	return tx.lock(ctx, `SELECT FROM persons WHERE id = $1 FOR NO KEY UPDATE`, id)
+}
+
+// LockEmployee takes the row lock that orders acts of one author; always after
+// the person's.
+func (tx *Tx) LockEmployee(ctx context.Context, id registry.ID) error {
+	return tx.lock(ctx, `SELECT FROM employees WHERE id = $1 FOR NO KEY UPDATE`, id)
+}
+
+// lock queues a lock. Whether the row was there shows when it is sent; the
+// order of the locks is the order of the calls.
+func (tx *Tx) lock(ctx context.Context, sql string, id registry.ID) error {
+	return tx.execChecked(ctx, oneRow, sql, id)
+}

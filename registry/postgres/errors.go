@@ -1,0 +1,144 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"mist/registry"
+)
+
+// constraints says what the breach of a constraint means to a caller, by the
+// constraint's name. What is not here is our own fault and stays internal.
+var constraints = map[string]registry.Error{
+	"acts_container_key": {Code: registry.CodeAlreadyDone, Reason: "container_reused",
+		Detail: "this signed document was accepted before"},
+	"acts_pkey": {Code: registry.CodeConflict, Reason: "act_exists",
+		Detail: "this request was signed already"},
+	"declarations_one_active": {Code: registry.CodeConflict, Reason: "declaration_active",
+		Detail: "the person has an active declaration; repeat the request"},
+	"declarations_number_key": {Code: registry.CodeConflict, Reason: "declaration_number",
+		Detail: "this declaration number is taken"},
+	"persons_identity_key": {Code: registry.CodeConflict, Reason: "person_exists",
+		Detail: "such person already exists"},
+	"exchanges_pkey": {Code: registry.CodeConflict, Reason: "exchange_answered",
+		Detail: "this message was answered at the same moment; send it again"},
+	"clients_name_key": {Code: registry.CodeConflict, Reason: "client_exists",
+		Detail: "a client of this name exists"},
+	"legal_entities_edrpou_type_key": {Code: registry.CodeConflict, Reason: "legal_entity_exists",
+		Detail: "a legal entity of this EDRPOU and type exists"},
+	"legal_entities_pkey": {Code: registry.CodeConflict, Detail: "this legal entity exists"},
+	"persons_pkey":        {Code: registry.CodeConflict, Detail: "this person exists"},
+
+	"acts_patient_fkey":              {Code: registry.CodeNotFound, Detail: "such person doesn't exist"},
+	"acts_author_fkey":               {Code: registry.CodeNotFound, Detail: "such employee doesn't exist"},
+	"acts_legal_entity_fkey":         {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"acts_refers_to_fkey":            {Code: registry.CodeNotFound, Detail: "the act referred to doesn't exist"},
+	"drafts_person_fkey":             {Code: registry.CodeNotFound, Detail: "such person doesn't exist"},
+	"drafts_employee_fkey":           {Code: registry.CodeNotFound, Detail: "such employee doesn't exist"},
+	"drafts_legal_entity_fkey":       {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"divisions_legal_entity_fkey":    {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"employees_legal_entity_fkey":    {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"employees_division_fkey":        {Code: registry.CodeNotFound, Detail: "such division doesn't exist"},
+	"employees_party_fkey":           {Code: registry.CodeNotFound, Detail: "such party doesn't exist"},
+	"declarations_person_fkey":       {Code: registry.CodeNotFound, Detail: "such person doesn't exist"},
+	"declarations_employee_fkey":     {Code: registry.CodeNotFound, Detail: "such employee doesn't exist"},
+	"declarations_division_fkey":     {Code: registry.CodeNotFound, Detail: "such division doesn't exist"},
+	"declarations_legal_entity_fkey": {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"consents_person_fkey":           {Code: registry.CodeNotFound, Detail: "such person doesn't exist"},
+	"clients_legal_entity_fkey":      {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"persons_master_fkey":            {Code: registry.CodeNotFound, Detail: "the surviving person record doesn't exist"},
+}
+
+// internalConstraints can only be broken by a fault of Mist; the test that
+// walks the schema wants every constraint in one of the two tables.
+var internalConstraints = []string{
+	"acts_demand_leaf", "checkpoints_pkey", "entries_leaf_key", "entries_pkey", "leaves_pkey", "tiles_pkey",
+	"declarations_pkey", "declarations_act_fkey", "declaration_statuses_declaration_fkey",
+	"drafts_pkey", "drafts_act_key", "media_pkey", "reports_pkey", "divisions_pkey", "parties_pkey", "employees_pkey",
+	"person_keys_pkey", "person_keys_person_fkey", "consents_pkey", "nonces_pkey", "clients_pkey", "tokens_pkey",
+	"tokens_client_fkey", "log_epochs_pkey",
+}
+
+// mapError turns a database error into a registry error. The database's own
+// text stays the private cause; its DETAIL, which repeats row values, is
+// dropped, because values are personal data.
+func mapError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *registry.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		cause := &DatabaseError{SQLState: pg.Code, Constraint: pg.ConstraintName, Table: pg.TableName, Message: pg.Message, Routine: pg.Routine}
+		if e, ok := constraints[pg.ConstraintName]; ok {
+			e.Err = cause
+			return &e
+		}
+		if unavailable(pg.Code) {
+			return unavailableError(cause)
+		}
+		return &registry.Error{Code: registry.CodeInternal, Detail: "internal error", Err: cause}
+	}
+	var netErr net.Error
+	var connectErr *pgconn.ConnectError
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.As(err, &netErr) || errors.As(err, &connectErr) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) {
+		return unavailableError(err)
+	}
+	return err
+}
+
+func unavailableError(cause error) error {
+	return &registry.Error{Code: registry.CodeUnavailable, Reason: "database", Detail: "the registry is busy; repeat the same request", Err: cause}
+}
+
+// DatabaseError is what may be logged of a server's error.
+type DatabaseError struct {
+	SQLState   string
+	Constraint string
+	Table      string
+	Message    string
+	Routine    string
+}
+
+// Error leaves the server's message out where it can repeat values (class 22).
+func (e *DatabaseError) Error() string {
+	s := "database error " + e.SQLState
+	if e.Constraint != "" {
+		s += " on " + e.Constraint
+	}
+	if len(e.SQLState) == 5 && e.SQLState[:2] != "22" {
+		s += ": " + e.Message
+	}
+	return s
+}
+
+// unavailable lists states that pass by themselves: lost races, time limits,
+// a server that is full, starting, stopping or gone.
+func unavailable(state string) bool {
+	switch state {
+	case "40001", "40P01", "55P03", "57014", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05":
+		return true
+	}
+	return len(state) == 5 && (state[:2] == "53" || state[:2] == "08")
+}
+
+// lostToAnother reports whether the transaction may simply be run again: it
+// was the victim of a deadlock or of serialization, or the same message was
+// answered by another transaction, whose answer the second run finds.
+func lostToAnother(err error) bool {
+	var db *DatabaseError
+	return errors.As(err, &db) && (db.SQLState == "40001" || db.SQLState == "40P01" || db.Constraint == "exchanges_pkey")
+}
+
+// lostTable reports "undefined table".
+func lostTable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42P01"
+}

@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"mist/registry"
+	"mist/registry/audit"
+)
+
+// The database makes epoch, xid and hash itself.
+const insertLeaf = `INSERT INTO leaves (id, kind, act_id, writer, n, entry, subject_id, subject_salt)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+
+// Audit writes the leaf of this transaction's event: it completes the entry
+// (id, time, writer number, nonce, commitment to the person) and queues it. The
+// receipt holds once the transaction has committed.
+func (tx *Tx) Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error) {
+	if tx.err != nil {
+		return audit.Receipt{}, tx.err
+	}
+	s := tx.store
+	var actID registry.ID
+	e.ID = s.source.NewID()
+	if e.Act != nil && (e.Kind == audit.ActAccepted || e.Kind == audit.ActPending) {
+		actID = e.Act.ID
+		e.ID = tx.reserveLeaf(actID)
+	}
+	e.Time = s.source.Now()
+	e.Nonce = s.source.Bytes(16)
+	var salt []byte
+	if !e.SubjectID.IsZero() {
+		salt = s.source.Bytes(audit.SaltSize)
+		e.Subject = audit.Commitment(salt, e.SubjectID)
+	}
+	e.Writer = audit.Writer{ID: s.writer.id, N: s.writer.next()}
+	tx.spent = append(tx.spent, e.Writer.N)
+	entry, err := audit.Encode(e)
+	if err != nil {
+		return audit.Receipt{}, tx.fail(err)
+	}
+	err = tx.exec(ctx, insertLeaf, e.ID, string(e.Kind), actID, e.Writer.ID, int64(e.Writer.N), entry, e.SubjectID, salt)
+	if err != nil {
+		return audit.Receipt{}, err
+	}
+	return receipt(e.ID, entry, e.Time), nil
+}
+
+func receipt(id registry.ID, entry []byte, at time.Time) audit.Receipt {
+	return audit.Receipt{EntryID: id, LeafHash: audit.LeafHash(entry).String(), Time: at}
+}
+
+// reserveLeaf gives the entry id under which an act's acceptance is recorded,
+// whichever of the two is written first.
+func (tx *Tx) reserveLeaf(act registry.ID) registry.ID {
+	id, ok := tx.leafOf[act]
+	if !ok {
+		id = tx.store.source.NewID()
+		if tx.leafOf == nil {
+			tx.leafOf = map[registry.ID]registry.ID{}
+		}
+		tx.leafOf[act] = id
+	}
+	return id
+}
+
+// AuditOfAct gives the receipt of the entry that accepted the act.
+func (tx *Tx) AuditOfAct(ctx context.Context, act registry.ID) (audit.Receipt, error) {
+	var entry []byte
+	found, err := tx.queryOne(ctx, []any{&entry},
+		`SELECT l.entry FROM acts a JOIN leaves l ON l.id = a.leaf_id WHERE a.id = $1`, act)
+	if err != nil {
+		return audit.Receipt{}, err
+	}
+	if !found {
+		return audit.Receipt{}, errNotFound
+	}
+	e, err := audit.Decode(entry)
+	if err != nil {
+		return audit.Receipt{}, tx.fail(fmt.Errorf("reading the entry of an act: %w", err))
+	}
+	return receipt(e.ID, entry, e.Time), nil
+}
+
+// Seed is the root hash of the newest checkpoint in hex (of the empty tree
+// before the first): a signed document that carries it pins the log's past.
+func (tx *Tx) Seed(ctx context.Context) (string, error) {
+	var root []byte
+	found, err := tx.queryOne(ctx, []any{&root}, `SELECT root FROM checkpoints ORDER BY seq DESC LIMIT 1`)
+	if err != nil {
+		return "", err
+	}
+	if !found {
+		empty := audit.EmptyRoot()
+		root = empty[:]
+	}
+	return hex.EncodeToString(root), nil
+}
+
+// maxVoids bounds how many numbers one transaction gives back.
+const maxVoids = 200
+
+// recordVoids adds the void leaves of earlier transactions that did not commit.
+// A number whose commit was lost on the way may be void and taken at once; a
+// number that is neither was taken away.
+func (tx *Tx) recordVoids() error {
+	tx.voided = tx.store.writer.takeVoids(maxVoids)
+	for _, n := range tx.voided {
+		e := audit.Entry{
+			ID: tx.store.source.NewID(), Kind: audit.Void, Time: tx.store.source.Now(),
+			Writer: audit.Writer{ID: tx.store.writer.id, N: n}, Nonce: tx.store.source.Bytes(16),
+		}
+		entry, err := audit.Encode(e)
+		if err != nil {
+			return tx.fail(err)
+		}
+		if err := tx.exec(tx.ctx, insertLeaf, e.ID, string(e.Kind), nil, e.Writer.ID, int64(n), entry, nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FlushVoids records the numbers that no transaction has given back yet.
+func (s *Store) FlushVoids(ctx context.Context) error {
+	for {
+		s.writer.mu.Lock()
+		left := len(s.writer.void)
+		s.writer.mu.Unlock()
+		if left == 0 {
+			return nil
+		}
+		if err := s.Update(ctx, func(_ context.Context, tx *Tx) error { return tx.recordVoids() }); err != nil {
+			return fmt.Errorf("recording void numbers: %w", err)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"mist/registry"
+	"mist/registry/patient"
+)
+
+// Kinds of look-up keys; each has a blind key of its own.
+const (
+	keyTaxID    = "tax_id"
+	keyUNZR     = "unzr"
+	keyDocument = "document"
+)
+
+func (tx *Tx) personKey(kind, value string) []byte {
+	return tx.store.keys.Blind("persons."+kind, value)
+}
+
+func documentKey(kind, number string) string {
+	return kind + "|" + patient.NormalizeDocumentNumber(number)
+}
+
+// identity is the blind key of "the same person entered twice"; nil without a
+// tax number, where names and a birth date alone prove nothing.
+func (tx *Tx) identity(p patient.Person) []byte {
+	if p.TaxID == "" {
+		return nil
+	}
+	return tx.store.keys.Blind("persons.identity", strings.Join([]string{p.TaxID, p.BirthDate.String(),
+		patient.NormalizeName(p.LastName), patient.NormalizeName(p.FirstName), patient.NormalizeName(p.SecondName)}, "|"))
+}
+
+// InsertPerson queues a new person with the look-up keys.
+func (tx *Tx) InsertPerson(ctx context.Context, p patient.Person) error {
+	plain, err := json.Marshal(p)
+	if err != nil {
+		return tx.fail(err)
+	}
+	body, err := tx.seal("persons", p.ID.String(), plain)
+	if err != nil {
+		return err
+	}
+	if err := tx.exec(ctx, `INSERT INTO persons (id, version, status, verification_status, death_date, master_id, identity, body, inserted_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		p.ID, p.Version, string(p.Status), p.VerificationStatus, p.DeathDate, p.MasterID, tx.identity(p), body, p.InsertedAt, p.UpdatedAt); err != nil {
+		return err
+	}
+	add := func(kind, value string) error {
+		return tx.exec(ctx, `INSERT INTO person_keys (person_id, kind, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+			p.ID, kind, tx.personKey(kind, value))
+	}
+	if p.TaxID != "" {
+		err = add(keyTaxID, p.TaxID)
+	}
+	if p.UNZR != "" && err == nil {
+		err = add(keyUNZR, p.UNZR)
+	}
+	for _, d := range p.Documents {
+		if err == nil {
+			err = add(keyDocument, documentKey(d.Type, d.Number))
+		}
+	}
+	return err
+}
+
+const personColumns = `p.id, p.version, p.status, p.verification_status, p.death_date, p.master_id, p.body, p.inserted_at, p.updated_at`
+
+func (tx *Tx) scanPerson(rows pgx.Rows) (patient.Person, error) {
+	var p patient.Person
+	var stored patient.Person
+	var sealed []byte
+	if err := rows.Scan(&stored.ID, &stored.Version, &stored.Status, &stored.VerificationStatus, &stored.DeathDate, &stored.MasterID, &sealed, &stored.InsertedAt, &stored.UpdatedAt); err != nil {
+		return p, err
+	}
+	plain, err := tx.open("persons", stored.ID.String(), sealed)
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(plain, &p); err != nil {
+		return p, err
+	}
+	p.ID, p.Version, p.Status, p.VerificationStatus = stored.ID, stored.Version, stored.Status, stored.VerificationStatus
+	p.DeathDate, p.MasterID, p.InsertedAt, p.UpdatedAt = stored.DeathDate, stored.MasterID, stored.InsertedAt.UTC(), stored.UpdatedAt.UTC()
+	return p, nil
+}
+
+// Person reads a person by id; not-found if there is none.
+func (tx *Tx) Person(ctx context.Context, id registry.ID) (p patient.Person, err error) {
+	found := false
+	err = tx.query(ctx, func(rows pgx.Rows) (err error) {
+		found = true
+		p, err = tx.scanPerson(rows)
+		return err
+	}, `SELECT `+personColumns+` FROM persons p WHERE p.id = $1`, id)
+	if err == nil && !found {
+		err = errNotFound
+	}
+	return p, err
+}
+
+// maxMerges bounds how many merges are followed from a record to its survivor.
+const maxMerges = 8
+
+// FindPerson gives the active record under the query's identifier, following
+// merges to the survivor. found is false when there is none, or when the
+// identifier stands at more than one record.
+func (tx *Tx) FindPerson(ctx context.Context, q patient.Query) (p patient.Person, found bool, err error) {
+	var kind, value string
+	switch {
+	case q.TaxID != "":
+		kind, value = keyTaxID, string(q.TaxID)
+	case q.UNZR != "":
+		kind, value = keyUNZR, string(q.UNZR)
+	default:
+		kind, value = keyDocument, documentKey(q.DocumentType, q.DocumentNumber)
+	}
+	n := 0
+	err = tx.query(ctx, func(rows pgx.Rows) (err error) {
+		n++
+		p, err = tx.scanPerson(rows)
+		return err
+	}, `WITH RECURSIVE chain (id, master_id, status, steps) AS (
+    SELECT p.id, p.master_id, p.status, 0 FROM person_keys k JOIN persons p ON p.id = k.person_id WHERE k.kind = $1 AND k.key = $2
+    UNION
+    SELECT p.id, p.master_id, p.status, c.steps + 1 FROM chain c JOIN persons p ON p.id = c.master_id WHERE c.steps < $3
+)
+SELECT `+personColumns+` FROM persons p
+WHERE p.id IN (SELECT id FROM chain WHERE status = 'active' AND master_id IS NULL) LIMIT 2`, kind, tx.personKey(kind, value), maxMerges)
+	if err != nil || n != 1 {
+		return patient.Person{}, false, err
+	}
+	return p, true, nil
+}

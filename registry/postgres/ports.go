@@ -1,0 +1,20 @@
+package postgres
+
+import (
+	"mist/registry/access"
+	"mist/registry/declaration"
+	"mist/registry/intake"
+	"mist/registry/query"
+)
+
+// A transaction is the port of every room.
+var (
+	_ intake.Tx      = (*Tx)(nil)
+	_ declaration.Tx = (*Tx)(nil)
+	_ query.Tx       = (*Tx)(nil)
+	_ access.Tx      = (*Tx)(nil)
+
+	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
+	_ query.Store                  = Port[query.Tx]{}
+	_ access.Store                 = Port[access.Tx]{}
+)

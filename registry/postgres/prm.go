@@ -1,0 +1,138 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+
+	"mist/registry"
+	"mist/registry/prm"
+)
+
+const (
+	legalEntityColumns = `l.id, l.name, l.short_name, l.public_name, l.edrpou, l.type, l.status, l.phones, l.email, l.address, l.licence`
+	divisionColumns    = `d.id, d.legal_entity_id, d.name, d.type, d.status, d.address, d.phones, d.email, d.working_hours, d.mountain_group`
+	employeeColumns    = `e.id, e.legal_entity_id, e.division_id, e.type, e.position, e.speciality, e.status, e.start_date, pt.id, pt.last_name, pt.first_name, pt.second_name, pt.body`
+	employeeTables     = `employees e JOIN parties pt ON pt.id = e.party_id`
+)
+
+func legalEntityDest(l *prm.LegalEntity) []any {
+	return []any{&l.ID, &l.Name, &l.ShortName, &l.PublicName, &l.EDRPOU, &l.Type, &l.Status, &l.Phones, &l.Email, &l.Address, &l.Licence}
+}
+
+func divisionDest(d *prm.Division) []any {
+	return []any{&d.ID, &d.LegalEntityID, &d.Name, &d.Type, &d.Status, &d.Address, &d.Phones, &d.Email, &d.WorkingHours, &d.MountainGroup}
+}
+
+func employeeDest(e *prm.Employee, sealedParty *[]byte) []any {
+	p := &e.Party
+	return []any{&e.ID, &e.LegalEntityID, &e.DivisionID, &e.Type, &e.Position, &e.Speciality, &e.Status, &e.StartDate,
+		&p.ID, &p.LastName, &p.FirstName, &p.SecondName, sealedParty}
+}
+
+// partyBody is the sealed part of a party.
+type partyBody struct {
+	BirthDate registry.Date `json:"birth_date,omitzero"`
+	Gender    string        `json:"gender,omitempty"`
+	TaxID     string        `json:"tax_id"`
+	NoTaxID   bool          `json:"no_tax_id,omitempty"`
+	Email     string        `json:"email,omitempty"`
+	Phones    []prm.Phone   `json:"phones,omitempty"`
+}
+
+func (tx *Tx) openParty(p *prm.Party, sealed []byte) error {
+	plain, err := tx.open("parties", p.ID.String(), sealed)
+	if err != nil {
+		return err
+	}
+	var b partyBody
+	if err := json.Unmarshal(plain, &b); err != nil {
+		return tx.fail(err)
+	}
+	p.BirthDate, p.Gender, p.TaxID, p.NoTaxID, p.Email, p.Phones = b.BirthDate, b.Gender, b.TaxID, b.NoTaxID, b.Email, b.Phones
+	return nil
+}
+
+// LegalEntity reads a legal entity; not-found if there is none.
+func (tx *Tx) LegalEntity(ctx context.Context, id registry.ID) (l prm.LegalEntity, err error) {
+	found, err := tx.queryOne(ctx, legalEntityDest(&l), `SELECT `+legalEntityColumns+` FROM legal_entities l WHERE l.id = $1`, id)
+	if err == nil && !found {
+		err = errNotFound
+	}
+	return l, err
+}
+
+// Division reads a division; not-found if there is none.
+func (tx *Tx) Division(ctx context.Context, id registry.ID) (d prm.Division, err error) {
+	found, err := tx.queryOne(ctx, divisionDest(&d), `SELECT `+divisionColumns+` FROM divisions d WHERE d.id = $1`, id)
+	if err == nil && !found {
+		err = errNotFound
+	}
+	return d, err
+}
+
+// Employee reads an employee with the party; not-found if there is none.
+func (tx *Tx) Employee(ctx context.Context, id registry.ID) (e prm.Employee, err error) {
+	var sealed []byte
+	found, err := tx.queryOne(ctx, employeeDest(&e, &sealed), `SELECT `+employeeColumns+` FROM `+employeeTables+` WHERE e.id = $1`, id)
+	if err == nil && !found {
+		err = errNotFound
+	}
+	if err == nil {
+		err = tx.openParty(&e.Party, sealed)
+	}
+	return e, err
+}
+
+// SignerTaxID is the identifier of the employee's party: РНОКПП, or document
+// series and number of those without one.
+func (tx *Tx) SignerTaxID(ctx context.Context, employee registry.ID) (string, error) {
+	e, err := tx.Employee(ctx, employee)
+	return e.Party.TaxID, err
+}
+
+// InsertLegalEntity queues a new legal entity.
+func (tx *Tx) InsertLegalEntity(ctx context.Context, l prm.LegalEntity) error {
+	return tx.exec(ctx, `INSERT INTO legal_entities (id, name, short_name, public_name, edrpou, type, status, phones, email, address, licence)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		l.ID, l.Name, l.ShortName, l.PublicName, string(l.EDRPOU), l.Type, l.Status, phones(l.Phones), l.Email, l.Address, l.Licence)
+}
+
+// InsertDivision queues a new division.
+func (tx *Tx) InsertDivision(ctx context.Context, d prm.Division) error {
+	return tx.exec(ctx, `INSERT INTO divisions (id, legal_entity_id, name, type, status, address, phones, email, working_hours, mountain_group)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		d.ID, d.LegalEntityID, d.Name, d.Type, d.Status, d.Address, phones(d.Phones), d.Email, d.WorkingHours, d.MountainGroup)
+}
+
+// InsertParty queues a new party.
+func (tx *Tx) InsertParty(ctx context.Context, p prm.Party) error {
+	plain, err := json.Marshal(partyBody{p.BirthDate, p.Gender, p.TaxID, p.NoTaxID, p.Email, p.Phones})
+	if err != nil {
+		return tx.fail(err)
+	}
+	body, err := tx.seal("parties", p.ID.String(), plain)
+	if err != nil {
+		return err
+	}
+	var key []byte
+	if p.TaxID != "" {
+		key = tx.store.keys.Blind("parties.tax_id", p.TaxID)
+	}
+	return tx.exec(ctx, `INSERT INTO parties (id, last_name, first_name, second_name, tax_id_key, body) VALUES ($1, $2, $3, $4, $5, $6)`,
+		p.ID, p.LastName, p.FirstName, p.SecondName, key, body)
+}
+
+// InsertEmployee queues a new employee of a party that is there.
+func (tx *Tx) InsertEmployee(ctx context.Context, e prm.Employee) error {
+	return tx.exec(ctx, `INSERT INTO employees (id, legal_entity_id, division_id, party_id, type, position, speciality, status, start_date)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		e.ID, e.LegalEntityID, e.DivisionID, e.Party.ID, e.Type, e.Position, e.Speciality, e.Status, e.StartDate)
+}
+
+// phones keeps an empty list a list.
+func phones(list []prm.Phone) []prm.Phone {
+	if list == nil {
+		return []prm.Phone{}
+	}
+	return list
+}

@@ -1,0 +1,291 @@
+// Package postgres is the registry's memory: all SQL and all of pgx live here,
+// one file an aggregate, the statements beside the functions that read them.
+//
+// Transactions begin and end in this package alone, behind [Store.Update] and
+// [Store.View]. Nothing may wait for a network or sign inside one: a write
+// transaction is cut off after [Options.WriteLimit], because the audit log's
+// order waits for the oldest transaction that is still open.
+//
+// It trusts the database to keep what it committed, and nobody to leave it
+// unchanged: that is for the audit tree to show.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"mist/registry"
+	"mist/registry/sealing"
+)
+
+// Role is the database role the server works as. It may insert acts and
+// leaves, and neither change nor delete them.
+const Role = "mist_app"
+
+// Options of a Store. Source and Keys are required.
+type Options struct {
+	Source registry.Source
+	// Keys seals personal data at rest.
+	Keys *sealing.Keyring
+	// Role to work as; empty means [Role].
+	Role string
+	// MaxConns bounds the pool; zero means 32.
+	MaxConns int32
+	// WriteLimit is the longest a transaction may last, from its first
+	// statement to its commit; zero means one second.
+	WriteLimit time.Duration
+	// ReadLimit is the same for View; zero means 30 s.
+	ReadLimit time.Duration
+	Log       *slog.Logger
+}
+
+// Store opens transactions on one database.
+type Store struct {
+	pool   *pgxpool.Pool
+	source registry.Source
+	keys   *sealing.Keyring
+	opt    Options
+	// system is the cluster's identifier and epoch the life of its transaction
+	// counter (log_epochs); every new connection is compared with it.
+	system int64
+	epoch  int32
+	writer counter
+}
+
+// Open connects to a migrated database. It refuses an empty or older one
+// ([ErrNotMigrated]) and a half-configured store.
+func Open(ctx context.Context, dsn string, opt Options) (*Store, error) {
+	if opt.Source.Clock == nil || opt.Source.Random == nil || opt.Keys == nil {
+		return nil, errors.New("opening the store: time source and sealing keys are required")
+	}
+	if opt.Role == "" {
+		opt.Role = Role
+	}
+	if opt.MaxConns == 0 {
+		opt.MaxConns = 32
+	}
+	if opt.WriteLimit == 0 {
+		opt.WriteLimit = time.Second
+	}
+	if opt.ReadLimit == 0 {
+		opt.ReadLimit = 30 * time.Second
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// pgx's text may carry the password.
+		return nil, errors.New("opening the store: the connection string is not readable")
+	}
+	s := &Store{source: opt.Source, keys: opt.Keys, opt: opt}
+	s.writer.id = opt.Source.NewID()
+	cfg.MaxConns = opt.MaxConns
+	p := cfg.ConnConfig.RuntimeParams
+	p["application_name"] = "mist"
+	p["timezone"] = "UTC"
+	p["role"] = opt.Role
+	// A transaction that idles or hangs holds back the log's horizon.
+	p["idle_in_transaction_session_timeout"] = millis(opt.WriteLimit)
+	p["statement_timeout"] = millis(opt.WriteLimit)
+	p["lock_timeout"] = millis(opt.WriteLimit)
+	cfg.AfterConnect = s.recognise
+	if s.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	if err := s.begin(ctx, dsn); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	return s, nil
+}
+
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// begin learns which cluster this is and, after a restore into another one,
+// begins a new epoch of the log.
+func (s *Store) begin(ctx context.Context, dsn string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return mapError(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if err := demandMigrated(ctx, conn); err != nil {
+		return err
+	}
+	const q = `SELECT log_begin_epoch(), (SELECT system_identifier FROM pg_control_system())`
+	if err := conn.QueryRow(ctx, q).Scan(&s.epoch, &s.system); err != nil {
+		return mapError(err)
+	}
+	return mapError(s.pool.Ping(ctx))
+}
+
+// recognise refuses a connection to a cluster that is not the one the store
+// was opened on: its transaction ids would be compared with foreign ones.
+func (s *Store) recognise(ctx context.Context, conn *pgx.Conn) error {
+	var here int64
+	if err := conn.QueryRow(ctx, `SELECT system_identifier FROM pg_control_system()`).Scan(&here); err != nil {
+		return err
+	}
+	if s.system != 0 && here != s.system {
+		return errors.New("the database was replaced by another cluster: restart Mist")
+	}
+	return nil
+}
+
+// Close gives back unused numbers of this writer as void leaves and closes all
+// connections.
+func (s *Store) Close(ctx context.Context) error {
+	err := s.FlushVoids(ctx)
+	s.pool.Close()
+	return err
+}
+
+// Ping reports whether the database answers; for readiness.
+func (s *Store) Ping(ctx context.Context) error { return mapError(s.pool.Ping(ctx)) }
+
+// Stat gives the pool's figures for metrics.
+func (s *Store) Stat() *pgxpool.Stat { return s.pool.Stat() }
+
+// Update runs f in one transaction that may write. It commits when f returns
+// nil and no statement failed, else rolls back and gives back the error,
+// translated to registry errors by constraint name.
+//
+// Writes are queued and travel with the next read or with the commit, so their
+// errors may appear there. A transaction that lost to another one
+// (serialization failure, deadlock) is run again from the start: f must set
+// its results anew each time.
+//
+// The context given to f bounds the transaction; Update or View called with it
+// panics, for two transactions at once cannot commit as one.
+func (s *Store) Update(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
+	return s.run(ctx, "begin", s.opt.WriteLimit, f)
+}
+
+// View runs f on one unchanging snapshot, reading only.
+func (s *Store) View(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
+	return s.run(ctx, "begin isolation level repeatable read read only", s.opt.ReadLimit, f)
+}
+
+// maxTries bounds the repetition of a transaction that lost to another.
+const maxTries = 6
+
+type insideKey struct{}
+
+func (s *Store) run(ctx context.Context, begin string, limit time.Duration, f func(context.Context, *Tx) error) error {
+	if ctx.Value(insideKey{}) != nil {
+		panic("postgres: a transaction inside a transaction")
+	}
+	for try := 1; ; try++ {
+		err := s.once(ctx, begin, limit, f)
+		if err == nil || try == maxTries || !lostToAnother(err) {
+			return err
+		}
+		pause := time.Duration(rand.Int64N(int64(5*time.Millisecond) << try))
+		select {
+		case <-ctx.Done():
+			return mapError(ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (s *Store) once(ctx context.Context, begin string, limit time.Duration, f func(context.Context, *Tx) error) (err error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return mapError(err)
+	}
+	defer conn.Release()
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, insideKey{}, true), limit)
+	defer cancel()
+	tx := &Tx{store: s, conn: conn.Conn(), ctx: ctx, begin: begin}
+	done := false
+	defer func() {
+		if !done { // f panicked
+			tx.rollback()
+		}
+	}()
+	err = f(ctx, tx)
+	if err == nil {
+		err = tx.err
+	}
+	if err == nil {
+		err = tx.commit()
+	}
+	done = true
+	if err != nil {
+		tx.rollback()
+		return mapError(err)
+	}
+	return nil
+}
+
+// counter numbers the leaves of this process and remembers the numbers whose
+// transaction did not commit.
+type counter struct {
+	id registry.ID
+
+	mu   sync.Mutex // guards what follows
+	last uint64
+	void []uint64
+}
+
+func (c *counter) next() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	return c.last
+}
+
+// takeVoids hands out numbers to be recorded as void.
+func (c *counter) takeVoids(most int) []uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := min(len(c.void), most)
+	if n == 0 {
+		return nil
+	}
+	out := c.void[:n:n]
+	c.void = c.void[n:]
+	return out
+}
+
+func (c *counter) giveBack(numbers []uint64) {
+	if len(numbers) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.void = append(c.void, numbers...)
+}
+
+// Port gives a room its own view of transactions: T is the interface the room
+// declares over a transaction, and *Tx satisfies it.
+type Port[T any] struct{ store *Store }
+
+// NewPort panics when *Tx lacks a method of T: a fault of the build.
+func NewPort[T any](s *Store) Port[T] {
+	if _, ok := any((*Tx)(nil)).(T); !ok {
+		panic(fmt.Sprintf("postgres: *Tx does not satisfy %T", (*T)(nil)))
+	}
+	return Port[T]{s}
+}
+
+// Update is [Store.Update] over T.
+func (p Port[T]) Update(ctx context.Context, f func(tx T) error) error {
+	return p.store.Update(ctx, func(_ context.Context, tx *Tx) error { return f(any(tx).(T)) })
+}
+
+// View is [Store.View] over T.
+func (p Port[T]) View(ctx context.Context, f func(tx T) error) error {
+	return p.store.View(ctx, func(_ context.Context, tx *Tx) error { return f(any(tx).(T)) })
+}

@@ -45,6 +45,9 @@ type Environment struct {
 	// Content holds detached content by reference URI or file name; the
 	// empty name is "the" detached object when there is only one.
 	Content map[string]Source
+	// ContentDigests are digests of detached content that the caller computed
+	// itself; a signature over one of them has scope DIGEST and no octets.
+	ContentDigests []Digest
 	// Certificates looks up certificates (DER) known locally; may be nil.
 	// Readers try what is embedded in the document first.
 	Certificates func(CertificateRef) [][]byte

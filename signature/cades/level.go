@@ -1,0 +1,83 @@
+package cades
+
+import (
+	"mist/signature/cert"
+	"mist/signature/cms"
+	"mist/signature/facts"
+)
+
+// Levels of form (EN 319 122-1 and -2).
+const (
+	LevelNotETSI = "CMS-NOT-ETSI"
+	LevelBES     = "CAdES-BES"
+	LevelEPES    = "CAdES-EPES"
+	LevelTx      = "CAdES-T"
+	LevelC       = "CAdES-C"
+	LevelX       = "CAdES-X"
+	LevelXL      = "CAdES-XL"
+	LevelA       = "CAdES-A"
+	LevelB       = "CAdES-BASELINE-B"
+	LevelT       = "CAdES-BASELINE-T"
+	LevelLT      = "CAdES-BASELINE-LT"
+	LevelLTA     = "CAdES-BASELINE-LTA"
+	LevelERS     = "CAdES-ERS"
+)
+
+// level decides the level of form from the material present. It says nothing
+// about validity.
+func level(m *cms.SignedData, s *cms.SignerInfo, sig *facts.Signature, who *cert.Certificate) string {
+	signed := func(oid string) int { return len(cms.Find(s.Signed, oid)) }
+	unsigned := func(oid string) bool { return len(cms.Find(s.Unsigned, oid)) > 0 }
+	if s.SignedRaw == nil || signed(cms.AttrMessageDigest) != 1 || signed(cms.AttrSigningCert)+signed(cms.AttrSigningCertV2) == 0 {
+		return LevelNotETSI
+	}
+	if unsigned(cms.AttrEvidenceRecord) || unsigned(cms.AttrEvidenceRecordExt) {
+		return LevelERS
+	}
+	stamp := unsigned(cms.AttrSignatureTimestamp)
+	refs := unsigned(cms.AttrCompleteCertRefs) || unsigned(cms.AttrCompleteRevRefs)
+	values := unsigned(cms.AttrCertValues) || unsigned(cms.AttrRevValues)
+	x := unsigned(cms.AttrCTimestamp) || unsigned(cms.AttrCertCRLTimestamp)
+	archiveOld := unsigned(cms.AttrArchiveTimestamp) || unsigned(cms.AttrArchiveTimestampV2)
+	archive := unsigned(cms.AttrArchiveTimestampV3)
+
+	embedded := false
+	if who != nil {
+		for _, der := range m.Certificates {
+			embedded = embedded || facts.ID("C", der) == who.ID
+		}
+	}
+	baseline := embedded && signed(cms.AttrContentType) == 1 && sig.ContentType == cms.OIDData && signed(cms.AttrSigningTime) == 1 &&
+		signed(cms.AttrSigningCert)+signed(cms.AttrSigningCertV2) == 1 &&
+		signed(cms.AttrPolicyID) <= 1 && signed(cms.AttrSignerAttributes)+signed(cms.AttrSignerAttributesV2) <= 1 &&
+		!refs && !values && !x && !archiveOld
+	if baseline {
+		lt := stamp && len(m.CRLs)+len(m.OCSPs) > 0
+		switch {
+		case lt && archive:
+			return LevelLTA
+		case lt:
+			return LevelLT
+		case stamp:
+			return LevelT
+		}
+		return LevelB
+	}
+	switch {
+	case (archive || archiveOld) && stamp:
+		return LevelA
+	case values && x:
+		return LevelXL
+	case values && refs && stamp:
+		return LevelXL
+	case x:
+		return LevelX
+	case refs && stamp:
+		return LevelC
+	case stamp:
+		return LevelTx
+	case signed(cms.AttrPolicyID) > 0:
+		return LevelEPES
+	}
+	return LevelBES
+}

@@ -1,0 +1,151 @@
+package cert
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"mist/signature/internal/ber"
+)
+
+// Attribute of a distinguished name.
+type Attribute struct {
+	OID   string
+	Value string
+	raw   ber.Element
+}
+
+// Name is a distinguished name with its original encoding.
+type Name struct {
+	Raw        []byte
+	Attributes []Attribute // in encoded order; multi-valued RDNs flattened
+	canonical  string
+}
+
+// ParseName reads a Name; an empty one is allowed.
+func ParseName(e ber.Element) (Name, error) {
+	if err := e.Is(ber.Sequence); err != nil {
+		return Name{}, err
+	}
+	n := Name{Raw: e.Full}
+	var canon strings.Builder
+	for c := e.Children(); !c.Empty(); {
+		rdn, err := c.Expect(ber.Set)
+		if err != nil {
+			return Name{}, err
+		}
+		canon.WriteByte('/')
+		for a := rdn.Children(); !a.Empty(); {
+			atv, err := a.Expect(ber.Sequence)
+			if err != nil {
+				return Name{}, err
+			}
+			p := atv.Children()
+			id, err := p.Expect(ber.OID)
+			if err != nil {
+				return Name{}, err
+			}
+			oid, err := id.OID()
+			if err != nil {
+				return Name{}, err
+			}
+			v, err := p.Next()
+			if err != nil {
+				return Name{}, err
+			}
+			text, err := v.Text()
+			if err != nil {
+				text = fmt.Sprintf("#%x", v.Full)
+			}
+			n.Attributes = append(n.Attributes, Attribute{OID: oid, Value: text, raw: v})
+			fmt.Fprintf(&canon, "%s=%q+", oid, fold(text))
+			if len(n.Attributes) > 64 {
+				return Name{}, fmt.Errorf("%w: more than 64 attributes in a name", ber.ErrSyntax)
+			}
+		}
+	}
+	n.canonical = canon.String()
+	return n, nil
+}
+
+// fold is the comparison form of RFC 5280, 7.1 in short: case and inner
+// white space do not count.
+func fold(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
+
+// Equal compares names: bytes first, then the folded attributes, as issuers
+// change string types between a CA certificate and what it issues.
+func (n Name) Equal(m Name) bool {
+	return bytes.Equal(n.Raw, m.Raw) || n.canonical == m.canonical
+}
+
+// Key is a map key: equal for names that are Equal.
+func (n Name) Key() string { return n.canonical }
+
+// Get returns the first value of an attribute.
+func (n Name) Get(oid string) string {
+	for _, a := range n.Attributes {
+		if a.OID == oid {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// Attribute types.
+const (
+	oidCommonName   = "2.5.4.3"
+	oidSurname      = "2.5.4.4"
+	oidSerialNumber = "2.5.4.5"
+	oidCountry      = "2.5.4.6"
+	oidLocality     = "2.5.4.7"
+	oidRegion       = "2.5.4.8"
+	oidOrganization = "2.5.4.10"
+	oidUnit         = "2.5.4.11"
+	oidTitle        = "2.5.4.12"
+	oidGivenName    = "2.5.4.42"
+	oidPseudonym    = "2.5.4.65"
+	oidOrgID        = "2.5.4.97"
+	oidEmail        = "1.2.840.113549.1.9.1"
+)
+
+var shortNames = map[string]string{
+	oidCommonName: "CN", oidSurname: "SN", oidSerialNumber: "serialNumber", oidCountry: "C",
+	oidLocality: "L", oidRegion: "ST", oidOrganization: "O", oidUnit: "OU", oidTitle: "title",
+	oidGivenName: "GN", oidOrgID: "organizationIdentifier", oidEmail: "emailAddress",
+	"2.5.4.9": "street", "0.9.2342.19200300.100.1.25": "DC",
+}
+
+// String is the RFC 4514 form, most specific attribute first.
+func (n Name) String() string {
+	var b strings.Builder
+	for i := len(n.Attributes) - 1; i >= 0; i-- {
+		a := n.Attributes[i]
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		short, ok := shortNames[a.OID]
+		if !ok {
+			short = a.OID
+		}
+		b.WriteString(short)
+		b.WriteByte('=')
+		b.WriteString(escape(a.Value))
+	}
+	return b.String()
+}
+
+func escape(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case strings.ContainsRune(`,+"\<>;`, r), i == 0 && (r == '#' || r == ' '):
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\%02X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

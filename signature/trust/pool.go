@@ -1,0 +1,218 @@
+package trust
+
+import (
+	"bytes"
+	"sync"
+
+	"mist/signature/cert"
+	"mist/signature/facts"
+)
+
+// Pool indexes certificates. It is filled first and read afterwards; only
+// reading is safe from several goroutines.
+type Pool struct {
+	byID      map[string]*cert.Certificate
+	bySubject map[string][]*cert.Certificate
+	byKeyID   map[string][]*cert.Certificate
+	bySerial  map[string][]*cert.Certificate
+	parent    *Pool
+}
+
+// NewPool makes an empty pool.
+func NewPool() *Pool {
+	return &Pool{
+		byID:      map[string]*cert.Certificate{},
+		bySubject: map[string][]*cert.Certificate{},
+		byKeyID:   map[string][]*cert.Certificate{},
+		bySerial:  map[string][]*cert.Certificate{},
+	}
+}
+
+// Over makes an empty pool that also sees the certificates of p.
+func (p *Pool) Over() *Pool {
+	n := NewPool()
+	n.parent = p
+	return n
+}
+
+// Add puts a certificate in.
+func (p *Pool) Add(c *cert.Certificate) {
+	if _, ok := p.Get(c.ID); ok {
+		return
+	}
+	p.byID[c.ID] = c
+	p.bySubject[c.Subject.Key()] = append(p.bySubject[c.Subject.Key()], c)
+	if len(c.Ext.SubjectKeyID) > 0 {
+		k := string(c.Ext.SubjectKeyID)
+		p.byKeyID[k] = append(p.byKeyID[k], c)
+	}
+	p.bySerial[string(c.SerialRaw)] = append(p.bySerial[string(c.SerialRaw)], c)
+}
+
+// Get by id.
+func (p *Pool) Get(id string) (*cert.Certificate, bool) {
+	for q := p; q != nil; q = q.parent {
+		if c, ok := q.byID[id]; ok {
+			return c, true
+		}
+	}
+	return nil, false
+}
+
+// Len counts certificates.
+func (p *Pool) Len() int {
+	n := 0
+	for q := p; q != nil; q = q.parent {
+		n += len(q.byID)
+	}
+	return n
+}
+
+// Subject returns the certificates of a subject name (Name.Key).
+func (p *Pool) Subject(key string) []*cert.Certificate {
+	var out []*cert.Certificate
+	for q := p; q != nil; q = q.parent {
+		out = append(out, q.bySubject[key]...)
+	}
+	return out
+}
+
+// KeyID returns the certificates with a subject key identifier.
+func (p *Pool) KeyID(id []byte) []*cert.Certificate {
+	var out []*cert.Certificate
+	for q := p; q != nil; q = q.parent {
+		out = append(out, q.byKeyID[string(id)]...)
+	}
+	return out
+}
+
+// Match returns candidates for a reference.
+func (p *Pool) Match(ref facts.CertificateRef) []*cert.Certificate {
+	var out []*cert.Certificate
+	if ref.KeyID != nil {
+		out = append(out, p.KeyID(ref.KeyID)...)
+	}
+	if ref.Serial != nil {
+		for q := p; q != nil; q = q.parent {
+			out = append(out, q.bySerial[string(ref.Serial)]...)
+		}
+	}
+	for _, d := range ref.Digests {
+		if d.Algorithm != "SHA256" || len(d.Value) != 32 {
+			continue
+		}
+		if c, ok := p.Get("C-" + upperHex(d.Value)); ok {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func upperHex(b []byte) string {
+	const digits = "0123456789ABCDEF"
+	out := make([]byte, 0, 2*len(b))
+	for _, c := range b {
+		out = append(out, digits[c>>4], digits[c&15])
+	}
+	return string(out)
+}
+
+// Edges remembers which certificate was signed by which: the outcome of one
+// signature check depends on nothing but the two certificates, so it may be
+// kept for ever. It is bounded and safe for concurrent use.
+type Edges struct {
+	mu sync.RWMutex
+	m  map[string]bool
+}
+
+const maxEdges = 1 << 16
+
+// NewEdges makes an empty cache.
+func NewEdges() *Edges { return &Edges{m: map[string]bool{}} }
+
+// Signed says whether issuer's key verifies c.
+func (e *Edges) Signed(c, issuer *cert.Certificate) bool {
+	key := c.ID + issuer.ID
+	e.mu.RLock()
+	ok, known := e.m[key]
+	e.mu.RUnlock()
+	if known {
+		return ok
+	}
+	ok = c.CheckSignature(issuer) == nil
+	e.mu.Lock()
+	if len(e.m) >= maxEdges {
+		clear(e.m)
+	}
+	e.m[key] = ok
+	e.mu.Unlock()
+	return ok
+}
+
+// Chain builds the path from c towards an anchor: issuers by authority key
+// identifier first, then by name, every step checked with the issuer's key.
+// It returns c and its issuers, ending at the first anchor when one is
+// reached, else the longest path found.
+func (p *Pool) Chain(c *cert.Certificate, anchor func(id string) bool, edges *Edges) []*cert.Certificate {
+	budget := 64 // signature checks
+	path := p.chain(c, anchor, edges, map[string]bool{}, &budget, 0)
+	return path
+}
+
+const maxChain = 10
+
+func (p *Pool) chain(c *cert.Certificate, anchor func(string) bool, edges *Edges, seen map[string]bool, budget *int, depth int) []*cert.Certificate {
+	path := []*cert.Certificate{c}
+	if anchor(c.ID) || depth >= maxChain || c.SelfIssued() && edges.Signed(c, c) {
+		return path
+	}
+	seen[c.ID] = true
+	defer delete(seen, c.ID)
+	var best []*cert.Certificate
+	for _, i := range p.issuers(c, anchor) {
+		if seen[i.ID] || *budget <= 0 {
+			continue
+		}
+		*budget--
+		if !edges.Signed(c, i) {
+			continue
+		}
+		up := p.chain(i, anchor, edges, seen, budget, depth+1)
+		if anchor(up[len(up)-1].ID) {
+			return append(path, up...)
+		}
+		if len(up) > len(best) {
+			best = up
+		}
+	}
+	return append(path, best...)
+}
+
+// issuers lists candidates, most likely first: one name may stand for several
+// keys, so the key identifier decides before the name, and anchors before
+// cross certificates.
+func (p *Pool) issuers(c *cert.Certificate, anchor func(string) bool) []*cert.Certificate {
+	all := p.Subject(c.Issuer.Key())
+	if aki := c.Ext.AuthorityKeyID; len(aki) > 0 && len(all) == 0 {
+		all = p.KeyID(aki)
+	}
+	rank := func(i *cert.Certificate) int {
+		r := 4
+		if aki := c.Ext.AuthorityKeyID; len(aki) > 0 && bytes.Equal(aki, i.Ext.SubjectKeyID) {
+			r -= 2
+		}
+		if anchor(i.ID) {
+			r--
+		}
+		return r
+	}
+	out := make([]*cert.Certificate, 0, len(all))
+	for want := 0; want <= 4; want++ {
+		for _, i := range all {
+			if i.ID != c.ID && rank(i) == want {
+				out = append(out, i)
+			}
+		}
+	}
+	return out
+}

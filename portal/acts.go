@@ -1,0 +1,264 @@
+package portal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/registry/intake"
+	"mist/registry/jcs"
+)
+
+// Intake is the pipeline of one act kind as REST uses it; *intake.Service of
+// any port is one.
+type Intake interface {
+	Kind() registry.KindName
+	Create(ctx context.Context, c registry.Caller, body []byte) (intake.Draft, error)
+	Get(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error)
+	Approve(ctx context.Context, c registry.Caller, id registry.ID, code string) (intake.Draft, error)
+	ResendOTP(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error)
+	Reject(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error)
+	Sign(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (intake.Outcome, error)
+}
+
+// Act is one kind of act on the REST side: where its drafts live and what the
+// eHealth API calls the member that carries the signed container.
+type Act struct {
+	Path        string // /api/v3/declaration_requests
+	SignedField string // signed_declaration_request
+	Service     Intake
+}
+
+func (a Act) validate() error {
+	if a.Service == nil || a.SignedField == "" || !strings.HasPrefix(a.Path, "/api/") || strings.HasSuffix(a.Path, "/") {
+		return fmt.Errorf("portal: the act at %q needs a path under /api/, a service and a signed field", a.Path)
+	}
+	return nil
+}
+
+// DeclarationRequests are the declaration's places (ЕСОЗ 1.1).
+func DeclarationRequests(service Intake) Act {
+	return Act{Path: "/api/v3/declaration_requests", SignedField: "signed_declaration_request", Service: service}
+}
+
+// acts are the handlers of one kind. They hold no rules.
+type acts struct {
+	*portal
+	act Act
+}
+
+func (a acts) routes(r chi.Router) {
+	one := a.act.Path + "/{id}"
+	r.Post(a.act.Path, a.member(a.create))
+	r.Get(one, a.draft(a.get))
+	r.Get(one+"/data_to_be_signed", a.draft(a.dataToBeSigned))
+	r.Patch(one+"/actions/approve", a.draft(a.approve))
+	r.Patch(one+"/actions/resend_otp", a.draft(a.resendOTP))
+	r.Patch(one+"/actions/reject", a.draft(a.reject))
+	r.Patch(one+"/actions/sign", a.draft(a.sign))
+}
+
+type draftHandler func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error
+
+// draft reads the id of the path, after authentication.
+func (a acts) draft(h draftHandler) http.HandlerFunc {
+	return a.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+		id, err := registry.ParseID(chi.URLParam(r, "id"))
+		if err != nil {
+			return registry.Invalid(registry.FieldError{Entry: "$.id", EntryType: "request", Rule: "format", Description: "expected a UUID in the path"})
+		}
+		return h(w, r, c, id)
+	})
+}
+
+func (a acts) create(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+	// The kind reads the body by its own rules; here it only has to be JSON.
+	_, body, err := readObject(w, r, a.limits.SmallBody, false)
+	if err != nil {
+		return err
+	}
+	d, err := a.act.Service.Create(r.Context(), c, body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", a.base+a.act.Path+"/"+d.ID.String())
+	return a.show(w, r, http.StatusCreated, d)
+}
+
+func (a acts) get(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+	d, err := a.act.Service.Get(r.Context(), c, id)
+	if err != nil {
+		return err
+	}
+	return a.show(w, r, http.StatusOK, d)
+}
+
+// dataToBeSigned gives the frozen bytes and nothing around them: what the
+// signer signs, hashed in ETag (hex) and Content-Digest (RFC 9530).
+func (a acts) dataToBeSigned(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+	d, err := a.act.Service.Get(r.Context(), c, id)
+	if err != nil {
+		return err
+	}
+	if len(d.ToBeSigned) == 0 {
+		return registry.Errorf(registry.CodeConflict, "there is nothing to sign in status %s; approve the request first", d.Status).WithReason("status_" + string(d.Status))
+	}
+	sum := sha256.Sum256(d.ToBeSigned)
+	h := w.Header()
+	h.Set("Content-Type", mediaJSON)
+	h.Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+	h.Set("Content-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":")
+	w.WriteHeader(http.StatusOK)
+	if _, err := w.Write(d.ToBeSigned); err != nil {
+		a.log.Debug("client went away", "cause", err.Error())
+	}
+	return nil
+}
+
+func (a acts) approve(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+	o, _, err := readObject(w, r, a.limits.SmallBody, true)
+	if err != nil {
+		return err
+	}
+	f := o.fields()
+	code := f.digits("verification_code")
+	if err := f.done(); err != nil {
+		return err
+	}
+	d, err := a.act.Service.Approve(r.Context(), c, id, code)
+	if err != nil {
+		return err
+	}
+	return a.show(w, r, http.StatusOK, d)
+}
+
+func (a acts) resendOTP(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+	return a.bare(w, r, c, id, a.act.Service.ResendOTP)
+}
+
+func (a acts) reject(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+	return a.bare(w, r, c, id, a.act.Service.Reject)
+}
+
+// bare runs an action that takes no members.
+func (a acts) bare(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID,
+	action func(context.Context, registry.Caller, registry.ID) (intake.Draft, error)) error {
+	o, _, err := readObject(w, r, a.limits.SmallBody, true)
+	if err != nil {
+		return err
+	}
+	if err := o.fields().done(); err != nil {
+		return err
+	}
+	d, err := action(r.Context(), c, id)
+	if err != nil {
+		return err
+	}
+	return a.show(w, r, http.StatusOK, d)
+}
+
+func (a acts) sign(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+	o, _, err := readObject(w, r, a.limits.Body, false)
+	if err != nil {
+		return err
+	}
+	f := o.fields()
+	text, encoding := f.text(a.act.SignedField, true), f.text("signed_content_encoding", true)
+	if encoding != "base64" && encoding != "" {
+		f.wrong("signed_content_encoding", "inclusion", "value is not allowed in enum", "base64")
+	}
+	container, err := decodeBase64(text)
+	if err != nil {
+		f.wrong(a.act.SignedField, "invalid", "Not a base64 string")
+	}
+	if err := f.done(); err != nil {
+		return err
+	}
+	out, err := a.act.Service.Sign(r.Context(), c, id, container)
+	if err != nil {
+		return err
+	}
+	return a.answer(w, r, http.StatusCreated, out.Resource, &urgent{Receipt: &out.Receipt})
+}
+
+// decodeBase64 reads RFC 4648 section 4 strictly: padded, no line breaks, no
+// stray bits, so that one container has one text.
+func decodeBase64(s string) ([]byte, error) {
+	if strings.ContainsAny(s, "\r\n") {
+		return nil, errors.New("line break in base64")
+	}
+	return base64.StdEncoding.Strict().DecodeString(s)
+}
+
+// urgent is what the caller must act on or keep.
+type urgent struct {
+	Authentication *authentication `json:"authentication_method_current,omitempty"`
+	Receipt        *audit.Receipt  `json:"receipt,omitempty"`
+}
+
+type authentication struct {
+	Type   string `json:"type"`
+	Number string `json:"number,omitempty"`
+}
+
+// maskPhone hides the middle of a number: +38093*****74.
+func maskPhone(s string) string {
+	const head, tail = 6, 2
+	if len(s) <= head+tail {
+		return strings.Repeat("*", len(s))
+	}
+	return s[:head] + strings.Repeat("*", len(s)-head-tail) + s[len(s)-tail:]
+}
+
+// show answers with a draft: the members of its snapshot, its own state, and
+// the bytes to be signed once they are frozen.
+func (a acts) show(w http.ResponseWriter, r *http.Request, status int, d intake.Draft) error {
+	data, err := draftView(d)
+	if err != nil {
+		return err
+	}
+	var u *urgent
+	if d.Open() && d.AuthMethod != "" {
+		u = &urgent{Authentication: &authentication{Type: d.AuthMethod, Number: maskPhone(d.Phone)}}
+	}
+	return a.answer(w, r, status, data, u)
+}
+
+func draftView(d intake.Draft) (map[string]any, error) {
+	snapshot := d.ToBeSigned
+	if len(snapshot) == 0 {
+		snapshot = d.Data
+	}
+	v, err := jcs.Parse(snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("reading a draft's snapshot: %w", err)
+	}
+	data, ok := v.(map[string]any)
+	if !ok {
+		return nil, errors.New("a draft's snapshot is not an object")
+	}
+	// The snapshot already says what the signed document will say; the state of
+	// the draft is the draft's own.
+	data["id"], data["status"] = d.ID, d.Status
+	if d.StatusReason != "" {
+		data["status_reason"] = d.StatusReason
+	}
+	data["inserted_at"], data["updated_at"], data["expires_at"] = stamp(d.InsertedAt), stamp(d.UpdatedAt), stamp(d.ExpiresAt)
+	if len(d.ToBeSigned) > 0 {
+		data["data_to_be_signed"] = json.RawMessage(d.ToBeSigned)
+	}
+	return data, nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }

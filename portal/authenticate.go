@@ -1,0 +1,100 @@
+package portal
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"mist/registry"
+)
+
+// authenticated is a handler that knows its caller.
+type authenticated func(w http.ResponseWriter, r *http.Request, c registry.Caller) error
+
+// member demands a bearer token before anything else of the request is looked
+// at. Refusals here are counted and logged; the audit tree is for known callers.
+func (p *portal) member(h authenticated) http.HandlerFunc {
+	return p.public(func(w http.ResponseWriter, r *http.Request) error {
+		q := requestOf(r)
+		token, reason := bearer(r)
+		if reason != "" {
+			p.metrics.refused.WithLabelValues(reason).Inc()
+			return registry.Errorf(registry.CodeUnauthenticated, "send a token of /oauth/token as Authorization: Bearer").WithReason(reason)
+		}
+		caller, err := p.access.Authenticate(r.Context(), token)
+		if err != nil {
+			if registry.CodeOf(err) == registry.CodeUnauthenticated {
+				p.metrics.refused.WithLabelValues("invalid_token").Inc()
+			}
+			return err
+		}
+		q.clientID = caller.ClientID
+		if err := p.clients.take(w, caller.ClientID.String(), p); err != nil {
+			return err
+		}
+		caller.Channel, caller.RequestID = registry.ChannelREST, q.id
+		return h(w, r, caller)
+	})
+}
+
+// bearer reads the Authorization header (RFC 6750, 2.1).
+func bearer(r *http.Request) (token, reason string) {
+	values := r.Header.Values("Authorization")
+	switch {
+	case len(values) == 0:
+		return "", "token_missing"
+	case len(values) > 1:
+		return "", "authorization_malformed"
+	}
+	scheme, token, found := strings.Cut(values[0], " ")
+	if !found || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", "authorization_malformed"
+	}
+	return token, ""
+}
+
+// buckets holds one token bucket per key. nil buckets never refuse.
+type buckets struct {
+	rate Rate
+	mu   sync.Mutex
+	// by is guarded by mu. It is emptied when it reaches maxBuckets: that gives
+	// everybody a fresh burst, which is cheaper than being filled with strangers.
+	by map[string]*rate.Limiter
+}
+
+const maxBuckets = 10_000
+
+func newBuckets(r Rate) *buckets {
+	if r.PerSecond == 0 {
+		return nil
+	}
+	return &buckets{rate: r, by: map[string]*rate.Limiter{}}
+}
+
+// take counts one request of key, or refuses it and says when to come again.
+func (b *buckets) take(w http.ResponseWriter, key string, p *portal) error {
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	l := b.by[key]
+	if l == nil {
+		if len(b.by) >= maxBuckets {
+			clear(b.by)
+		}
+		l = rate.NewLimiter(rate.Limit(b.rate.PerSecond), b.rate.Burst)
+		b.by[key] = l
+	}
+	b.mu.Unlock()
+	now := p.source.Clock()
+	if l.AllowN(now, 1) {
+		return nil
+	}
+	wait := math.Ceil((1 - l.TokensAt(now)) / b.rate.PerSecond)
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait))))
+	return registry.Errorf(registry.CodeRateLimited, "more than %g requests a second; wait as Retry-After says", b.rate.PerSecond)
+}

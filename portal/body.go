@@ -1,0 +1,188 @@
+package portal
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"mist/registry"
+	"mist/registry/jcs"
+)
+
+const (
+	mediaJSON = "application/json"
+	mediaForm = "application/x-www-form-urlencoded"
+)
+
+// mediaType checks Content-Type and Content-Encoding and gives the media type,
+// "" for a request without a body.
+func mediaType(r *http.Request, allowed ...string) (string, error) {
+	if r.ContentLength == 0 {
+		return "", nil
+	}
+	wrong := func(text string) error {
+		return registry.Errorf(registry.CodeUnsupportedMedia, "%s; send %s", text, strings.Join(allowed, " or "))
+	}
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return "", wrong("compressed bodies are not read")
+	}
+	types := r.Header.Values("Content-Type")
+	if len(types) != 1 {
+		return "", wrong("the body needs exactly one Content-Type")
+	}
+	media, params, err := mime.ParseMediaType(types[0])
+	if err != nil || !slices.Contains(allowed, media) {
+		return "", wrong("this media type is not read here")
+	}
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return "", wrong("only UTF-8 is read")
+	}
+	return media, nil
+}
+
+// readBody reads at most limit bytes.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	tooLarge := registry.Errorf(registry.CodeTooLarge, "the body is larger than %d bytes", limit)
+	if r.ContentLength > limit {
+		// Reading on would only feed a caller that does not stop by itself.
+		w.Header().Set("Connection", "close")
+		return nil, tooLarge
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge
+	case err != nil:
+		return nil, registry.Errorf(registry.CodeMalformed, "the body could not be read to its end").WithReason("body_cut").WithCause(err)
+	}
+	return b, nil
+}
+
+// maxValues bounds how many values a body may hold: small ones cost the parser
+// many times their length in memory.
+const maxValues = 10_000
+
+// object is a strictly read JSON object of a request.
+type object map[string]any
+
+// readObject reads a JSON object. Without a body it gives the empty object if
+// optional, else the refusal.
+func readObject(w http.ResponseWriter, r *http.Request, limit int64, optional bool) (object, []byte, error) {
+	if _, err := mediaType(r, mediaJSON); err != nil {
+		return nil, nil, err
+	}
+	body, err := readBody(w, r, limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(body) == 0 {
+		if optional {
+			return object{}, nil, nil
+		}
+		return nil, nil, registry.Errorf(registry.CodeMalformed, "a JSON body is expected").WithReason("body_missing")
+	}
+	o, err := parseObject(body)
+	return o, body, err
+}
+
+func parseObject(body []byte) (object, error) {
+	if countValues(body) > maxValues {
+		return nil, registry.Errorf(registry.CodeTooLarge, "the body holds more than %d values", maxValues)
+	}
+	v, err := jcs.Parse(body)
+	var pe *jcs.ParseError
+	if errors.As(err, &pe) {
+		return nil, registry.Errorf(registry.CodeMalformed, "the body is not acceptable JSON, byte %d: %s", pe.Offset, pe.Reason).WithReason("json")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a body: %w", err)
+	}
+	o, ok := v.(map[string]any)
+	if !ok {
+		return nil, registry.Invalid(registry.FieldError{Entry: "$", Rule: "cast", Description: "type mismatch. Expected Object"})
+	}
+	return o, nil
+}
+
+// countValues counts openings and commas outside strings, which is at least
+// the number of values in well-formed JSON.
+func countValues(b []byte) int {
+	n, quoted := 1, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && (c == ',' || c == '{' || c == '['):
+			n++
+		}
+	}
+	return n
+}
+
+// fields takes values out of an object and collects what is wrong with it.
+type fields struct {
+	object object
+	errs   []registry.FieldError
+}
+
+func (o object) fields() *fields { return &fields{object: maps.Clone(o)} }
+
+func (f *fields) wrong(name, rule, text string, params ...string) {
+	f.errs = append(f.errs, registry.FieldError{Entry: "$." + name, Rule: rule, Description: text, Params: params})
+}
+
+// text takes a string; absent gives "" and, if required, the refusal.
+func (f *fields) text(name string, required bool) string {
+	v, given := f.object[name]
+	delete(f.object, name)
+	if !given {
+		if required {
+			f.wrong(name, "required", "required property "+name+" was not present")
+		}
+		return ""
+	}
+	s, ok := v.(string)
+	if !ok {
+		f.wrong(name, "cast", "type mismatch. Expected String")
+	}
+	return s
+}
+
+// digits takes a string, or a whole number as older clients send codes.
+func (f *fields) digits(name string) string {
+	if n, ok := f.object[name].(json.Number); ok {
+		delete(f.object, name)
+		if strings.ContainsAny(n.String(), ".eE-") {
+			f.wrong(name, "cast", "type mismatch. Expected String")
+			return ""
+		}
+		return n.String()
+	}
+	return f.text(name, false)
+}
+
+// done names what nobody asked for.
+func (f *fields) done() error {
+	for _, name := range slices.Sorted(maps.Keys(f.object)) {
+		f.errs = append(f.errs, registry.FieldError{Entry: "$." + name, Rule: "schema", Description: "schema does not allow additional properties"})
+	}
+	if len(f.errs) > maxShownErrors {
+		f.errs = f.errs[:maxShownErrors]
+	}
+	if len(f.errs) > 0 {
+		return registry.Invalid(f.errs...)
+	}
+	return nil
+}
+
+// maxShownErrors bounds an answer that lists what is wrong.
+const maxShownErrors = 50

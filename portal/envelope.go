@@ -1,0 +1,62 @@
+package portal
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+)
+
+// envelope is every answer of the API (domain notes 1.0): data and error never
+// stand together.
+type envelope struct {
+	Meta  meta       `json:"meta"`
+	Data  any        `json:"data,omitempty"`
+	Error *errorBody `json:"error,omitempty"`
+	// Urgent carries what the caller must act on or keep and what is not the
+	// resource: how the patient confirms, the audit receipt.
+	Urgent *urgent `json:"urgent,omitempty"`
+}
+
+type meta struct {
+	Code      int    `json:"code"`
+	URL       string `json:"url"`
+	Type      string `json:"type"` // object, list
+	RequestID string `json:"request_id"`
+}
+
+// meta repeats the path alone: a query may hold what no log of a client should.
+func (p *portal) meta(r *http.Request, status int) meta {
+	return meta{Code: status, URL: p.base + r.URL.EscapedPath(), Type: "object", RequestID: requestOf(r).id}
+}
+
+// answer writes a resource.
+func (p *portal) answer(w http.ResponseWriter, r *http.Request, status int, data any, u *urgent) error {
+	p.write(w, status, envelope{Meta: p.meta(r, status), Data: data, Urgent: u})
+	return nil
+}
+
+func (p *portal) write(w http.ResponseWriter, status int, v any) {
+	body, err := encode(v)
+	if err != nil {
+		// Nothing was written yet; the recovering middleware answers.
+		panic(err)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err != nil {
+		p.log.Debug("client went away", slog.String("cause", err.Error()))
+	}
+}
+
+// encode leaves <, > and & as they are, so that a raw document inside an
+// answer keeps its bytes.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

@@ -1,0 +1,166 @@
+// Package portal is the REST face of the registry: router, middleware, the
+// {meta, data | error} envelope, OAuth tokens and the generic endpoints of act
+// kinds. openapi.yaml is its contract.
+//
+// It refuses what is too large, of another media type, not strict JSON or
+// without a token before any room is asked. It decides no rule: rooms answer
+// with registry.Error, and problem.go is the one table that turns the codes
+// into HTTP. It trusts nobody for who they are but access.Service.
+package portal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mist/registry"
+	"mist/registry/access"
+)
+
+// Access gives and checks tokens; *access.Service is one.
+type Access interface {
+	Issue(ctx context.Context, c registry.Caller, g access.Grant) (access.Issued, error)
+	Authenticate(ctx context.Context, bearer string) (registry.Caller, error)
+	Revoke(ctx context.Context, bearer string) error
+}
+
+// Limits of one request and of one caller.
+type Limits struct {
+	// Body is the most a signed container may take in its JSON wrapping, in bytes.
+	Body int64
+	// SmallBody bounds every other body, in bytes.
+	SmallBody int64
+	// Timeout ends the work on one request.
+	Timeout time.Duration
+	// Client is the rate of one client system, Token that of one address at the
+	// token endpoint. A rate of zero is no limit.
+	Client, Token Rate
+}
+
+// Rate is a token bucket.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// DefaultLimits: 12 MiB containers, 64 KiB elsewhere, 30 s, no rates.
+func DefaultLimits() Limits {
+	return Limits{Body: 12 << 20, SmallBody: 64 << 10, Timeout: 30 * time.Second}
+}
+
+// Config of the portal. Metrics and Public may be nil, the rest is needed.
+type Config struct {
+	// BaseURL is the address clients know the portal by; meta.url begins with it.
+	BaseURL string
+	Access  Access
+	Acts    []Act
+	Source  registry.Source
+	Log     *slog.Logger
+	Limits  Limits
+	Metrics prometheus.Registerer
+	// Public are handlers behind the middleware but without authentication, by
+	// path prefix ("/log/"): the transparency log is one.
+	Public map[string]http.Handler
+}
+
+func (c Config) validate() error {
+	base, err := url.Parse(c.BaseURL)
+	switch {
+	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
+		return errors.New("portal: BaseURL is not an http or https address")
+	case c.Access == nil, c.Log == nil, c.Source.Clock == nil, c.Source.Random == nil:
+		return errors.New("portal: a part is missing")
+	case c.Limits.Body <= 0, c.Limits.SmallBody <= 0, c.Limits.Timeout <= 0:
+		return errors.New("portal: limits must be positive")
+	case len(c.Acts) == 0:
+		return errors.New("portal: no act kind is served")
+	}
+	for _, rate := range []Rate{c.Limits.Client, c.Limits.Token} {
+		if rate.PerSecond < 0 || rate.PerSecond > 0 && rate.Burst < 1 {
+			return errors.New("portal: a rate needs a burst of at least one")
+		}
+	}
+	for _, act := range c.Acts {
+		if err := act.validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// portal holds what handlers share; nothing in it changes after New but the
+// rate buckets, which lock themselves.
+type portal struct {
+	base    string
+	access  Access
+	source  registry.Source
+	log     *slog.Logger
+	limits  Limits
+	metrics *metrics
+	clients *buckets
+	tokens  *buckets
+	router  chi.Router
+}
+
+// New builds the handler. It refuses a half-configured portal.
+func New(c Config) (http.Handler, error) {
+	p, err := build(c)
+	if err != nil {
+		return nil, err
+	}
+	return p.router, nil
+}
+
+func build(c Config) (*portal, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(c.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	p := &portal{
+		base: strings.TrimSuffix(c.BaseURL, "/"), access: c.Access, source: c.Source, log: c.Log, limits: c.Limits,
+		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token),
+	}
+	r := chi.NewRouter()
+	p.router = r
+	r.Use(p.identify, p.observe, p.recover, p.harden, p.deadline)
+	r.NotFound(p.public(func(http.ResponseWriter, *http.Request) error {
+		return registry.Errorf(registry.CodeNotFound, "there is nothing at this address; see /openapi.yaml")
+	}))
+	r.MethodNotAllowed(p.public(p.methodNotAllowed))
+	r.Get("/openapi.yaml", p.public(serveSpec))
+	r.Post("/oauth/token", p.public(p.token))
+	r.Post("/oauth/revoke", p.public(p.revoke))
+	for _, act := range c.Acts {
+		acts{p, act}.routes(r)
+	}
+	for prefix, handler := range c.Public {
+		if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
+			return nil, fmt.Errorf("portal: public prefix %q does not begin and end with a slash", prefix)
+		}
+		r.Handle(prefix+"*", handler)
+	}
+	return p, nil
+}
+
+// methodNotAllowed names the methods the path has (RFC 9110, 15.5.6).
+func (p *portal) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		if p.router.Match(chi.NewRouteContext(), method, r.URL.Path) {
+			allowed = append(allowed, method)
+		}
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return registry.Errorf(registry.CodeMethodNotAllowed, "this address takes %s", strings.Join(allowed, ", "))
+}

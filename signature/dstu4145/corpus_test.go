@@ -101,7 +101,7 @@ func TestCorpusFixedNonce(t *testing.T) {
 			require.True(t, c.order.setBytes(&e, reduce("rand")))
 			key := newPrivateKey(keyParams{curve: c, sbox: gost34311.DefaultSBox()}, &d)
 
-			x, l := key.pub.q.x, key.pub.q.l
+			x, l := key.pub.q.X, key.pub.q.L
 			l.Add(&l, &x)
 			c.field.Mul(&l, &l, &x) // y = x(λ + x)
 			xy := append(c.field.AppendBytes(nil, &l), c.field.AppendBytes(nil, &x)...)

@@ -82,7 +82,7 @@ var curves = [10]*Curve{
 // newCurve builds curve number arc of the standard table from big-endian
 // hexadecimal constants.
 func newCurve(arc, m int, exps []int, a uint64, b, n, x, y string) *Curve {
-	f := gf2m.New(m, exps...)
+	f := gf2m.New(gf2m.Best(), m, exps...)
 	c := &Curve{
 		name:  "M" + string([]byte{byte('0' + m/100), byte('0' + m/10%10), byte('0' + m%10)}),
 		oid:   append(slices.Clone(OIDSignatureGOST34311LE), 2, arc),
@@ -93,10 +93,10 @@ func newCurve(arc, m int, exps []int, a uint64, b, n, x, y string) *Curve {
 	c.b = gf2m.Element(words(b))
 	c.rBits = c.order.bits - 1
 	px, py := gf2m.Element(words(x)), gf2m.Element(words(y))
-	c.base.x = px
+	c.base.X = px
 	f.Invert(&px, &px)
-	f.Mul(&c.base.l, &px, &py)
-	c.base.l.Add(&c.base.l, &c.base.x)
+	f.Mul(&c.base.L, &px, &py)
+	c.base.L.Add(&c.base.L, &c.base.X)
 	c.tables = sync.OnceValue(c.makeBaseTables)
 	return c
 }

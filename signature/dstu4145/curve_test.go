@@ -17,15 +17,15 @@ func forEachCurve(t *testing.T, f func(t *testing.T, c *Curve)) {
 // onCurve checks y² + xy = x³ + ax² + b.
 func onCurve(c *Curve, p *affine) bool {
 	f := c.field
-	y, l, r := p.l, p.x, p.x
-	y.Add(&y, &p.x)
-	f.Mul(&y, &y, &p.x)
-	f.Mul(&l, &p.x, &y)
+	y, l, r := p.L, p.X, p.X
+	y.Add(&y, &p.X)
+	f.Mul(&y, &y, &p.X)
+	f.Mul(&l, &p.X, &y)
 	f.Square(&y, &y)
 	l.Add(&l, &y)
-	f.Square(&r, &p.x)
+	f.Square(&r, &p.X)
 	xx := r
-	f.Mul(&r, &r, &p.x)
+	f.Mul(&r, &r, &p.X)
 	if c.a == 1 {
 		r.Add(&r, &xx)
 	}
@@ -41,12 +41,12 @@ func TestBasePoint(t *testing.T) {
 		minusOne := c.order.n
 		minusOne[0]--
 		zero, one := scalar{}, scalar{1}
-		c.doubleMul(&r, &minusOne, &zero, &c.base)
+		c.doubleMulComplete(&r, &minusOne, &zero, &c.base)
 		var neg affine
-		neg.neg(&c.base)
-		require.True(t, c.isEqual(&r, &neg))
-		c.doubleMul(&r, &minusOne, &one, &c.base)
-		require.True(t, r.isInfinity())
+		neg.Neg(&c.base)
+		require.True(t, c.field.IsEqual(&r, &neg))
+		c.doubleMulComplete(&r, &minusOne, &one, &c.base)
+		require.True(t, r.IsInfinity())
 	})
 }
 

@@ -50,13 +50,14 @@ func (o *order) random(rand io.Reader) (k scalar, err error) {
 }
 
 func newPrivateKey(params keyParams, d *scalar) *PrivateKey {
-	k := &PrivateKey{d: *d, pub: PublicKey{params: params}}
+	k := &PrivateKey{d: *d}
+	k.pub.params = params
 	c := params.curve
 	var r [1]point
 	var q [1]affine
 	c.baseMul(&r[0], d)
-	c.normalize(q[:], r[:])
-	k.pub.q.neg(&q[0])
+	c.field.Normalize(q[:], r[:])
+	k.pub.q.Neg(&q[0])
 	return k
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"mist/signature/dstu4145/internal/gf2m"
 	"mist/signature/gost34311"
@@ -18,6 +19,7 @@ type PublicKey struct {
 	params keyParams
 	q      affine
 	spki   []byte // as parsed; nil for a generated key
+	known  atomic.Pointer[comb]
 }
 
 // Curve returns the curve of the key.
@@ -36,6 +38,15 @@ func (k *PublicKey) BigEndian() bool { return k.params.bigEndian }
 func (k *PublicKey) Equal(x crypto.PublicKey) bool {
 	o, ok := x.(*PublicKey)
 	return ok && k.params.curve == o.params.curve && k.q == o.q
+}
+
+// Precompute makes the tables that let Verify run several times faster with
+// this key; they take some 60 kB and the time of a few verifications. KeyCache
+// does it for keys seen again. It is safe for concurrent use.
+func (k *PublicKey) Precompute() {
+	if k.known.Load() == nil {
+		k.known.Store(k.params.curve.makeComb(&k.q))
+	}
 }
 
 // CompressedPoint returns the compressed point, ceil(m/8) bytes, least

@@ -64,19 +64,44 @@ func verifyBare(pub *PublicKey, digest, sig []byte, bigEndian bool) bool {
 		return false
 	}
 	var p point
-	c.doubleMul(&p, &s, &r, &pub.q)
-	return !p.isInfinity() && c.matches(&p, digest, &r)
+	c.doubleMul(&p, &s, &r, &pub.q, pub.known.Load())
+	return !p.IsInfinity() && c.matches(&p, digest, &r)
 }
 
-// matches reports whether the low bits of h·X/Z are r (DSTU 4145-2002, 13).
+// matches reports whether the low bits of y = h·X/Z are r (DSTU 4145-2002, 13).
+// It avoids the inversion: y has at most three bits above those of r, so that
+// h·X + r·Z must be one of at most eight multiples of Z.
 func (c *Curve) matches(p *point, digest []byte, r *scalar) bool {
+	if r.bitLen() > c.rBits {
+		return false
+	}
 	f := c.field
-	var y gf2m.Element
-	f.Invert(&y, &p.z)
-	f.Mul(&y, &y, &p.x)
 	h := c.hashElement(digest)
-	f.Mul(&y, &y, &h)
-	return c.truncate(&y) == *r
+	var d, t gf2m.Element
+	f.Mul(&d, &h, &p.X)
+	re := gf2m.Element(*r)
+	f.Mul(&t, &re, &p.Z)
+	d.Add(&d, &t)
+	var high [3]gf2m.Element // x^(rBits+i)·Z
+	n := f.Bits() - c.rBits
+	for i := range n {
+		var x gf2m.Element
+		b := c.rBits + i
+		x[b>>6] = 1 << (b & 63)
+		f.Mul(&high[i], &x, &p.Z)
+	}
+	for v := range 1 << n {
+		s := d
+		for i := range n {
+			if v>>i&1 == 1 {
+				s.Add(&s, &high[i])
+			}
+		}
+		if s.IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // hashElement reads the digest as a field element (5.9): least significant byte
@@ -133,8 +158,8 @@ func (k *PrivateKey) signWith(e *scalar, h *gf2m.Element) ([]byte, bool) {
 	var p point
 	c.baseMul(&p, e)
 	var y gf2m.Element
-	c.field.Invert(&y, &p.z)
-	c.field.Mul(&y, &y, &p.x)
+	c.field.Invert(&y, &p.Z)
+	c.field.Mul(&y, &y, &p.X)
 	c.field.Mul(&y, &y, h)
 	r := c.truncate(&y)
 	if r.isZero() {

@@ -2,10 +2,14 @@
 // ten standard curves of DSTU 4145-2002 are defined (polynomial basis).
 //
 // Every operation on elements takes time that does not depend on their values,
-// except those whose name or comment says so. Results may alias operands.
+// except those whose comment says so. Results may alias operands.
 package gf2m
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+	"sync"
+)
 
 const (
 	// MaxWords is the number of words of the widest field, GF(2^431).
@@ -18,28 +22,23 @@ const (
 // x^(64j+i). Elements handed to a Field are reduced: bits m and above are 0.
 type Element [MaxWords]uint64
 
-// kind chooses specialised code for the two fields met in practice.
-type kind uint8
-
-const (
-	kindAny kind = iota
-	kind257
-	kind431
-)
-
 // Field is GF(2)[x] modulo x^m + Σ x^k. It is immutable.
 type Field struct {
 	m         int
 	words     int
 	exps      []int   // the exponents k below m, 0 included
 	traceMask Element // bit i is the trace of x^i
-	kind      kind
+	code      code
+	vector    bool // point programs run in assembly
+
+	halfTraces func() [][16]Element
 }
 
 // New returns the field of degree m with the given exponents of the reduction
-// polynomial between 0 and m. It serves m odd, with every exponent below
+// polynomial between 0 and m, computed with impl, which must be in Available;
+// fields without code of their own use Portable. It serves m odd, with every exponent below
 // min(64, m-64): all standard fields are such.
-func New(m int, exps ...int) *Field {
+func New(impl Impl, m int, exps ...int) *Field {
 	f := &Field{m: m, words: (m + 63) / 64, exps: append([]int{0}, exps...)}
 	if m%2 == 0 || f.words > MaxWords {
 		panic("gf2m: unsupported field degree")
@@ -49,13 +48,21 @@ func New(m int, exps ...int) *Field {
 			panic("gf2m: unsupported reduction polynomial")
 		}
 	}
+	if !slices.Contains(Available(), impl) {
+		panic("gf2m: implementation not available")
+	}
+	assembly := impl != Portable
 	switch {
-	case m == 257 && len(exps) == 1 && exps[0] == 12:
-		f.kind = kind257
-	case m == 431 && len(exps) == 3 && exps[0] == 5 && exps[1] == 3 && exps[2] == 1:
-		f.kind = kind431
+	case m == 257 && slices.Equal(exps, []int{12}):
+		f.code, f.vector = code257, impl == Vector
+		if assembly {
+			f.code = codeCLMUL257
+		}
+	case m == 431 && slices.Equal(exps, []int{5, 3, 1}) && assembly:
+		f.code, f.vector = codeCLMUL431, impl == Vector
 	}
 	f.traceMask = f.traces()
+	f.halfTraces = sync.OnceValue(f.makeHalfTraces)
 	return f
 }
 
@@ -164,14 +171,51 @@ func (f *Field) Trace(x *Element) uint64 {
 }
 
 // HalfTrace sets z = Σ x^(4^i), i = 0..(m-1)/2, a solution of z²+z = x+Tr(x).
+// It reads a table at places that depend on x: for public values only.
 func (f *Field) HalfTrace(z, x *Element) {
-	t := *x
-	for range (f.m - 1) / 2 {
-		f.Square(&t, &t)
-		f.Square(&t, &t)
-		t.Add(&t, x)
+	t := f.halfTraces()
+	var s Element
+	for i := range t {
+		v := &t[i][x[i>>4]>>(4*(i&15))&15]
+		for j := range f.words {
+			s[j] ^= v[j]
+		}
 	}
-	*z = t
+	*z = s
+}
+
+// makeHalfTraces makes the table of HalfTrace, which is linear: entry [i][v] is
+// the half-trace of v·x^(4i).
+func (f *Field) makeHalfTraces() [][16]Element {
+	single := make([]Element, (f.m+3)/4*4)
+	for i := range single[:f.m] {
+		x := Element{}
+		x[i>>6] = 1 << (i & 63)
+		if i%2 == 0 && i > 0 {
+			// x^i is a square: with h the half-trace of its root r,
+			// h² = h + r + Tr(r) is its own.
+			h, root := single[i/2], Element{}
+			root[i/2>>6] = 1 << (i / 2 & 63)
+			h.Add(&h, &root)
+			h[0] ^= f.Trace(&root)
+			single[i] = h
+			continue
+		}
+		t := x
+		for range (f.m - 1) / 2 {
+			f.SquareN(&t, &t, 2)
+			t.Add(&t, &x)
+		}
+		single[i] = t
+	}
+	table := make([][16]Element, len(single)/4)
+	for i := range table {
+		for v := 1; v < 16; v++ {
+			low := v & -v
+			table[i][v].Add(&table[i][v^low], &single[4*i+bits.TrailingZeros(uint(low))])
+		}
+	}
+	return table
 }
 
 // Invert sets z = 1/x by Fermat's theorem with the addition chain of Itoh and

@@ -88,7 +88,7 @@ func Encode(e Entry) ([]byte, error) {
 	w.text("reason", e.Reason)
 	if e.Report != nil {
 		w.object("report", func() {
-			w.demand("digest", strings.HasPrefix(e.Report.Digest, "sha256:") && len(e.Report.Digest) == 71)
+			w.demand("digest", isSHA256(e.Report.Digest))
 			w.text("digest", e.Report.Digest)
 			w.text("indication", e.Report.Indication)
 			w.text("policy", e.Report.Policy)
@@ -184,6 +184,12 @@ func (w *writer) kind(k Kind) {
 		return
 	}
 	w.text("kind", string(k))
+}
+
+// isSHA256 reports whether s is "sha256:" and 64 lower-case hex digits.
+func isSHA256(s string) bool {
+	digits, ok := strings.CutPrefix(s, "sha256:")
+	return ok && len(digits) == 64 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 func (k Kind) valid() bool {

@@ -173,6 +173,3 @@ func Commitment(salt []byte, person registry.ID) []byte {
 	m.Write(person[:])
 	return m.Sum(nil)
 }
-
-// EmptyRoot is the root of a tree without leaves: SHA-256 of nothing (RFC 6962, 2.1).
-func EmptyRoot() tlog.Hash { return sha256.Sum256(nil) }

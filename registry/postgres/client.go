@@ -23,10 +23,12 @@ func (tx *Tx) Client(ctx context.Context, id registry.ID) (c access.Client, err 
 	return c, err
 }
 
-// InsertClient queues a new client system.
-func (tx *Tx) InsertClient(ctx context.Context, c access.Client) error {
+// PutClient queues a client system, new or changed.
+func (tx *Tx) PutClient(ctx context.Context, c access.Client) error {
 	return tx.exec(ctx, `INSERT INTO clients (id, name, type, legal_entity_id, scopes, secret_hash, secret_salt, blocked)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, c.ID, c.Name, c.Type, c.LegalEntityID, notNil(c.Scopes), c.SecretHash, c.SecretSalt, c.Blocked)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, type = excluded.type, legal_entity_id = excluded.legal_entity_id, scopes = excluded.scopes,
+    secret_hash = excluded.secret_hash, secret_salt = excluded.secret_salt, blocked = excluded.blocked`, c.ID, c.Name, c.Type, c.LegalEntityID, notNil(c.Scopes), c.SecretHash, c.SecretSalt, c.Blocked)
 }
 
 // InsertToken queues an issued token.

@@ -36,8 +36,8 @@ func (tx *Tx) CountDeclarations(ctx context.Context, party, withoutPerson regist
 	var n int
 	_, err := tx.queryOne(ctx, []any{&n}, `SELECT
     (SELECT count(*) FROM declarations dc JOIN employees e ON e.id = dc.employee_id
-      WHERE e.party_id = $1 AND dc.status IN ('active', 'pending_verification') AND dc.person_id <> $2)
-  + (SELECT count(*) FROM drafts WHERE party_id = $1 AND status = 'APPROVED' AND kind = 'declaration' AND person_id <> $2)`, party, withoutPerson)
+      WHERE e.party_id = $1 AND dc.status IN ('active', 'pending_verification') AND dc.person_id IS DISTINCT FROM $2)
+  + (SELECT count(*) FROM drafts WHERE party_id = $1 AND status = 'APPROVED' AND kind = 'declaration' AND person_id IS DISTINCT FROM $2)`, party, withoutPerson)
 	return n, err
 }
 

@@ -36,8 +36,8 @@ func (tx *Tx) identity(p patient.Person) []byte {
 		patient.NormalizeName(p.LastName), patient.NormalizeName(p.FirstName), patient.NormalizeName(p.SecondName)}, "|"))
 }
 
-// InsertPerson queues a new person with the look-up keys.
-func (tx *Tx) InsertPerson(ctx context.Context, p patient.Person) error {
+// PutPerson queues a person, new or changed, with the look-up keys.
+func (tx *Tx) PutPerson(ctx context.Context, p patient.Person) error {
 	plain, err := json.Marshal(p)
 	if err != nil {
 		return tx.fail(err)
@@ -47,8 +47,13 @@ func (tx *Tx) InsertPerson(ctx context.Context, p patient.Person) error {
 		return err
 	}
 	if err := tx.exec(ctx, `INSERT INTO persons (id, version, status, verification_status, death_date, master_id, identity, body, inserted_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, verification_status = excluded.verification_status,
+    death_date = excluded.death_date, master_id = excluded.master_id, identity = excluded.identity, body = excluded.body, updated_at = excluded.updated_at`,
 		p.ID, p.Version, string(p.Status), p.VerificationStatus, p.DeathDate, p.MasterID, tx.identity(p), body, p.InsertedAt, p.UpdatedAt); err != nil {
+		return err
+	}
+	if err := tx.exec(ctx, `DELETE FROM person_keys WHERE person_id = $1`, p.ID); err != nil {
 		return err
 	}
 	add := func(kind, value string) error {

@@ -90,22 +90,26 @@ func (tx *Tx) SignerTaxID(ctx context.Context, employee registry.ID) (string, er
 	return e.Party.TaxID, err
 }
 
-// InsertLegalEntity queues a new legal entity.
-func (tx *Tx) InsertLegalEntity(ctx context.Context, l prm.LegalEntity) error {
+// PutLegalEntity queues a legal entity, new or changed.
+func (tx *Tx) PutLegalEntity(ctx context.Context, l prm.LegalEntity) error {
 	return tx.exec(ctx, `INSERT INTO legal_entities (id, name, short_name, public_name, edrpou, type, status, phones, email, address, licence)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, short_name = excluded.short_name, public_name = excluded.public_name, edrpou = excluded.edrpou,
+    type = excluded.type, status = excluded.status, phones = excluded.phones, email = excluded.email, address = excluded.address, licence = excluded.licence`,
 		l.ID, l.Name, l.ShortName, l.PublicName, string(l.EDRPOU), l.Type, l.Status, phones(l.Phones), l.Email, l.Address, l.Licence)
 }
 
-// InsertDivision queues a new division.
-func (tx *Tx) InsertDivision(ctx context.Context, d prm.Division) error {
+// PutDivision queues a division, new or changed.
+func (tx *Tx) PutDivision(ctx context.Context, d prm.Division) error {
 	return tx.exec(ctx, `INSERT INTO divisions (id, legal_entity_id, name, type, status, address, phones, email, working_hours, mountain_group)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (id) DO UPDATE SET legal_entity_id = excluded.legal_entity_id, name = excluded.name, type = excluded.type, status = excluded.status,
+    address = excluded.address, phones = excluded.phones, email = excluded.email, working_hours = excluded.working_hours, mountain_group = excluded.mountain_group`,
 		d.ID, d.LegalEntityID, d.Name, d.Type, d.Status, d.Address, phones(d.Phones), d.Email, d.WorkingHours, d.MountainGroup)
 }
 
-// InsertParty queues a new party.
-func (tx *Tx) InsertParty(ctx context.Context, p prm.Party) error {
+// PutParty queues a party, new or changed.
+func (tx *Tx) PutParty(ctx context.Context, p prm.Party) error {
 	plain, err := json.Marshal(partyBody{p.BirthDate, p.Gender, p.TaxID, p.NoTaxID, p.Email, p.Phones})
 	if err != nil {
 		return tx.fail(err)
@@ -118,14 +122,21 @@ func (tx *Tx) InsertParty(ctx context.Context, p prm.Party) error {
 	if p.TaxID != "" {
 		key = tx.store.keys.Blind("parties.tax_id", p.TaxID)
 	}
-	return tx.exec(ctx, `INSERT INTO parties (id, last_name, first_name, second_name, tax_id_key, body) VALUES ($1, $2, $3, $4, $5, $6)`,
+	return tx.exec(ctx, `INSERT INTO parties (id, last_name, first_name, second_name, tax_id_key, body) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE SET last_name = excluded.last_name, first_name = excluded.first_name, second_name = excluded.second_name,
+    tax_id_key = excluded.tax_id_key, body = excluded.body`,
 		p.ID, p.LastName, p.FirstName, p.SecondName, key, body)
 }
 
-// InsertEmployee queues a new employee of a party that is there.
-func (tx *Tx) InsertEmployee(ctx context.Context, e prm.Employee) error {
+// PutEmployee queues an employee with the party, new or changed.
+func (tx *Tx) PutEmployee(ctx context.Context, e prm.Employee) error {
+	if err := tx.PutParty(ctx, e.Party); err != nil {
+		return err
+	}
 	return tx.exec(ctx, `INSERT INTO employees (id, legal_entity_id, division_id, party_id, type, position, speciality, status, start_date)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (id) DO UPDATE SET legal_entity_id = excluded.legal_entity_id, division_id = excluded.division_id, party_id = excluded.party_id,
+    type = excluded.type, position = excluded.position, speciality = excluded.speciality, status = excluded.status, start_date = excluded.start_date`,
 		e.ID, e.LegalEntityID, e.DivisionID, e.Party.ID, e.Type, e.Position, e.Speciality, e.Status, e.StartDate)
 }
 

@@ -37,12 +37,11 @@ func populate(t testing.TB, s *postgres.Store) clinic {
 		party := prm.Party{ID: c.party, LastName: "Тестовенко", FirstName: "Олена", SecondName: "Зразківна",
 			TaxID: "3126509817", BirthDate: registry.Date{Year: 1985, Month: 8, Day: 7}, Email: "olena@example.invalid"}
 		return errors.Join(
-			tx.InsertLegalEntity(ctx, prm.LegalEntity{ID: c.legalEntity, Name: "КНП «Зразок»", EDRPOU: registry.EDRPOU("0" + c.legalEntity.String()[:7]), Type: "PRIMARY_CARE", Status: "ACTIVE"}),
-			tx.InsertDivision(ctx, prm.Division{ID: c.division, LegalEntityID: c.legalEntity, Name: "Амбулаторія", Type: "CLINIC", Status: "ACTIVE"}),
-			tx.InsertParty(ctx, party),
-			tx.InsertEmployee(ctx, prm.Employee{ID: c.doctor, LegalEntityID: c.legalEntity, DivisionID: c.division, Party: party,
+			tx.PutLegalEntity(ctx, prm.LegalEntity{ID: c.legalEntity, Name: "КНП «Зразок»", EDRPOU: registry.EDRPOU("0" + c.legalEntity.String()[:7]), Type: "PRIMARY_CARE", Status: "ACTIVE"}),
+			tx.PutDivision(ctx, prm.Division{ID: c.division, LegalEntityID: c.legalEntity, Name: "Амбулаторія", Type: "CLINIC", Status: "ACTIVE"}),
+			tx.PutEmployee(ctx, prm.Employee{ID: c.doctor, LegalEntityID: c.legalEntity, DivisionID: c.division, Party: party,
 				Type: "DOCTOR", Position: "P7", Speciality: "FAMILY_DOCTOR", Status: "APPROVED", StartDate: registry.Date{Year: 2020, Month: 1, Day: 2}}),
-			tx.InsertPerson(ctx, somebody(c.person)),
+			tx.PutPerson(ctx, somebody(c.person)),
 		)
 	})
 	require.NoError(t, err)
@@ -267,7 +266,7 @@ func TestDeadlockIsRunAgain(t *testing.T) {
 		d = source.NewID()
 		p := somebody(d)
 		p.TaxID = ""
-		return tx.InsertPerson(ctx, p)
+		return tx.PutPerson(ctx, p)
 	}))
 	both := make(chan struct{}, 2)
 	runs := make(chan int, 10)

@@ -1,0 +1,145 @@
+package audit
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// Checkpoint is a signed statement about the whole log: Size leaves have the
+// RFC 6962 root Root (C2SP tlog-checkpoint).
+type Checkpoint struct {
+	Origin string
+	Size   int64
+	Root   tlog.Hash
+}
+
+// ErrCheckpoint tells that a text is not a checkpoint.
+var ErrCheckpoint = errors.New("not a checkpoint (C2SP tlog-checkpoint)")
+
+// maxNoteBytes bounds a checkpoint with all its cosignatures.
+const maxNoteBytes = 64 << 10
+
+// Text is the body that is signed: origin, size, root, a line each.
+func (c Checkpoint) Text() string {
+	return c.Origin + "\n" + strconv.FormatInt(c.Size, 10) + "\n" + c.Root.String() + "\n"
+}
+
+// ParseCheckpoint reads a signed text strictly: three lines, or more when
+// extensions follow; a decimal size without leading zeros; 32 bytes of base64.
+func ParseCheckpoint(text string) (Checkpoint, error) {
+	lines := strings.Split(text, "\n")
+	if len(lines) < 4 || lines[len(lines)-1] != "" || lines[0] == "" {
+		return Checkpoint{}, ErrCheckpoint
+	}
+	for _, extension := range lines[3 : len(lines)-1] {
+		if extension == "" {
+			return Checkpoint{}, ErrCheckpoint
+		}
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
+		return Checkpoint{}, ErrCheckpoint
+	}
+	root, err := base64.StdEncoding.Strict().DecodeString(lines[2])
+	if err != nil || len(root) != tlog.HashSize {
+		return Checkpoint{}, ErrCheckpoint
+	}
+	c := Checkpoint{Origin: lines[0], Size: size}
+	copy(c.Root[:], root)
+	if c.Root.String() != lines[2] {
+		return Checkpoint{}, ErrCheckpoint
+	}
+	return c, nil
+}
+
+// Sign makes the signed note of a checkpoint. The signer's name must be the
+// checkpoint's origin.
+func (c Checkpoint) Sign(signer note.Signer) ([]byte, error) {
+	if signer.Name() != c.Origin {
+		return nil, fmt.Errorf("signing a checkpoint of %q with a key of %q", c.Origin, signer.Name())
+	}
+	b, err := note.Sign(&note.Note{Text: c.Text()}, signer)
+	if err != nil {
+		return nil, fmt.Errorf("signing a checkpoint: %w", err)
+	}
+	return b, nil
+}
+
+// NotSignedError tells that no signature of the given key stands under a
+// checkpoint, or that it is false.
+type NotSignedError struct {
+	Key   string // name of the key looked for
+	False bool   // a signature of that key is there and does not verify
+}
+
+// Error says which of the two it is.
+func (e *NotSignedError) Error() string {
+	if e.False {
+		return "the checkpoint carries a false signature of " + e.Key
+	}
+	return "the checkpoint is not signed by the given key of " + e.Key
+}
+
+// OpenCheckpoint verifies a signed checkpoint with the log's key and reads it.
+// Cosignatures of others are left aside. Errors: *NotSignedError,
+// ErrCheckpoint.
+func OpenCheckpoint(signed []byte, key note.Verifier) (Checkpoint, error) {
+	if len(signed) > maxNoteBytes {
+		return Checkpoint{}, ErrCheckpoint
+	}
+	n, err := note.Open(signed, note.VerifierList(key))
+	var unverified *note.UnverifiedNoteError
+	var invalid *note.InvalidSignatureError
+	switch {
+	case errors.As(err, &invalid):
+		return Checkpoint{}, &NotSignedError{Key: key.Name(), False: true}
+	case errors.As(err, &unverified):
+		return Checkpoint{}, &NotSignedError{Key: key.Name()}
+	case err != nil:
+		return Checkpoint{}, ErrCheckpoint
+	}
+	c, err := ParseCheckpoint(n.Text)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	if c.Origin != key.Name() {
+		return Checkpoint{}, &NotSignedError{Key: key.Name()}
+	}
+	return c, nil
+}
+
+// GenerateKey makes an Ed25519 key pair of a log in the signed-note text
+// forms: private for the sequencer's file, verifier for auditors. The origin
+// is a name like a URL without scheme: "registry.example.ua/audit".
+func GenerateKey(random io.Reader, origin string) (private, verifier string, err error) {
+	private, verifier, err = note.GenerateKey(random, origin)
+	if err != nil {
+		return "", "", fmt.Errorf("making a log key: %w", err)
+	}
+	return private, verifier, nil
+}
+
+// ReadSigner reads a private key in its text form.
+func ReadSigner(text string) (note.Signer, error) {
+	s, err := note.NewSigner(strings.TrimSpace(text))
+	if err != nil {
+		return nil, errors.New("not a private log key (signed-note form PRIVATE+KEY+name+hash+data)")
+	}
+	return s, nil
+}
+
+// ReadVerifier reads a log's public key in its text form.
+func ReadVerifier(text string) (note.Verifier, error) {
+	v, err := note.NewVerifier(strings.TrimSpace(text))
+	if err != nil {
+		return nil, errors.New("not a public log key (signed-note form name+hash+data)")
+	}
+	return v, nil
+}

@@ -46,11 +46,11 @@ func (c *Curve) baseMul(r *point, k *scalar) {
 		chosen[w].L[0] ^= neg & 1
 	}
 	var p gf2m.Program
-	p.Load(&chosen[0], false)
+	p.Load(0, 0, false)
 	for w := 1; w < windows; w++ {
-		p.Add(&chosen[w], false)
+		p.Add(0, w, false)
 	}
-	c.field.Run(r, &p, c.a)
+	c.field.Run(r, &p, c.a, &gf2m.Tables{Affine: [2][]affine{chosen[:]}})
 	if r.IsInfinity() {
 		r.SetAffine(&chosen[0])
 		for w := 1; w < windows; w++ {
@@ -86,56 +86,54 @@ func (s *schedule) double() {
 	}
 }
 
-func (s *schedule) add(q *affine, negate bool) {
+func (s *schedule) add(table, index int, negate bool) {
 	if s.started {
-		s.p.Add(q, negate)
+		s.p.Add(table, index, negate)
 		return
 	}
-	s.p.Load(q, negate)
+	s.p.Load(table, index, negate)
+	s.started = true
+}
+
+func (s *schedule) addStored(index int, negate bool) {
+	if s.started {
+		s.p.AddStored(index, negate)
+		return
+	}
+	s.p.LoadStored(index, negate)
 	s.started = true
 }
 
 // doubleMulNew interleaves two non-adjacent forms. The odd multiples of Q are
 // made by the same program and stay projective, which saves an inversion.
 func (c *Curve) doubleMulNew(r *point, s, t *scalar, q *affine) {
+	const basePoint, key = 0, 1
+	const odd, twice = 1 << (keyWidth - 2), 1 << (keyWidth - 2) // stored: Q, 3Q, …, then 2Q
 	var ds, dt wnafDigits
 	ns, nt := ds.wnaf(s, baseWidth), dt.wnaf(t, keyWidth)
-	base := c.tables().naf
-	var twice gf2m.Multiple
-	var key [1 << (keyWidth - 2)]gf2m.Multiple
+	var stored [odd + 1]gf2m.Multiple
 	var sch schedule
-	sch.p.Load(q, false)
-	sch.p.Store(&key[0])
+	sch.p.Load(key, 0, false)
+	sch.p.Store(0)
 	sch.p.Double(1)
-	sch.p.Store(&twice)
-	sch.p.Load(q, false)
-	for i := 1; i < len(key); i++ {
-		sch.p.AddStored(&twice, false)
-		sch.p.Store(&key[i])
+	sch.p.Store(twice)
+	sch.p.Load(key, 0, false)
+	for i := 1; i < odd; i++ {
+		sch.p.AddStored(twice, false)
+		sch.p.Store(i)
 	}
 	for i := max(ns, nt) - 1; i >= 0; i-- {
 		sch.double()
-		if d := dt[i]; d != 0 {
-			if !sch.started {
-
-				sch.started = true
-				sch.p.LoadStored(&key[abs(d)>>1], d < 0)
-			} else {
-				sch.p.AddStored(&key[abs(d)>>1], d < 0)
-			}
+		if d := int(dt[i]); d != 0 {
+			sch.addStored(max(d, -d)>>1, d < 0)
 		}
-		if d := ds[i]; d != 0 {
-			sch.add(&base[abs(d)>>1], d < 0)
+		if d := int(ds[i]); d != 0 {
+			sch.add(basePoint, max(d, -d)>>1, d < 0)
 		}
 	}
-	c.field.Run(r, &sch.p, c.a)
-}
-
-func abs(d int16) int {
-	if d < 0 {
-		return int(-d)
-	}
-	return int(d)
+	c.field.Run(r, &sch.p, c.a, &gf2m.Tables{
+		Affine: [2][]affine{c.tables().naf, []affine{*q}}, Stored: stored[:],
+	})
 }
 
 // doubleMulKnown walks two combs of the same shape at once.
@@ -145,15 +143,15 @@ func (c *Curve) doubleMulKnown(r *point, s, t *scalar, known *comb) {
 	for j := base.rows - 1; j >= 0; j-- {
 		sch.double()
 		for part := range combParts {
-			if q := base.digit(s, part, j); q != nil {
-				sch.add(q, false)
+			if i := base.digit(s, part, j); i >= 0 {
+				sch.add(0, i, false)
 			}
-			if q := known.digit(t, part, j); q != nil {
-				sch.add(q, false)
+			if i := known.digit(t, part, j); i >= 0 {
+				sch.add(1, i, false)
 			}
 		}
 	}
-	c.field.Run(r, &sch.p, c.a)
+	c.field.Run(r, &sch.p, c.a, &gf2m.Tables{Affine: [2][]affine{base.table, known.table}})
 }
 
 // doubleMulComplete is right for every input and slow.

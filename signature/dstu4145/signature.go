@@ -2,8 +2,6 @@ package dstu4145
 
 import (
 	"crypto"
-	"crypto/hmac"
-	"crypto/sha512"
 	"errors"
 	"fmt"
 	"io"
@@ -134,17 +132,16 @@ func Sign(rand io.Reader, priv *PrivateKey, digest []byte) ([]byte, error) {
 		return nil, errDigest
 	}
 	c := priv.pub.params.curve
-	source, err := newNonceSource(rand, priv, digest)
-	if err != nil {
-		return nil, fmt.Errorf("dstu4145: signing: %w", err)
+	var seed [nonceSeedSize]byte
+	if _, err := io.ReadFull(rand, seed[:]); err != nil {
+		return nil, fmt.Errorf("dstu4145: signing: reading randomness: %w", err)
 	}
+	source := newNonceSource(priv, &seed, digest)
 	h := c.hashElement(digest)
 	// r or s is zero with a probability of about 2^-160 at most.
 	for range 8 {
-		e, err := c.order.random(source)
-		if err != nil {
-			return nil, fmt.Errorf("dstu4145: signing: %w", err)
-		}
+		var e scalar
+		source.next(&e)
 		if sig, ok := priv.signWith(&e, &h); ok {
 			return sig, nil
 		}
@@ -186,43 +183,4 @@ func (k *PrivateKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts)
 		}
 	}
 	return Sign(rand, k, digest)
-}
-
-// nonceSource is a stream of bytes from HMAC-SHA-512 in counter mode.
-type nonceSource struct {
-	key     []byte
-	counter byte
-	rest    []byte
-}
-
-// newNonceSource keys the stream with 32 bytes of rand, the private key and the
-// digest.
-func newNonceSource(rand io.Reader, priv *PrivateKey, digest []byte) (*nonceSource, error) {
-	var seed [32]byte
-	if _, err := io.ReadFull(rand, seed[:]); err != nil {
-		return nil, fmt.Errorf("reading randomness: %w", err)
-	}
-	var d [8 * len(scalar{})]byte
-	priv.pub.params.curve.order.putBytes(d[:], &priv.d)
-	mac := hmac.New(sha512.New, d[:])
-	mac.Write([]byte("DSTU 4145 one-time key\x00"))
-	mac.Write(seed[:])
-	mac.Write(digest)
-	return &nonceSource{key: mac.Sum(nil)}, nil
-}
-
-// Read fills p.
-func (s *nonceSource) Read(p []byte) (int, error) {
-	n := len(p)
-	for len(p) > 0 {
-		if len(s.rest) == 0 {
-			mac := hmac.New(sha512.New, s.key)
-			mac.Write([]byte{s.counter})
-			s.counter++
-			s.rest = mac.Sum(nil)
-		}
-		c := copy(p, s.rest)
-		p, s.rest = p[c:], s.rest[c:]
-	}
-	return n, nil
 }

@@ -82,12 +82,12 @@ func (c *Curve) makeComb(q *affine) *comb {
 	return t
 }
 
-// digit returns the table entry of column j of part for k, or nil when the
-// column is zero.
-func (t *comb) digit(k *scalar, part, j int) *affine {
+// digit returns the index in the table of column j of part for k, or -1 when
+// the column is zero.
+func (t *comb) digit(k *scalar, part, j int) int {
 	col := t.rows*part + j
 	if col >= t.spacing {
-		return nil
+		return -1
 	}
 	var v uint
 	for i := range combTeeth {
@@ -96,9 +96,9 @@ func (t *comb) digit(k *scalar, part, j int) *affine {
 		}
 	}
 	if v == 0 {
-		return nil
+		return -1
 	}
-	return &t.table[uint(part*(1<<combTeeth-1))+v-1]
+	return part*(1<<combTeeth-1) + int(v) - 1
 }
 
 // makeSignTable makes the rows of signed windows; see baseMul.

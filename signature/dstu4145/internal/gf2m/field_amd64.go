@@ -2,6 +2,8 @@
 
 package gf2m
 
+import "unsafe"
+
 //go:generate go run ./asm
 
 var hasCLMUL, hasVector = detect()
@@ -52,7 +54,7 @@ func squareN431(z, x *Element, n int)
 func lookup(q, table *Affine, i uint64)
 
 //go:noescape
-func run257(r *Point, steps *step, n int)
+func run257(r *Point, steps *step, n int, bases *[3]unsafe.Pointer)
 
 //go:noescape
-func run431(r *Point, steps *step, n int)
+func run431(r *Point, steps *step, n int, bases *[3]unsafe.Pointer)

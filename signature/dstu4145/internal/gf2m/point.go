@@ -34,9 +34,14 @@ type Multiple struct{ v [2]stored }
 
 type stored [32]uint64
 
+const (
+	affineSize = unsafe.Sizeof(Affine{})
+	storedSize = unsafe.Sizeof(stored{})
+)
+
 // Operations of a step. The numbers are known to the assembly.
 const (
-	opNone uint32 = iota
+	opNone uint8 = iota
 	opLoad
 	opLoadNeg
 	opAdd
@@ -46,12 +51,16 @@ const (
 	opLoadStored
 )
 
-// step doubles the accumulator, then applies the operation. The layout is
-// known to the assembly.
+// storedTable is the number of the table of stored points in a step.
+const storedTable = 2
+
+// step doubles the accumulator, then applies the operation to the operand at
+// the offset in bytes in a table. The layout is known to the assembly.
 type step struct {
-	doublings uint32
-	op        uint32
-	operand   unsafe.Pointer
+	doublings uint16
+	op        uint8
+	table     uint8
+	offset    uint32
 }
 
 // MaxSteps is the capacity of a Program: the additions of two scalars of 430
@@ -59,112 +68,120 @@ type step struct {
 const MaxSteps = 160
 
 // Program is a sequence of point operations on one accumulator. The first must
-// be Load. Operands must not change until Run returns.
+// be Load or LoadStored. Operands are named by table and index; the tables are
+// given to Run.
 type Program struct {
 	n       int
-	pending uint32
+	pending uint16
 	steps   [MaxSteps]step
 }
 
-// Reset empties the program.
-func (p *Program) Reset() { p.n, p.pending = 0, 0 }
+// Tables are the operands of a program.
+type Tables struct {
+	Affine [2][]Affine
+	Stored []Multiple
+}
 
-func (p *Program) push(op uint32, operand unsafe.Pointer) {
-	p.steps[p.n] = step{p.pending, op, operand}
+func (p *Program) push(op uint8, table, offset int) {
+	p.steps[p.n] = step{p.pending, op, uint8(table), uint32(offset)}
 	p.n++
 	p.pending = 0
 }
 
 // Double doubles the accumulator n times.
-func (p *Program) Double(n int) { p.pending += uint32(n) }
+func (p *Program) Double(n int) { p.pending += uint16(n) }
 
-// Load sets the accumulator to q, or -q.
-func (p *Program) Load(q *Affine, negate bool) {
-	if negate {
-		p.push(opLoadNeg, unsafe.Pointer(q))
-	} else {
-		p.push(opLoad, unsafe.Pointer(q))
-	}
+// Load sets the accumulator to Affine[table][index], or its negative.
+func (p *Program) Load(table, index int, negate bool) {
+	p.push(either(negate, opLoadNeg, opLoad), table, index*int(affineSize))
 }
 
-// Add adds q, or -q.
-func (p *Program) Add(q *Affine, negate bool) {
-	if negate {
-		p.push(opSub, unsafe.Pointer(q))
-	} else {
-		p.push(opAdd, unsafe.Pointer(q))
-	}
+// Add adds Affine[table][index], or its negative.
+func (p *Program) Add(table, index int, negate bool) {
+	p.push(either(negate, opSub, opAdd), table, index*int(affineSize))
 }
 
-// Store keeps the accumulator and its negative in m.
-func (p *Program) Store(m *Multiple) { p.push(opStore, unsafe.Pointer(&m.v[0])) }
+// Store keeps the accumulator and its negative in Stored[index].
+func (p *Program) Store(index int) { p.push(opStore, storedTable, 2*index*int(storedSize)) }
 
-// AddStored adds a point kept by Store, or its negative.
-func (p *Program) AddStored(m *Multiple, negate bool) {
-	i := 0
-	if negate {
-		i = 1
-	}
-	p.push(opAddStored, unsafe.Pointer(&m.v[i]))
+// AddStored adds Stored[index], or its negative.
+func (p *Program) AddStored(index int, negate bool) {
+	p.push(opAddStored, storedTable, (2*index+either(negate, 1, 0))*int(storedSize))
 }
 
-// LoadStored sets the accumulator to a point kept by Store, or its negative.
-func (p *Program) LoadStored(m *Multiple, negate bool) {
-	i := 0
-	if negate {
-		i = 1
+// LoadStored sets the accumulator to Stored[index], or its negative.
+func (p *Program) LoadStored(index int, negate bool) {
+	p.push(opLoadStored, storedTable, (2*index+either(negate, 1, 0))*int(storedSize))
+}
+
+func either[T any](yes bool, a, b T) T {
+	if yes {
+		return a
 	}
-	p.push(opLoadStored, unsafe.Pointer(&m.v[i]))
+	return b
 }
 
 // Run executes p on a curve with the given a, 0 or 1, and sets r to the
 // accumulator. It needs a = 0 over GF(2^257) and a = 1 over GF(2^431), as the
-// standard curves have.
+// standard curves have. Indices out of range panic.
 //
 // The additions are incomplete: when the accumulator is infinity or equal to
 // plus or minus the operand, r becomes infinity whatever the true result. A
 // caller who meets infinity must compute again with Double and Add.
-func (f *Field) Run(r *Point, p *Program, a uint64) {
+func (f *Field) Run(r *Point, p *Program, a uint64, t *Tables) {
 	if p.pending > 0 {
-		p.push(opNone, nil)
+		p.push(opNone, 0, 0)
 	}
-	switch {
-	case f.vector && f.code == codeCLMUL257:
-
-		run257(r, &p.steps[0], p.n)
-	case f.vector && f.code == codeCLMUL431:
-		run431(r, &p.steps[0], p.n)
-	default:
-		f.runGeneric(r, p, a)
+	if !f.vector {
+		f.runGeneric(r, p, a, t)
+		return
+	}
+	var bases [3]unsafe.Pointer
+	var limits [3]uint32
+	for i, s := range t.Affine {
+		bases[i], limits[i] = unsafe.Pointer(unsafe.SliceData(s)), uint32(len(s)*int(affineSize))
+	}
+	bases[storedTable], limits[storedTable] = unsafe.Pointer(unsafe.SliceData(t.Stored)), uint32(2*len(t.Stored)*int(storedSize))
+	for i := range p.steps[:p.n] {
+		if s := &p.steps[i]; s.op != opNone && s.offset >= limits[s.table] {
+			panic("gf2m: operand out of range")
+		}
+	}
+	if f.code == codeCLMUL257 {
+		r.X[5], r.X[6], r.L[5], r.L[6], r.Z[5], r.Z[6] = 0, 0, 0, 0, 0, 0
+		run257(r, &p.steps[0], p.n, &bases)
+	} else {
+		run431(r, &p.steps[0], p.n, &bases)
 	}
 }
 
-func (f *Field) runGeneric(r *Point, p *Program, a uint64) {
+func (f *Field) runGeneric(r *Point, p *Program, a uint64, t *Tables) {
 	var acc Point
 	for i := range p.steps[:p.n] {
 		s := &p.steps[i]
 		for range s.doublings {
 			f.Double(&acc, &acc, a)
 		}
+		affineIndex, storedIndex := s.offset/uint32(affineSize), s.offset/uint32(storedSize)
 		switch s.op {
 		case opLoad, opLoadNeg:
-			acc.SetAffine((*Affine)(s.operand))
+			acc.SetAffine(&t.Affine[s.table][affineIndex])
 			acc.L[0] ^= uint64(s.op - opLoad)
 		case opAdd, opSub:
-			q := *(*Affine)(s.operand)
+			q := t.Affine[s.table][affineIndex]
 			q.L[0] ^= uint64(s.op - opAdd)
 			f.addMixed(&acc, &acc, &q)
 		case opStore:
-			m := (*[2]stored)(s.operand)
+			m := &t.Stored[storedIndex/2]
 			neg := acc
 			neg.L.Add(&neg.L, &neg.Z)
-			m[0].put(&acc)
-			m[1].put(&neg)
+			m.v[0].put(&acc)
+			m.v[1].put(&neg)
 		case opAddStored:
-			q := (*stored)(s.operand).point()
+			q := t.Stored[storedIndex/2].v[storedIndex%2].point()
 			f.addFull(&acc, &acc, &q)
 		case opLoadStored:
-			acc = (*stored)(s.operand).point()
+			acc = t.Stored[storedIndex/2].v[storedIndex%2].point()
 		}
 	}
 	*r = acc

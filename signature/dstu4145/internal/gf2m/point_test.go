@@ -56,12 +56,11 @@ func (f *Field) checkProgram(t *testing.T, r *rand.Rand, g *Affine, a uint64) {
 		multiples[i] = f.affineOf(&pt)
 	}
 	var prog Program
-	var kept Multiple
+	kept := make([]Multiple, 3)
 	var want Point
 	neg := r.IntN(2) == 1
-	start := multiples[7]
-	prog.Load(&start, neg)
-	want.SetAffine(&start)
+	prog.Load(1, 7, neg)
+	want.SetAffine(&multiples[7])
 	if neg {
 		want.L.Add(&want.L, &want.Z)
 	}
@@ -73,21 +72,20 @@ func (f *Field) checkProgram(t *testing.T, r *rand.Rand, g *Affine, a uint64) {
 		for range n {
 			f.Double(&want, &want, a)
 		}
-		q := multiples[r.IntN(len(multiples))]
+		at := r.IntN(len(multiples))
+		q := multiples[at]
 		neg := r.IntN(2) == 1
 		if want.IsInfinity() {
 			return
 		}
 		switch r.IntN(3) {
 		case 0:
-			prog.Store(&kept)
+			prog.Store(2)
 			saved, have = f.affineOf(&want), true
 			prog.Double(1)
 			f.Double(&want, &want, a)
 		case 1:
-			op := new(Affine)
-			*op = q
-			prog.Add(op, neg)
+			prog.Add(1, at, neg)
 			if neg {
 				q.Neg(&q)
 			}
@@ -99,7 +97,7 @@ func (f *Field) checkProgram(t *testing.T, r *rand.Rand, g *Affine, a uint64) {
 			if !have {
 				continue
 			}
-			prog.AddStored(&kept, neg)
+			prog.AddStored(2, neg)
 			q := saved
 			if neg {
 				q.Neg(&q)
@@ -111,7 +109,7 @@ func (f *Field) checkProgram(t *testing.T, r *rand.Rand, g *Affine, a uint64) {
 		}
 	}
 	var got Point
-	f.Run(&got, &prog, a)
+	f.Run(&got, &prog, a, &Tables{Affine: [2][]Affine{nil, multiples}, Stored: kept})
 	if want.IsInfinity() {
 		require.True(t, got.IsInfinity())
 		return

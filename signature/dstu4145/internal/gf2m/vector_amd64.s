@@ -17,10 +17,11 @@ DATA zero<>+0(SB)/8, $0
 DATA zero<>+8(SB)/8, $0
 GLOBL zero<>(SB), RODATA|NOPTR, $16
 
-// func run257(r *Point, steps *step, n int)
-TEXT ·run257(SB), NOSPLIT, $0-24
+// func run257(r *Point, steps *step, n int, bases *[3]unsafe.Pointer)
+TEXT ·run257(SB), NOSPLIT, $0-32
 	MOVQ steps+8(FP), SI
 	MOVQ n+16(FP), CX
+	MOVQ bases+24(FP), R8
 	MOVL $0x03, AX
 	KMOVW AX, K1
 	MOVL $0x0c, AX
@@ -40,10 +41,12 @@ next:
 	TESTQ CX, CX
 	JZ    done
 	DECQ  CX
-	MOVL  0(SI), DI
-	MOVL  4(SI), BX
-	MOVQ  8(SI), AX
-	ADDQ  $16, SI
+	MOVWLZX 0(SI), DI
+	MOVBLZX 2(SI), BX
+	MOVBLZX 3(SI), DX
+	MOVL  4(SI), AX
+	ADDQ  (R8)(DX*8), AX
+	ADDQ  $8, SI
 	TESTL DI, DI
 	JZ    apply
 
@@ -943,10 +946,11 @@ done:
 	VZEROUPPER
 	RET
 
-// func run431(r *Point, steps *step, n int)
-TEXT ·run431(SB), NOSPLIT, $768-24
+// func run431(r *Point, steps *step, n int, bases *[3]unsafe.Pointer)
+TEXT ·run431(SB), NOSPLIT, $768-32
 	MOVQ steps+8(FP), SI
 	MOVQ n+16(FP), CX
+	MOVQ bases+24(FP), R8
 	MOVL $0x03, AX
 	KMOVW AX, K1
 	MOVL $0x0c, AX
@@ -966,10 +970,12 @@ next:
 	TESTQ CX, CX
 	JZ    done
 	DECQ  CX
-	MOVL  0(SI), DI
-	MOVL  4(SI), BX
-	MOVQ  8(SI), AX
-	ADDQ  $16, SI
+	MOVWLZX 0(SI), DI
+	MOVBLZX 2(SI), BX
+	MOVBLZX 3(SI), DX
+	MOVL  4(SI), AX
+	ADDQ  (R8)(DX*8), AX
+	ADDQ  $8, SI
 	TESTL DI, DI
 	JZ    apply
 

@@ -276,20 +276,22 @@ func writeLadder(w io.Writer, f field, a int) {
 			slots = s
 		}
 	}
-	fmt.Fprintf(&body, "\tMOVQ steps+8(FP), SI\n\tMOVQ n+16(FP), CX\n")
+	fmt.Fprintf(&body, "\tMOVQ steps+8(FP), SI\n\tMOVQ n+16(FP), CX\n\tMOVQ bases+24(FP), R8\n")
 	for _, m := range laneMasks {
 		fmt.Fprintf(&body, "\tMOVL $0x%02x, AX\n\tKMOVW AX, %s\n", m.bits, m.reg)
 	}
-	// A step is {doublings uint32, op uint32, operand pointer}.
+	// A step is {doublings uint16, op uint8, table uint8, offset uint32}.
 	fmt.Fprint(&body, `
 next:
 	TESTQ CX, CX
 	JZ    done
 	DECQ  CX
-	MOVL  0(SI), DI
-	MOVL  4(SI), BX
-	MOVQ  8(SI), AX
-	ADDQ  $16, SI
+	MOVWLZX 0(SI), DI
+	MOVBLZX 2(SI), BX
+	MOVBLZX 3(SI), DX
+	MOVL  4(SI), AX
+	ADDQ  (R8)(DX*8), AX
+	ADDQ  $8, SI
 	TESTL DI, DI
 	JZ    apply
 `)
@@ -340,6 +342,6 @@ apply:
 		}
 	}
 	fmt.Fprint(&body, "\tVZEROUPPER\n\tRET\n")
-	fmt.Fprintf(w, "\n// func run%s(r *Point, steps *step, n int)\nTEXT ·run%s(SB), NOSPLIT, $%d-24\n", f.name, f.name, slots*t.bytes)
+	fmt.Fprintf(w, "\n// func run%s(r *Point, steps *step, n int, bases *[3]unsafe.Pointer)\nTEXT ·run%s(SB), NOSPLIT, $%d-32\n", f.name, f.name, slots*t.bytes)
 	w.Write(body.Bytes())
 }

@@ -135,6 +135,12 @@ func FaultOf(err error) *Fault {
 	if re.Detail != "" && known && re.Code != registry.CodeInternal {
 		out.Reason = re.Detail
 	}
+	// Descriptions of fields say what is wrong and never repeat a value.
+	for _, field := range re.Fields {
+		if field.Description != "" {
+			out.Reason += "; " + field.Entry + ": " + field.Description
+		}
+	}
 	return out
 }
 

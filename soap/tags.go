@@ -393,7 +393,7 @@ func firstInvalid(b []byte) int {
 // resolved, white space normalised (XML 1.0 section 3.3.3). It returns raw
 // itself when there is nothing to do.
 func attributeText(raw []byte) []byte {
-	if bytes.IndexByte(raw, '&') < 0 && bytes.IndexAny(raw, "\t\n\r") < 0 {
+	if bytes.IndexByte(raw, '&') < 0 && !bytes.ContainsAny(raw, "\t\n\r") {
 		return raw
 	}
 	out := make([]byte, 0, len(raw))

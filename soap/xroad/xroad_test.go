@@ -206,9 +206,9 @@ func TestInvalidHeaders(t *testing.T) {
 
 func TestHeaderValues(t *testing.T) {
 	var got *xroad.Header
-	h := handler(t, false, thing(func(_ context.Context, r *xroad.Request) ([]byte, error) {
+	h := handler(t, false, thing(func(ctx context.Context, r *xroad.Request) ([]byte, error) {
 		got = r.Header
-		return ok(nil, r)
+		return ok(ctx, r)
 	}))
 	doc := strings.Replace(message, "<xrd:userId>UA1234567890</xrd:userId>", `<xrd:userId> UA 1&amp;2 </xrd:userId><xrd:issue/>
 <t:securityToken xmlns:t="http://x-road.eu/xsd/security-token.xsd" t:tokenType="urn:jwt">a.b.c</t:securityToken>

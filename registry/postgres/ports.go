@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"mist/registry/access"
+	"mist/registry/audit/sequencer"
 	"mist/registry/declaration"
 	"mist/registry/intake"
 	"mist/registry/query"
@@ -17,4 +18,5 @@ var (
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.Store                  = Port[query.Tx]{}
 	_ access.Store                 = Port[access.Tx]{}
+	_ sequencer.Log                = (*Store)(nil)
 )

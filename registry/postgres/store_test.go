@@ -36,12 +36,14 @@ func populate(t testing.TB, s *postgres.Store) clinic {
 	err := s.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) error {
 		party := prm.Party{ID: c.party, LastName: "Тестовенко", FirstName: "Олена", SecondName: "Зразківна",
 			TaxID: "3126509817", BirthDate: registry.Date{Year: 1985, Month: 8, Day: 7}, Email: "olena@example.invalid"}
+		patient := somebody(c.person)
+		patient.SecondName += " " + c.person.String() // several patients in one test are not one person
 		return errors.Join(
-			tx.PutLegalEntity(ctx, prm.LegalEntity{ID: c.legalEntity, Name: "КНП «Зразок»", EDRPOU: registry.EDRPOU("0" + c.legalEntity.String()[:7]), Type: "PRIMARY_CARE", Status: "ACTIVE"}),
+			tx.PutLegalEntity(ctx, prm.LegalEntity{ID: c.legalEntity, Name: "КНП «Зразок»", EDRPOU: registry.EDRPOU(c.legalEntity.String()[28:]), Type: "PRIMARY_CARE", Status: "ACTIVE"}),
 			tx.PutDivision(ctx, prm.Division{ID: c.division, LegalEntityID: c.legalEntity, Name: "Амбулаторія", Type: "CLINIC", Status: "ACTIVE"}),
 			tx.PutEmployee(ctx, prm.Employee{ID: c.doctor, LegalEntityID: c.legalEntity, DivisionID: c.division, Party: party,
 				Type: "DOCTOR", Position: "P7", Speciality: "FAMILY_DOCTOR", Status: "APPROVED", StartDate: registry.Date{Year: 2020, Month: 1, Day: 2}}),
-			tx.PutPerson(ctx, somebody(c.person)),
+			tx.PutPerson(ctx, patient),
 		)
 	})
 	require.NoError(t, err)

@@ -53,6 +53,10 @@ func FindBinaries(cluster string) (Binaries, error) {
 		dirs = []string{own}
 	} else {
 		if p, err := exec.LookPath("postgres"); err == nil {
+			// A link in PATH points to where the other programs are.
+			if real, err := filepath.EvalSymlinks(p); err == nil {
+				p = real
+			}
 			dirs = append(dirs, filepath.Dir(p))
 		}
 		versioned, _ := filepath.Glob("/usr/lib/postgresql/*/bin")

@@ -1,0 +1,259 @@
+// Package sequencer gives every leaf its place in the tree: it takes leaves
+// whose transactions are over, numbers them, grows the tree and signs a
+// checkpoint, some times a second.
+//
+// Exactly one sequencer works on a log. An advisory lock chooses it, and a
+// compare-and-set on the last checkpoint makes sure: of two that believe
+// themselves chosen, one fails. Signing happens with no transaction open.
+//
+// It trusts the database for which transactions are over, and refuses to sign
+// when the stored tiles do not give the root it signed before.
+package sequencer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"mist/registry"
+	"mist/registry/audit"
+)
+
+// ErrNotLeader tells that another sequencer works on the log.
+var ErrNotLeader = errors.New("another sequencer leads")
+
+// ErrOvertaken tells that another sequencer published first.
+var ErrOvertaken = errors.New("another sequencer published a checkpoint")
+
+// Log is where leaves wait and checkpoints are published.
+type Log interface {
+	// Lead takes the lead, or answers ErrNotLeader.
+	Lead(ctx context.Context) (Leader, error)
+}
+
+// Leader is the log in the hands of the one that leads. It is lost with its
+// connection: every method fails then.
+type Leader interface {
+	// Last is the newest checkpoint; ok is false before the first.
+	Last(ctx context.Context) (p Position, ok bool, err error)
+	// Next gives leaves that follow the position and whose transactions are
+	// all over, and where the following batch begins. A transaction's leaves
+	// are never divided; limit may be exceeded for that.
+	Next(ctx context.Context, after Position, limit int) (Batch, error)
+	// Edge gives the tiles of audit.Edge(size).
+	Edge(ctx context.Context, size int64) ([]audit.TileData, error)
+	// Publish stores entries, tiles and checkpoint in one transaction, or
+	// answers ErrOvertaken when p.Seq is there already.
+	Publish(ctx context.Context, p Position, first int64, leaves []registry.ID, tiles []audit.TileData) error
+	// Resign gives the lead back.
+	Resign()
+}
+
+// Cursor is the place in the order of transactions up to which leaves are
+// taken: everything of earlier epochs, and of this one below XID.
+type Cursor struct {
+	Epoch int32
+	XID   uint64
+}
+
+// Position is one published checkpoint.
+type Position struct {
+	Seq    int64 // 1, 2, 3 …
+	Cursor Cursor
+	Size   int64
+	Root   tlog.Hash
+	Note   []byte // the signed checkpoint
+	At     time.Time
+}
+
+// Batch is what one round integrates.
+type Batch struct {
+	Leaves []Leaf
+	Cursor Cursor
+	// Full tells that more is waiting.
+	Full bool
+}
+
+// Leaf is one entry's id and hash.
+type Leaf struct {
+	ID   registry.ID
+	Hash tlog.Hash
+}
+
+// Round reports what one round did.
+type Round struct {
+	Leaves int
+	Size   int64
+	Took   time.Duration
+	Err    error
+}
+
+// Config of a Sequencer. Log, Signer and Clock are required.
+type Config struct {
+	Log    Log
+	Signer note.Signer // its name is the log's origin
+	Clock  func() time.Time
+	// Period between rounds; zero means 200 ms.
+	Period time.Duration
+	// Batch bounds a round; zero means 8,192 leaves, well under a second of writing.
+	Batch int
+	// Observe, if set, is told of every round that did something.
+	Observe func(Round)
+	Logger  *slog.Logger
+}
+
+// Sequencer runs until its context ends.
+type Sequencer struct{ cfg Config }
+
+// New refuses a half-configured sequencer.
+func New(cfg Config) (*Sequencer, error) {
+	if cfg.Log == nil || cfg.Signer == nil || cfg.Clock == nil {
+		return nil, errors.New("sequencer: log, signer and clock are required")
+	}
+	if cfg.Period == 0 {
+		cfg.Period = 200 * time.Millisecond
+	}
+	if cfg.Batch == 0 {
+		cfg.Batch = 8192
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(Round) {}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Sequencer{cfg}, nil
+}
+
+// stopError is a finding after which nothing may be signed any more.
+type stopError struct{ err error }
+
+func (e *stopError) Error() string { return "sequencing stopped: " + e.err.Error() }
+func (e *stopError) Unwrap() error { return e.err }
+
+// Run leads whenever it can, until ctx ends. It returns early, with an error,
+// only when signing on would cover up a change of the log: stored tiles that
+// do not give the signed root, or a log of another origin. That is for people
+// to judge; restarting changes nothing.
+func (s *Sequencer) Run(ctx context.Context) error {
+	for {
+		leader, err := s.cfg.Log.Lead(ctx)
+		if err == nil {
+			err = s.lead(ctx, leader)
+			leader.Resign()
+		}
+		var stop *stopError
+		if errors.As(err, &stop) {
+			s.cfg.Logger.Error("sequencing stopped: the log needs people", "err", err)
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !errors.Is(err, ErrNotLeader) {
+			s.cfg.Logger.Warn("sequencing interrupted", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(5 * s.cfg.Period):
+		}
+	}
+}
+
+func (s *Sequencer) lead(ctx context.Context, l Leader) error {
+	last, err := s.first(ctx, l)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(s.cfg.Period)
+	defer tick.Stop()
+	for {
+		began := s.cfg.Clock()
+		next, leaves, full, err := s.round(ctx, l, last)
+		if leaves > 0 || err != nil {
+			s.cfg.Observe(Round{Leaves: leaves, Size: next.Size, Took: s.cfg.Clock().Sub(began), Err: err})
+		}
+		if err != nil {
+			return err
+		}
+		last = next
+		if full {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// first finds the newest checkpoint, or publishes the one of the empty tree.
+func (s *Sequencer) first(ctx context.Context, l Leader) (Position, error) {
+	last, ok, err := l.Last(ctx)
+	if err != nil {
+		return Position{}, fmt.Errorf("reading the last checkpoint: %w", err)
+	}
+	if ok {
+		origin, _, _ := bytes.Cut(last.Note, []byte("\n"))
+		if string(origin) != s.cfg.Signer.Name() {
+			return Position{}, &stopError{fmt.Errorf("the log's origin is %q, the key is of %q", origin, s.cfg.Signer.Name())}
+		}
+		return last, nil
+	}
+	return s.publish(ctx, l, Position{Seq: 1, Root: audit.EmptyRoot()}, 0, nil, nil)
+}
+
+// round integrates one batch after last.
+func (s *Sequencer) round(ctx context.Context, l Leader, last Position) (next Position, leaves int, full bool, err error) {
+	batch, err := l.Next(ctx, last, s.cfg.Batch)
+	if err != nil {
+		return last, 0, false, fmt.Errorf("reading leaves: %w", err)
+	}
+	if len(batch.Leaves) == 0 {
+		last.Cursor = batch.Cursor
+		return last, 0, batch.Full, nil
+	}
+	// Version 7 ids order a batch by time.
+	slices.SortFunc(batch.Leaves, func(a, b Leaf) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	edge, err := l.Edge(ctx, last.Size)
+	if err != nil {
+		return last, 0, false, fmt.Errorf("reading the tree's edge: %w", err)
+	}
+	hashes := make([]tlog.Hash, len(batch.Leaves))
+	ids := make([]registry.ID, len(batch.Leaves))
+	for i, leaf := range batch.Leaves {
+		hashes[i], ids[i] = leaf.Hash, leaf.ID
+	}
+	growth, err := audit.Grow(last.Size, last.Root, edge, hashes)
+	if err != nil {
+		return last, 0, false, &stopError{err}
+	}
+	next = Position{Seq: last.Seq + 1, Cursor: batch.Cursor, Size: growth.Size, Root: growth.Root}
+	next, err = s.publish(ctx, l, next, last.Size, ids, growth.Tiles)
+	if err != nil {
+		return last, 0, false, err
+	}
+	return next, len(ids), batch.Full, nil
+}
+
+// publish signs and stores a checkpoint.
+func (s *Sequencer) publish(ctx context.Context, l Leader, p Position, first int64, ids []registry.ID, tiles []audit.TileData) (Position, error) {
+	signed, err := audit.Checkpoint{Origin: s.cfg.Signer.Name(), Size: p.Size, Root: p.Root}.Sign(s.cfg.Signer)
+	if err != nil {
+		return Position{}, err
+	}
+	p.Note, p.At = signed, s.cfg.Clock().UTC().Truncate(time.Microsecond)
+	if err := l.Publish(ctx, p, first, ids, tiles); err != nil {
+		return Position{}, fmt.Errorf("publishing checkpoint %d: %w", p.Seq, err)
+	}
+	return p, nil
+}

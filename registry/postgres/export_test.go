@@ -1,0 +1,16 @@
+package postgres
+
+import (
+	"context"
+
+	"mist/registry/audit/sequencer"
+)
+
+// LeadWithoutLock is a second leader, as after a lost advisory lock.
+func (s *Store) LeadWithoutLock(ctx context.Context) (sequencer.Leader, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &leader{store: s, conn: conn}, nil
+}

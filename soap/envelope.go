@@ -235,14 +235,14 @@ func (e *Envelope) Encoded() bool { return e.encoded }
 // Errors of the frame. They are faults at once, since every caller of Parse
 // answers them the same way.
 var (
-	errNotEnvelope = &Fault{Class: Client, Code: "InvalidSoap", Reason: "the message is not a SOAP envelope: its root element must be Envelope"}
+	errNotEnvelope = &Fault{Class: ClientFault, Code: "InvalidSoap", Reason: "the message is not a SOAP envelope: its root element must be Envelope"}
 	errVersion     = &Fault{Class: VersionMismatch, Code: "VersionMismatch", Reason: "the Envelope is in a namespace of neither SOAP 1.1 nor SOAP 1.2"}
-	errNoBody      = &Fault{Class: Client, Code: "MissingBody", Reason: "the envelope has no Body"}
-	errBodyCount   = &Fault{Class: Client, Code: "InvalidBody", Reason: "the Body must hold exactly one element and no text"}
-	errFrame       = &Fault{Class: Client, Code: "InvalidSoap", Reason: "the Envelope must hold one optional Header, then one Body, and nothing else"}
-	errHeaderText  = &Fault{Class: Client, Code: "InvalidSoap", Reason: "text between header blocks"}
-	errHeaderSize  = &Fault{Class: Client, Code: "TooLarge", Reason: "the SOAP Header is too large"}
-	errHeaderNS    = &Fault{Class: Client, Code: "InvalidSoap", Reason: "a header block must be in a namespace"}
+	errNoBody      = &Fault{Class: ClientFault, Code: "MissingBody", Reason: "the envelope has no Body"}
+	errBodyCount   = &Fault{Class: ClientFault, Code: "InvalidBody", Reason: "the Body must hold exactly one element and no text"}
+	errFrame       = &Fault{Class: ClientFault, Code: "InvalidSoap", Reason: "the Envelope must hold one optional Header, then one Body, and nothing else"}
+	errHeaderText  = &Fault{Class: ClientFault, Code: "InvalidSoap", Reason: "text between header blocks"}
+	errHeaderSize  = &Fault{Class: ClientFault, Code: "TooLarge", Reason: "the SOAP Header is too large"}
+	errHeaderNS    = &Fault{Class: ClientFault, Code: "InvalidSoap", Reason: "a header block must be in a namespace"}
 )
 
 // Parse takes a message apart. data must stay unchanged while e is in use. It

@@ -14,8 +14,8 @@ type Class uint8
 
 // Classes.
 const (
-	Client Class = iota
-	Server
+	ClientFault Class = iota
+	ServerFault
 	MustUnderstand
 	VersionMismatch
 )
@@ -23,7 +23,7 @@ const (
 // name is the local part of the fault code in a SOAP version.
 func (c Class) name(v Version) string {
 	switch c {
-	case Server:
+	case ServerFault:
 		if v == V12 {
 			return "Receiver"
 		}
@@ -69,7 +69,7 @@ func (f *Fault) Unwrap() error { return f.Err }
 
 // Faultf makes a Client fault.
 func Faultf(code, format string, args ...any) *Fault {
-	return &Fault{Class: Client, Code: code, Reason: fmt.Sprintf(format, args...)}
+	return &Fault{Class: ClientFault, Code: code, Reason: fmt.Sprintf(format, args...)}
 }
 
 // faultRow is how one registry code leaves by SOAP.
@@ -84,23 +84,23 @@ type faultRow struct {
 // refused) are normal responses of the bindings, not faults; the rows exist
 // because an operation without such a response still has to say something.
 var faultTable = map[registry.Code]faultRow{
-	registry.CodeMalformed:              {Client, "Malformed", "the message cannot be read"},
-	registry.CodeTooLarge:               {Client, "TooLarge", "the message is over a size limit"},
-	registry.CodeUnsupportedMedia:       {Client, "InvalidContentType", "the content type, encoding or charset is not supported"},
-	registry.CodeMethodNotAllowed:       {Client, "MethodNotAllowed", "use POST"},
-	registry.CodeInvalid:                {Client, "SchemaValidation", "the message breaks its schema"},
-	registry.CodeUnauthenticated:        {Client, "AccessDenied", "the caller is not known"},
-	registry.CodeForbidden:              {Client, "AccessDenied", "the caller may not do this"},
-	registry.CodeNotFound:               {Client, "NotFound", "nothing was found"},
-	registry.CodeConflict:               {Client, "Conflict", "the state does not allow this"},
-	registry.CodeAlreadyDone:            {Client, "IdReuse", "the message id was used before with another body"},
-	registry.CodeRuleViolated:           {Client, "RuleViolated", "a rule of the registry says no"},
-	registry.CodeSignatureInvalid:       {Client, "SignatureInvalid", "the signature is not valid"},
-	registry.CodeSignatureIndeterminate: {Client, "SignatureIndeterminate", "the signature cannot be decided now; try later"},
-	registry.CodeConsentMissing:         {Client, "ConsentRequired", "a consent is needed"},
-	registry.CodeRateLimited:            {Server, "RateLimited", "too many requests; try later"},
-	registry.CodeUnavailable:            {Server, "Unavailable", "the service is not available now; try later"},
-	registry.CodeInternal:               {Server, "Internal", "internal error; quote the tracking id to the operator"},
+	registry.CodeMalformed:              {ClientFault, "Malformed", "the message cannot be read"},
+	registry.CodeTooLarge:               {ClientFault, "TooLarge", "the message is over a size limit"},
+	registry.CodeUnsupportedMedia:       {ClientFault, "InvalidContentType", "the content type, encoding or charset is not supported"},
+	registry.CodeMethodNotAllowed:       {ClientFault, "MethodNotAllowed", "use POST"},
+	registry.CodeInvalid:                {ClientFault, "SchemaValidation", "the message breaks its schema"},
+	registry.CodeUnauthenticated:        {ClientFault, "AccessDenied", "the caller is not known"},
+	registry.CodeForbidden:              {ClientFault, "AccessDenied", "the caller may not do this"},
+	registry.CodeNotFound:               {ClientFault, "NotFound", "nothing was found"},
+	registry.CodeConflict:               {ClientFault, "Conflict", "the state does not allow this"},
+	registry.CodeAlreadyDone:            {ClientFault, "IdReuse", "the message id was used before with another body"},
+	registry.CodeRuleViolated:           {ClientFault, "RuleViolated", "a rule of the registry says no"},
+	registry.CodeSignatureInvalid:       {ClientFault, "SignatureInvalid", "the signature is not valid"},
+	registry.CodeSignatureIndeterminate: {ClientFault, "SignatureIndeterminate", "the signature cannot be decided now; try later"},
+	registry.CodeConsentMissing:         {ClientFault, "ConsentRequired", "a consent is needed"},
+	registry.CodeRateLimited:            {ServerFault, "RateLimited", "too many requests; try later"},
+	registry.CodeUnavailable:            {ServerFault, "Unavailable", "the service is not available now; try later"},
+	registry.CodeInternal:               {ServerFault, "Internal", "internal error; quote the tracking id to the operator"},
 }
 
 // FaultOf translates any error. What is neither a fault, a syntax error nor a
@@ -117,12 +117,12 @@ func FaultOf(err error) *Fault {
 		if syn.TooLarge {
 			code = "TooLarge"
 		}
-		return &Fault{Class: Client, Code: code, Reason: syn.Error()}
+		return &Fault{Class: ClientFault, Code: code, Reason: syn.Error()}
 	}
 	var re *registry.Error
 	if !errors.As(err, &re) {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return &Fault{Class: Server, Code: "Timeout", Reason: "the answer took too long; send the same message again", Err: err}
+			return &Fault{Class: ServerFault, Code: "Timeout", Reason: "the answer took too long; send the same message again", Err: err}
 		}
 		re = registry.AsError(err)
 	}
@@ -171,7 +171,7 @@ func (f *Fault) AppendBody(out []byte, v Version, prefix []byte, detailNS string
 		open(q("Value"))
 		out = append(append(out, "f:"...), f.Class.name(v)...)
 		closeTag(q("Value"))
-		if f.Class == Client || f.Class == Server {
+		if f.Class == ClientFault || f.Class == ServerFault {
 			open(q("Subcode"))
 			out = append(append(out, '<'), q("Value")...)
 			out = append(append(append(out, ` xmlns:m="`...), detailNS...), `">m:`...)

@@ -184,7 +184,7 @@ func (h *Handler) writeFault(w http.ResponseWriter, m *Message, sc *scratch, err
 	}
 	f.TrackingID = id
 	level := slog.LevelInfo
-	if f.Class == Server {
+	if f.Class == ServerFault {
 		level = slog.LevelError
 	}
 	h.Log.Log(context.Background(), level, "soap fault", "tracking_id", id, "code", f.Code, "cause", f.Err)

@@ -96,7 +96,7 @@ func readFault(err error) *Fault {
 	case errors.As(err, &tooLarge):
 		return errTooLarge
 	}
-	return &Fault{Class: Client, Code: "InvalidSoap", Reason: "the message ended before it was complete", Err: err}
+	return &Fault{Class: ClientFault, Code: "InvalidSoap", Reason: "the message ended before it was complete", Err: err}
 }
 
 // message reads the request body. buf is scratch space; the message keeps it.

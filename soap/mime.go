@@ -354,12 +354,12 @@ func (a *Attachment) fill(r io.Reader, lim Limits, dir string) error {
 	}
 	f, err := os.CreateTemp(dir, "attachment-*")
 	if err != nil {
-		return &Fault{Class: Server, Code: "Unavailable", Reason: "no room for the attachment; try later", Err: err}
+		return &Fault{Class: ServerFault, Code: "Unavailable", Reason: "no room for the attachment; try later", Err: err}
 	}
 	a.file = f
 	// Unlinked at once: nothing is left behind if the process dies.
 	if err := os.Remove(f.Name()); err != nil {
-		return &Fault{Class: Server, Code: "Internal", Reason: "internal error", Err: err}
+		return &Fault{Class: ServerFault, Code: "Internal", Reason: "internal error", Err: err}
 	}
 	n, err := io.Copy(f, io.LimitReader(io.MultiReader(bytes.NewReader(head), r), lim.AttachmentBytes+1))
 	if err != nil {

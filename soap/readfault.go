@@ -11,7 +11,7 @@ func ReadFault(e *Envelope) (*Fault, error) {
 	sc := new(scanner)
 	doc := e.Payload.Standalone()
 	sc.reset(doc)
-	f := &Fault{Class: Server}
+	f := &Fault{Class: ServerFault}
 	var path []string
 	var text []byte
 	for {
@@ -56,13 +56,13 @@ func (f *Fault) setClass(code string) {
 	}
 	switch first, _, _ := strings.Cut(local, "."); first {
 	case "Client", "Sender":
-		f.Class = Client
+		f.Class = ClientFault
 	case "MustUnderstand":
 		f.Class = MustUnderstand
 	case "VersionMismatch":
 		f.Class = VersionMismatch
 	default:
-		f.Class = Server
+		f.Class = ServerFault
 	}
 	if local != "Client" && local != "Server" && local != "Sender" && local != "Receiver" {
 		f.Code = local

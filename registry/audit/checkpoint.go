@@ -59,13 +59,29 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 	return c, nil
 }
 
-// Sign makes the signed note of a checkpoint. The signer's name must be the
-// checkpoint's origin.
-func (c Checkpoint) Sign(signer note.Signer) ([]byte, error) {
-	if signer.Name() != c.Origin {
-		return nil, fmt.Errorf("signing a checkpoint of %q with a key of %q", c.Origin, signer.Name())
+// Signer signs the checkpoints of one log.
+type Signer struct{ key note.Signer }
+
+// NewSigner reads the log's private key in its text form. The key's name must
+// be the origin, so that one log's key never signs another log.
+func NewSigner(origin, text string) (*Signer, error) {
+	key, err := note.NewSigner(strings.TrimSpace(text))
+	if err != nil {
+		// note's text could repeat the key.
+		return nil, errors.New("not a private log key (signed-note form PRIVATE+KEY+name+hash+data)")
 	}
-	b, err := note.Sign(&note.Note{Text: c.Text()}, signer)
+	if key.Name() != origin {
+		return nil, fmt.Errorf("the key is of the log %q, the origin is %q", key.Name(), origin)
+	}
+	return &Signer{key}, nil
+}
+
+// Origin is the name of the log.
+func (s *Signer) Origin() string { return s.key.Name() }
+
+// Sign makes the signed note of a checkpoint.
+func (s *Signer) Sign(size int64, root tlog.Hash) ([]byte, error) {
+	b, err := note.Sign(&note.Note{Text: Checkpoint{s.key.Name(), size, root}.Text()}, s.key)
 	if err != nil {
 		return nil, fmt.Errorf("signing a checkpoint: %w", err)
 	}
@@ -124,15 +140,6 @@ func GenerateKey(random io.Reader, origin string) (private, verifier string, err
 		return "", "", fmt.Errorf("making a log key: %w", err)
 	}
 	return private, verifier, nil
-}
-
-// ReadSigner reads a private key in its text form.
-func ReadSigner(text string) (note.Signer, error) {
-	s, err := note.NewSigner(strings.TrimSpace(text))
-	if err != nil {
-		return nil, errors.New("not a private log key (signed-note form PRIVATE+KEY+name+hash+data)")
-	}
-	return s, nil
 }
 
 // ReadVerifier reads a log's public key in its text form.

@@ -212,12 +212,12 @@ func TestGrowRefusesAnEdgeThatIsNotTheSignedTree(t *testing.T) {
 func TestCheckpoint(t *testing.T) {
 	private, public, err := GenerateKey(rand.Reader, "registry.example/audit")
 	require.NoError(t, err)
-	signer, err := ReadSigner(private + "\n")
+	signer, err := NewSigner("registry.example/audit", private+"\n")
 	require.NoError(t, err)
 	key, err := ReadVerifier(public)
 	require.NoError(t, err)
 	c := Checkpoint{Origin: "registry.example/audit", Size: 42, Root: leaf(1)}
-	signed, err := c.Sign(signer)
+	signed, err := signer.Sign(c.Size, c.Root)
 	require.NoError(t, err)
 	got, err := OpenCheckpoint(signed, key)
 	require.NoError(t, err)
@@ -249,10 +249,9 @@ func TestCheckpoint(t *testing.T) {
 	require.False(t, notSigned.False, "another key of the same name")
 	_, err = OpenCheckpoint([]byte("nonsense"), key)
 	require.ErrorIs(t, err, ErrCheckpoint)
-	c.Origin = "elsewhere"
-	_, err = c.Sign(signer)
-	require.Error(t, err)
-	_, err = ReadSigner(public)
+	_, err = NewSigner("elsewhere", private)
+	require.ErrorContains(t, err, "elsewhere")
+	_, err = NewSigner("registry.example/audit", public)
 	require.ErrorContains(t, err, "PRIVATE+KEY")
 	_, err = ReadVerifier(private)
 	require.Error(t, err)

@@ -27,11 +27,11 @@ import (
 
 const origin = "registry.example/audit"
 
-func logKey(t testing.TB) (note.Signer, note.Verifier) {
+func logKey(t testing.TB) (*audit.Signer, note.Verifier) {
 	t.Helper()
 	private, public, err := audit.GenerateKey(rand.Reader, origin)
 	require.NoError(t, err)
-	signer, err := audit.ReadSigner(private)
+	signer, err := audit.NewSigner(origin, private)
 	require.NoError(t, err)
 	verifier, err := audit.ReadVerifier(public)
 	require.NoError(t, err)
@@ -39,9 +39,9 @@ func logKey(t testing.TB) (note.Signer, note.Verifier) {
 }
 
 // sequence runs a sequencer until the test ends or stop is called.
-func sequence(t testing.TB, s *postgres.Store, signer note.Signer, change ...func(*sequencer.Config)) (stop func() error) {
+func sequence(t testing.TB, s *postgres.Store, signer *audit.Signer, change ...func(*sequencer.Config)) (stop func() error) {
 	t.Helper()
-	cfg := sequencer.Config{Log: s, Signer: signer, Clock: time.Now, Period: 10 * time.Millisecond}
+	cfg := sequencer.Config{Store: s, Signer: signer, Now: time.Now, Period: 10 * time.Millisecond}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -236,10 +236,14 @@ func TestOfTwoLeadersOneIsOvertaken(t *testing.T) {
 	stop := sequence(t, s, signer)
 	settled(t, s)
 	require.NoError(t, stop())
-	a, err := s.Lead(t.Context())
-	require.NoError(t, err)
+	var a sequencer.Leader
+	require.Eventually(t, func() bool { // the stopped one's connection may live a moment longer
+		var err error
+		a, err = s.Lead(t.Context())
+		return err == nil
+	}, 5*time.Second, 5*time.Millisecond)
 	defer a.Resign()
-	_, err = pgtest.Open(t, dsn).Lead(t.Context())
+	_, err := pgtest.Open(t, dsn).Lead(t.Context())
 	require.ErrorIs(t, err, sequencer.ErrNotLeader)
 	b, err := s.LeadWithoutLock(t.Context())
 	require.NoError(t, err)
@@ -315,7 +319,7 @@ func TestChangedTileStopsTheSequencer(t *testing.T) {
 	_, err := pgtest.Connect(t, dsn).Exec(t.Context(), `UPDATE tiles SET data = set_byte(data, 40, 255 - get_byte(data, 40))`)
 	require.NoError(t, err)
 	require.NoError(t, store(t.Context(), s, c.act()))
-	q, err := sequencer.New(sequencer.Config{Log: s, Signer: signer, Clock: time.Now, Period: time.Millisecond})
+	q, err := sequencer.New(sequencer.Config{Store: s, Signer: signer, Now: time.Now, Period: time.Millisecond})
 	require.NoError(t, err)
 	var false_ *audit.DisprovenError
 	require.ErrorAs(t, q.Run(t.Context()), &false_)
@@ -325,11 +329,12 @@ func TestChangedTileStopsTheSequencer(t *testing.T) {
 
 	other, _, err := audit.GenerateKey(rand.Reader, "elsewhere")
 	require.NoError(t, err)
-	foreign, err := audit.ReadSigner(other)
+	foreign, err := audit.NewSigner("elsewhere", other)
 	require.NoError(t, err)
-	q, err = sequencer.New(sequencer.Config{Log: s, Signer: foreign, Clock: time.Now, Period: time.Millisecond})
+	q, err = sequencer.New(sequencer.Config{Store: s, Signer: foreign, Now: time.Now, Period: time.Millisecond})
 	require.NoError(t, err)
 	require.ErrorContains(t, q.Run(t.Context()), "origin")
+	require.ErrorContains(t, q.Healthy(time.Hour), "origin", "a stopped sequencer is not healthy")
 }
 
 // kill -9 of PostgreSQL in the middle of writing: what was answered is there,

@@ -410,7 +410,7 @@ func TestPortsOfTheRooms(t *testing.T) {
 	s := cluster.Store(t)
 	c := populate(t, s)
 	port := postgres.NewPort[declaration.Tx](s)
-	require.NoError(t, port.View(t.Context(), func(tx declaration.Tx) error {
+	require.NoError(t, port.View(t.Context(), func(ctx context.Context, tx declaration.Tx) error {
 		id, err := tx.SignerTaxID(t.Context(), c.doctor)
 		require.NoError(t, err)
 		require.Equal(t, "3126509817", id)

@@ -281,11 +281,11 @@ func NewPort[T any](s *Store) Port[T] {
 }
 
 // Update is [Store.Update] over T.
-func (p Port[T]) Update(ctx context.Context, f func(tx T) error) error {
-	return p.store.Update(ctx, func(_ context.Context, tx *Tx) error { return f(any(tx).(T)) })
+func (p Port[T]) Update(ctx context.Context, f func(ctx context.Context, tx T) error) error {
+	return p.store.Update(ctx, func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
 }
 
 // View is [Store.View] over T.
-func (p Port[T]) View(ctx context.Context, f func(tx T) error) error {
-	return p.store.View(ctx, func(_ context.Context, tx *Tx) error { return f(any(tx).(T)) })
+func (p Port[T]) View(ctx context.Context, f func(ctx context.Context, tx T) error) error {
+	return p.store.View(ctx, func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
 }

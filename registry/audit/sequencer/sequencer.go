@@ -17,9 +17,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"mist/registry"
@@ -95,27 +95,33 @@ type Round struct {
 	Err    error
 }
 
-// Config of a Sequencer. Log, Signer and Clock are required.
+// Config of a Sequencer. Store, Signer and Now are required.
 type Config struct {
-	Log    Log
-	Signer note.Signer // its name is the log's origin
-	Clock  func() time.Time
+	Store  Log
+	Signer *audit.Signer
+	Now    func() time.Time
 	// Period between rounds; zero means 200 ms.
 	Period time.Duration
 	// Batch bounds a round; zero means 8,192 leaves, well under a second of writing.
 	Batch int
 	// Observe, if set, is told of every round that did something.
 	Observe func(Round)
-	Logger  *slog.Logger
+	Log     *slog.Logger
 }
 
 // Sequencer runs until its context ends.
-type Sequencer struct{ cfg Config }
+type Sequencer struct {
+	cfg Config
+
+	mu      sync.Mutex // guards what follows
+	alive   time.Time  // end of the last good round, or of the last look at the one who leads
+	stopped error
+}
 
 // New refuses a half-configured sequencer.
 func New(cfg Config) (*Sequencer, error) {
-	if cfg.Log == nil || cfg.Signer == nil || cfg.Clock == nil {
-		return nil, errors.New("sequencer: log, signer and clock are required")
+	if cfg.Store == nil || cfg.Signer == nil || cfg.Now == nil {
+		return nil, errors.New("sequencer: store, signer and clock are required")
 	}
 	if cfg.Period == 0 {
 		cfg.Period = 200 * time.Millisecond
@@ -126,10 +132,10 @@ func New(cfg Config) (*Sequencer, error) {
 	if cfg.Observe == nil {
 		cfg.Observe = func(Round) {}
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Sequencer{cfg}, nil
+	return &Sequencer{cfg: cfg, alive: cfg.Now()}, nil
 }
 
 // stopError is a finding after which nothing may be signed any more.
@@ -144,21 +150,26 @@ func (e *stopError) Unwrap() error { return e.err }
 // to judge; restarting changes nothing.
 func (s *Sequencer) Run(ctx context.Context) error {
 	for {
-		leader, err := s.cfg.Log.Lead(ctx)
+		leader, err := s.cfg.Store.Lead(ctx)
 		if err == nil {
 			err = s.lead(ctx, leader)
 			leader.Resign()
 		}
 		var stop *stopError
 		if errors.As(err, &stop) {
-			s.cfg.Logger.Error("sequencing stopped: the log needs people", "err", err)
+			s.mu.Lock()
+			s.stopped = err
+			s.mu.Unlock()
+			s.cfg.Log.Error("sequencing stopped: the log needs people", "err", err)
 			return err
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		if !errors.Is(err, ErrNotLeader) {
-			s.cfg.Logger.Warn("sequencing interrupted", "err", err)
+		if errors.Is(err, ErrNotLeader) {
+			s.beat()
+		} else {
+			s.cfg.Log.Warn("sequencing interrupted", "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -166,6 +177,29 @@ func (s *Sequencer) Run(ctx context.Context) error {
 		case <-time.After(5 * s.cfg.Period):
 		}
 	}
+}
+
+func (s *Sequencer) beat() {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	s.alive = now
+	s.mu.Unlock()
+}
+
+// Healthy reports whether this sequencer works: it has finished a round, or
+// seen that another one leads, within the given time, and has not stopped for
+// good. That leaves do not wait too long is the store's LogState to tell.
+func (s *Sequencer) Healthy(within time.Duration) error {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped != nil {
+		return s.stopped
+	}
+	if idle := now.Sub(s.alive); idle > within {
+		return fmt.Errorf("the sequencer has finished no round for %v", idle.Round(time.Millisecond))
+	}
+	return nil
 }
 
 func (s *Sequencer) lead(ctx context.Context, l Leader) error {
@@ -176,15 +210,19 @@ func (s *Sequencer) lead(ctx context.Context, l Leader) error {
 	tick := time.NewTicker(s.cfg.Period)
 	defer tick.Stop()
 	for {
-		began := s.cfg.Clock()
+		began := s.cfg.Now()
 		next, leaves, full, err := s.round(ctx, l, last)
+		if err != nil && ctx.Err() != nil {
+			return nil
+		}
 		if leaves > 0 || err != nil {
-			s.cfg.Observe(Round{Leaves: leaves, Size: next.Size, Took: s.cfg.Clock().Sub(began), Err: err})
+			s.cfg.Observe(Round{Leaves: leaves, Size: next.Size, Took: s.cfg.Now().Sub(began), Err: err})
 		}
 		if err != nil {
 			return err
 		}
 		last = next
+		s.beat()
 		if full {
 			continue
 		}
@@ -204,8 +242,8 @@ func (s *Sequencer) first(ctx context.Context, l Leader) (Position, error) {
 	}
 	if ok {
 		origin, _, _ := bytes.Cut(last.Note, []byte("\n"))
-		if string(origin) != s.cfg.Signer.Name() {
-			return Position{}, &stopError{fmt.Errorf("the log's origin is %q, the key is of %q", origin, s.cfg.Signer.Name())}
+		if string(origin) != s.cfg.Signer.Origin() {
+			return Position{}, &stopError{fmt.Errorf("the log's origin is %q, the key is of %q", origin, s.cfg.Signer.Origin())}
 		}
 		return last, nil
 	}
@@ -247,11 +285,11 @@ func (s *Sequencer) round(ctx context.Context, l Leader, last Position) (next Po
 
 // publish signs and stores a checkpoint.
 func (s *Sequencer) publish(ctx context.Context, l Leader, p Position, first int64, ids []registry.ID, tiles []audit.TileData) (Position, error) {
-	signed, err := audit.Checkpoint{Origin: s.cfg.Signer.Name(), Size: p.Size, Root: p.Root}.Sign(s.cfg.Signer)
+	signed, err := s.cfg.Signer.Sign(p.Size, p.Root)
 	if err != nil {
 		return Position{}, err
 	}
-	p.Note, p.At = signed, s.cfg.Clock().UTC().Truncate(time.Microsecond)
+	p.Note, p.At = signed, s.cfg.Now().UTC().Truncate(time.Microsecond)
 	if err := l.Publish(ctx, p, first, ids, tiles); err != nil {
 		return Position{}, fmt.Errorf("publishing checkpoint %d: %w", p.Seq, err)
 	}

@@ -239,6 +239,9 @@ func (r *reader) xades(e *entry, b []byte, env facts.Environment) error {
 			env.Content[c.name] = r.archive.source(c)
 		}
 	}
+	if r.out.Container.Type == facts.FormatASiCS && len(r.content) == 1 {
+		env.Content[""] = r.archive.source(r.content[0]) // the one data object, whatever the reference calls it
+	}
 	got, err := xades.Read(r.ctx, facts.Bytes(b), env)
 	if err != nil {
 		return r.unreadable(e, facts.FormatXAdES, err)

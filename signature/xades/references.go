@@ -80,7 +80,7 @@ func (g *signature) references(parent string) {
 			}
 		}
 		g.outcomeProblem(out)
-		if out.External && !match.Found && out.Problem == nil && len(r.Transforms) == 0 && g.givenDigest(r) {
+		if out.External && !match.Found && out.Problem == nil && g.givenDigest(r) {
 			match.Found, match.Intact = true, true
 			g.facts.Scopes = append(g.facts.Scopes, facts.Scope{Kind: facts.ScopeDigest, Name: match.Name})
 			g.out.Octets[g.facts.ID] = append(g.out.Octets[g.facts.ID], facts.Octets{})

@@ -37,7 +37,7 @@ type certRef struct {
 // keys reads KeyInfo and the signing certificate references and picks the candidate: the signed digest decides. The
 // references are read here because the digest of references may need the key's S-box; readSigned drops what they say
 // when it turns out that no reference covers them.
-func (g *signature) keys() {
+func (g *signature) keys(signedInfo []byte) {
 	g.key.info = xmldsig.ReadKeyInfo(g.s.KeyInfo)
 	attributes := g.certificateRefs()
 	f := &g.facts.SigningCertificate
@@ -95,15 +95,26 @@ func (g *signature) keys() {
 		}
 	}
 	if len(parsed) > 0 {
-		g.choose(leaf(parsed))
+		g.choose(g.hinted(parsed, signedInfo))
 		f.IssuerSerialMatch = f.IssuerSerialGiven && g.key.refs[0].names(g.key.certificate)
 		return
 	}
 	g.key.key = g.key.info.Key
 }
 
-// leaf picks, of the certificates in KeyInfo, the first that issued none of the others.
-func leaf(list []*cert.Certificate) *cert.Certificate {
+// maxTries bounds the public key operations spent on guessing.
+const maxTries = 8
+
+// hinted picks, of several certificates offered without a signed reference, the one whose key made the signature; when
+// there is none, the first that issued none of the others.
+func (g *signature) hinted(list []*cert.Certificate, signedInfo []byte) *cert.Certificate {
+	if len(list) > 1 && g.s.Unsupported == nil && len(signedInfo) > 0 {
+		for _, c := range list[:min(len(list), maxTries)] {
+			if c.Key != nil && g.check(c.Key, signedInfo) == nil {
+				return c
+			}
+		}
+	}
 	for _, c := range list {
 		issuer := false
 		for _, other := range list {
@@ -256,7 +267,7 @@ func (g *signature) verify(signedInfo []byte) {
 	if len(signedInfo) == 0 {
 		return
 	}
-	err := cert.CheckSigned(key, g.s.Scheme, signedInfo, g.s.Value)
+	err := g.check(key, signedInfo)
 	switch {
 	case err == nil:
 		f.SignatureValue = facts.OutcomeGood
@@ -265,4 +276,15 @@ func (g *signature) verify(signedInfo []byte) {
 	default:
 		g.problem(facts.ProblemAlgorithmUnsupported, "key and signature method do not go together")
 	}
+}
+
+func (g *signature) check(key *algo.PublicKey, signedInfo []byte) error {
+	err := cert.CheckSigned(key, g.s.Scheme, signedInfo, g.s.Value)
+	if errors.Is(err, algo.ErrBadSignature) && g.s.Scheme.Encryption == algo.PlainECDSA && g.s.Value[0] == ber.Sequence {
+		// Some signers write the DER form of CMS instead of r || s; both forms name the same two numbers.
+		asn1 := g.s.Scheme
+		asn1.Encryption = algo.ECDSA
+		return cert.CheckSigned(key, asn1, signedInfo, g.s.Value)
+	}
+	return err
 }

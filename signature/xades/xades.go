@@ -189,7 +189,7 @@ func (r *reader) signature(e xmldom.Node, parent string, depth int, covered map[
 		}
 	}
 	one.properties()
-	one.keys()
+	one.keys(signed)
 	one.references(parent)
 	one.verify(signed)
 	one.readSigned()
@@ -252,7 +252,7 @@ func (r *reader) content(uri string) (facts.Source, bool) {
 			}
 		}
 	}
-	if s, ok := r.env.Content[""]; ok && len(r.env.Content) == 1 && r.external == 1 {
+	if s, ok := r.env.Content[""]; ok && r.external == 1 {
 		return s, true
 	}
 	return nil, false

@@ -155,6 +155,9 @@ func (p *Processor) dereference(r *Reference) (Outcome, *value) {
 		set.NoComments = r.URI == ""
 		return out, &value{set: &set, extent: ExtentWhole}
 	}
+	if r.URI == "#" {
+		return out, nil // names nothing
+	}
 	id, comments, ok := fragment(r.URI)
 	if !ok {
 		return refused(facts.ProblemReferenceRefused, "fragment is neither a bare name nor xpointer(id())")

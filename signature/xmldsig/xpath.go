@@ -11,7 +11,7 @@ import (
 // The XPath that is understood is the part that chooses whole subtrees, in linear time.
 //
 // As an XPath transform (XMLDSig 1.1, 6.6.3), which is evaluated for every node, attribute and namespace node: boolean
-// combinations of ancestor-or-self::name, and the enveloped-signature expression of that clause. These give an
+// combinations of ancestor-or-self::name, also with a predicate on names and attributes, and the enveloped-signature expression of that clause. These give an
 // attribute the answer of its element, so sets stay sets of elements.
 //
 // As an XPath Filter 2.0 (clause 3.4), which chooses subtrees: location paths from the root, id() or here(), over
@@ -45,16 +45,16 @@ func (p *Processor) xpath(s *Signature, t *Transform, v *value) *Refusal {
 	if bad != nil {
 		return bad
 	}
-	f := &filterParser{tokens: tokens, context: e, set: v.set, inside: map[expandedName]bitmap{}}
+	f := &filterParser{tokens: tokens, context: e, set: v.set}
+	if !p.Budget.steps(int64(v.set.Doc.Len()) * int64(len(tokens)+1)) {
+		return refuse(facts.ProblemLimit, "transforms visit too many nodes")
+	}
 	keep, bad := f.or(0)
 	if bad != nil {
 		return bad
 	}
 	if f.pos != len(tokens) {
 		return refuseXPath("expression is not one that chooses subtrees by ancestor-or-self")
-	}
-	if !p.Budget.steps(int64(v.set.Doc.Len()) * int64(len(f.inside)+len(tokens)+1)) {
-		return refuse(facts.ProblemLimit, "transforms visit too many nodes")
 	}
 	p.restrict(v, keep)
 	return nil
@@ -114,7 +114,7 @@ type filterParser struct {
 	pos     int
 	context xmldom.Node
 	set     *c14n.NodeSet
-	inside  map[expandedName]bitmap
+	names   int
 }
 
 type predicate func(xmldom.ID) bool
@@ -189,22 +189,30 @@ func (f *filterParser) term(depth int) (predicate, *Refusal) {
 		return nil, bad
 	}
 	f.pos++
-	in, known := f.inside[name]
-	if !known {
-		if len(f.inside) >= 8 {
-			return nil, refuseXPath("too many names")
+	doc := f.set.Doc
+	condition := func(xmldom.ID) bool { return true }
+	if f.peek() == "[" {
+		// A predicate on the element, such as [@Id='x'].
+		p := &pathParser{tokens: f.tokens, pos: f.pos + 1, context: f.context, doc: doc}
+		if condition, bad = p.or(depth + 1); bad != nil {
+			return nil, bad
 		}
-		doc := f.set.Doc
-		in = newBitmap(doc)
-		for id := xmldom.ID(0); int(id) < doc.Len(); {
-			if doc.Kind(id) == xmldom.ElementNode && doc.Node(id).Is(name.space, name.local) {
-				in.setRange(id, doc.End(id))
-				id = doc.End(id)
-				continue
-			}
-			id++
+		if !p.accept("]") {
+			return nil, refuseXPath("predicate is not understood")
 		}
-		f.inside[name] = in
+		f.pos = p.pos
+	}
+	if f.names++; f.names > 8 {
+		return nil, refuseXPath("too many names")
+	}
+	in := newBitmap(doc)
+	for id := xmldom.ID(0); int(id) < doc.Len(); {
+		if doc.Kind(id) == xmldom.ElementNode && doc.Node(id).Is(name.space, name.local) && condition(id) {
+			in.setRange(id, doc.End(id))
+			id = doc.End(id)
+			continue
+		}
+		id++
 	}
 	return in.has, nil
 }

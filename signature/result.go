@@ -64,7 +64,8 @@ type Result struct {
 // SignatureResult is the outcome for one signature.
 type SignatureResult struct {
 	ID                 string
-	Depth              int // nesting: 0 outermost
+	Parent             string // id of the signature a counter-signature signs
+	Depth              int    // nesting: 0 outermost
 	Indication         Indication
 	SubIndication      SubIndication
 	Reason             string // stable machine word
@@ -128,14 +129,25 @@ const (
 // TOTAL-PASSED and covers one whole object, and with a *NotPassedError
 // otherwise.
 func (r *Result) MustBePassed() (SignedBytes, Signer, error) {
-	if len(r.Signatures) == 0 {
+	own := r.own()
+	switch len(own) {
+	case 0:
 		return SignedBytes{}, Signer{}, &NotPassedError{Indication: NoSignatureFound}
+	case 1:
+		return own[0].MustBePassed()
 	}
-	if len(r.Signatures) > 1 {
-		return SignedBytes{}, Signer{}, &NotPassedError{
-			Indication: r.Indication, Reason: ReasonSeveralSignatures, Signatures: len(r.Signatures)}
+	return SignedBytes{}, Signer{}, &NotPassedError{Indication: r.Indication, Reason: ReasonSeveralSignatures, Signatures: len(own)}
+}
+
+// own are the signatures over content, without counter-signatures.
+func (r *Result) own() []*SignatureResult {
+	var out []*SignatureResult
+	for i := range r.Signatures {
+		if r.Signatures[i].Parent == "" {
+			out = append(out, &r.Signatures[i])
+		}
 	}
-	return r.Signatures[0].MustBePassed()
+	return out
 }
 
 // AllMustBePassed is MustBePassed for a document with several signatures,
@@ -143,7 +155,8 @@ func (r *Result) MustBePassed() (SignedBytes, Signer, error) {
 // cover the same octets. Of nested ones the innermost content is returned.
 // Signers are in the order of the signatures, outermost first.
 func (r *Result) AllMustBePassed() (SignedBytes, []Signer, error) {
-	if len(r.Signatures) == 0 {
+	own := r.own()
+	if len(own) == 0 {
 		return SignedBytes{}, nil, &NotPassedError{Indication: NoSignatureFound}
 	}
 	var (
@@ -151,13 +164,12 @@ func (r *Result) AllMustBePassed() (SignedBytes, []Signer, error) {
 		depth   = -1
 		signers []Signer
 	)
-	for i := range r.Signatures {
-		s := &r.Signatures[i]
+	for _, s := range own {
 		b, who, err := s.MustBePassed()
 		if err != nil {
 			var e *NotPassedError
 			if errors.As(err, &e) {
-				e.Signatures = len(r.Signatures)
+				e.Signatures = len(own)
 			}
 			return SignedBytes{}, nil, err
 		}
@@ -167,7 +179,7 @@ func (r *Result) AllMustBePassed() (SignedBytes, []Signer, error) {
 			content, depth = b, s.Depth
 		case s.Depth == depth && content.SHA256() != b.SHA256():
 			return SignedBytes{}, nil, &NotPassedError{
-				Indication: TotalPassed, Reason: ReasonNotFullScope, Signatures: len(r.Signatures)}
+				Indication: TotalPassed, Reason: ReasonNotFullScope, Signatures: len(own)}
 		}
 	}
 	return content, signers, nil

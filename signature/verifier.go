@@ -1,9 +1,25 @@
+// Package signature verifies electronic signatures: CAdES, XAdES and ASiC with
+// DSTU 4145, ECDSA and RSA, as EN 319 102-1 says.
+//
+// Verification gathers facts first and judges second. Facts are data
+// (signature/facts); Judge is a pure function from facts, a policy and a time
+// to a report. What comes out for an act is SignedBytes: the exact octets that
+// were hashed, which nothing but the verifier can make.
+//
+// It trusts only the anchors it is given. It refuses to treat INDETERMINATE as
+// anything but "not passed", does no network unless a Fetcher is injected, and
+// never reads content by another way than the one that was hashed.
 package signature
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
 	"time"
 
+	"mist/signature/cades"
 	"mist/signature/facts"
 	"mist/signature/trust"
 )
@@ -23,6 +39,7 @@ type Config struct {
 // Verifier verifies signed documents. It is safe for concurrent use.
 type Verifier struct {
 	config Config
+	table  *AlgorithmTable
 }
 
 // NewVerifier refuses a half-configured verifier.
@@ -34,7 +51,11 @@ func NewVerifier(c Config) (*Verifier, error) {
 		c.Now = time.Now
 	}
 	c.Limits = c.Limits.OrDefault()
-	return &Verifier{config: c}, nil
+	table, err := DefaultAlgorithms()
+	if err != nil {
+		return nil, err
+	}
+	return &Verifier{config: c, table: table}, nil
 }
 
 // Input is one document to verify.
@@ -45,8 +66,21 @@ type Input struct {
 	// Content holds detached content by reference URI or file name; the
 	// empty name is "the" content when there is one.
 	Content map[string]facts.Source
+	// ContentDigests are digests of detached content that the caller
+	// computed; a signature over one has scope DIGEST and yields no bytes.
+	ContentDigests []facts.Digest
 	// Time to judge at; zero means now.
 	Time time.Time
+}
+
+type reader struct {
+	format string
+	read   func(context.Context, facts.Source, facts.Environment) (*facts.Reading, error)
+}
+
+// readers in the order they are tried.
+var readers = []reader{
+	{facts.FormatCAdES, cades.Read},
 }
 
 // Verify reads the document, checks every signature in it and judges each
@@ -63,5 +97,82 @@ func (v *Verifier) Verify(ctx context.Context, in Input, p Policy) (*Result, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	reading, err := v.read(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := describe(in.Document, in.Name, reading.Format)
+	if err != nil {
+		return nil, err
+	}
+	f, err := v.gather(ctx, reading, doc, p)
+	if err != nil {
+		return nil, err
+	}
+	at := in.Time
+	if at.IsZero() {
+		at = v.config.Now()
+	}
+	report, err := JudgeWith(f, p, v.table, at)
+	if err != nil {
+		return nil, err
+	}
+	return newResult(in.ID, f, report, reading.Octets), nil
+}
+
+func (v *Verifier) read(ctx context.Context, in Input) (*facts.Reading, error) {
+	src := unwrap(in.Document)
+	env := facts.Environment{
+		Content: in.Content, ContentDigests: in.ContentDigests,
+		Certificates: v.config.Trust.Snapshot().Find, Limits: v.config.Limits,
+	}
+	for _, r := range readers {
+		reading, err := r.read(ctx, src, env)
+		if errors.Is(err, facts.ErrNotThisFormat) {
+			continue
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, &UnreadableError{Format: r.format, Err: err}
+		}
+		return reading, nil
+	}
 	return nil, &UnreadableError{Err: facts.ErrNotThisFormat}
+}
+
+// maxArmoured is the largest text wrapping of a binary signature read.
+const maxArmoured = 64 << 20
+
+// unwrap takes a CMS message out of PEM or bare base64, the forms in which
+// signatures travel in JSON and mail. Other input is returned as it is.
+func unwrap(src facts.Source) facts.Source {
+	var head [64]byte
+	n, _ := src.ReadAt(head[:], 0)
+	start := bytes.TrimLeft(head[:n], " \t\r\n\ufeff")
+	if len(start) == 0 || src.Size() > maxArmoured {
+		return src
+	}
+	switch {
+	case bytes.HasPrefix(start, []byte("-----BEGIN")):
+		b, err := facts.ReadAll(src, maxArmoured)
+		if err != nil {
+			return src
+		}
+		if block, rest := pem.Decode(b); block != nil && len(bytes.TrimSpace(rest)) == 0 {
+			return facts.Bytes(block.Bytes)
+		}
+	case start[0] == 'M':
+		b, err := facts.ReadAll(src, maxArmoured)
+		if err != nil {
+			return src
+		}
+		text := bytes.Join(bytes.Fields(b), nil)
+		out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+		if n, err := base64.StdEncoding.Strict().Decode(out, text); err == nil {
+			return facts.Bytes(out[:n])
+		}
+	}
+	return src
 }

@@ -1,0 +1,413 @@
+package signature
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"mist/signature/cert"
+	"mist/signature/cms"
+	"mist/signature/facts"
+	"mist/signature/trust"
+)
+
+// gatherer turns a reading into facts: it parses what was found, builds
+// chains, checks every signature on the way and attaches revocation data. It
+// asks the policy only one thing: whether an online answer is wanted.
+type gatherer struct {
+	ctx     context.Context
+	v       *Verifier
+	snap    *trust.Snapshot
+	policy  Policy
+	pool    *trust.Pool
+	edges   *trust.Edges
+	origins map[string][]string
+	ocsps   []foundOCSP
+	crls    []foundCRL
+	f       *facts.Facts
+
+	emitted   map[string]int // certificate id -> index in f.Certificates
+	revs      map[string]bool
+	fetched   map[string]bool // URLs tried
+	queue     []pending
+	fetchLeft int
+}
+
+type pending struct {
+	c      *cert.Certificate
+	signer bool // signer of a signature: an online answer may be demanded
+}
+
+type foundOCSP struct {
+	*trust.OCSP
+	origin, source string
+}
+
+type foundCRL struct {
+	*trust.CRL
+	origin, source string
+}
+
+// maxFetches bounds network work for one document.
+const maxFetches = 24
+
+func (v *Verifier) gather(ctx context.Context, r *facts.Reading, doc facts.Document, p Policy) (*facts.Facts, error) {
+	snap := v.config.Trust.Snapshot()
+	g := &gatherer{
+		ctx: ctx, v: v, snap: snap, policy: p, pool: snap.Pool().Over(), edges: snap.Edges(),
+		origins: map[string][]string{}, emitted: map[string]int{}, revs: map[string]bool{}, fetched: map[string]bool{},
+		fetchLeft: maxFetches,
+		f: &facts.Facts{
+			Version: facts.Version, Document: doc, Container: r.Container, Signatures: r.Signatures,
+			Timestamps: []facts.Timestamp{}, Certificates: []facts.Certificate{}, Revocations: []facts.Revocation{},
+			UnsignedParts: append([]string{}, r.UnsignedParts...), Problems: r.Problems, TrustVersion: snap.Version(),
+		},
+	}
+	if g.f.Signatures == nil {
+		g.f.Signatures = []facts.Signature{}
+	}
+	for _, e := range r.Certificates {
+		if c := g.certificate(e.DER, e.Origin); c != nil && e.Signature != "" {
+			g.link(e.Signature, func(s *facts.Signature) *[]string { return &s.Certificates }, c.ID)
+		}
+	}
+	for _, e := range r.Revocations {
+		g.revocation(e.Kind, e.DER, e.Origin, "")
+		if e.Signature != "" {
+			g.link(e.Signature, func(s *facts.Signature) *[]string { return &s.Revocations }, facts.ID("R", e.DER))
+		}
+	}
+	for _, l := range snap.CRLs() {
+		g.crls = append(g.crls, foundCRL{l, facts.OriginStore, ""})
+	}
+	for i := range r.Tokens {
+		g.token(&r.Tokens[i])
+	}
+	for i := range g.f.Signatures {
+		s := &g.f.Signatures[i]
+		if c, ok := g.pool.Get(s.SigningCertificate.Certificate); ok {
+			s.Chain = g.chain(c, s.Parent == "")
+		}
+		if s.Chain == nil {
+			s.Chain = []string{}
+		}
+	}
+	if err := g.drain(); err != nil {
+		return nil, err
+	}
+	return g.f, nil
+}
+
+func (g *gatherer) link(id string, list func(*facts.Signature) *[]string, value string) {
+	for i := range g.f.Signatures {
+		if g.f.Signatures[i].ID == id {
+			if l := list(&g.f.Signatures[i]); !contains(*l, value) {
+				*l = append(*l, value)
+			}
+		}
+	}
+}
+
+func (g *gatherer) certificate(der []byte, origin string) *cert.Certificate {
+	c, err := cert.Parse(der)
+	if err != nil {
+		return nil
+	}
+	if have, ok := g.pool.Get(c.ID); ok {
+		c = have
+	} else {
+		g.pool.Add(c)
+	}
+	if !contains(g.origins[c.ID], origin) {
+		g.origins[c.ID] = append(g.origins[c.ID], origin)
+	}
+	return c
+}
+
+func (g *gatherer) revocation(kind string, der []byte, origin, source string) {
+	switch kind {
+	case facts.KindCRL:
+		if l, err := trust.ParseCRL(trust.PEMOrDER(der)); err == nil {
+			for _, have := range g.crls {
+				if have.ID == l.ID {
+					return
+				}
+			}
+			g.crls = append(g.crls, foundCRL{l, origin, source})
+		}
+	case facts.KindOCSP:
+		if o, err := trust.ParseOCSP(der); err == nil {
+			for _, have := range g.ocsps {
+				if have.ID == o.ID {
+					return
+				}
+			}
+			g.ocsps = append(g.ocsps, foundOCSP{o, origin, source})
+			for _, der := range o.Certificates {
+				g.certificate(der, facts.OriginOCSP)
+			}
+		}
+	}
+}
+
+// chain builds the path of c, emits its certificates and returns their ids.
+func (g *gatherer) chain(c *cert.Certificate, signer bool) []string {
+	isAnchor := func(id string) bool { return g.snap.Anchor(id) != nil }
+	path := g.pool.Chain(c, isAnchor, g.edges)
+	if !isAnchor(path[len(path)-1].ID) && g.complete(path[len(path)-1]) {
+		path = g.pool.Chain(c, isAnchor, g.edges)
+	}
+	ids := make([]string, len(path))
+	for i, x := range path {
+		ids[i] = x.ID
+		g.emit(x, path[i:], path[:i], signer && i == 0)
+	}
+	return ids
+}
+
+// complete fetches the issuer of the last certificate of a broken path.
+func (g *gatherer) complete(last *cert.Certificate) bool {
+	if g.v.config.Fetcher == nil || last.SelfIssued() {
+		return false
+	}
+	for _, url := range last.Ext.CAIssuers {
+		if !g.mayFetch(url) {
+			continue
+		}
+		b, err := g.v.config.Fetcher.Certificate(g.ctx, url)
+		if err != nil {
+			continue
+		}
+		certs, _, err := trust.ParseCertificates(b)
+		if err != nil {
+			continue
+		}
+		for _, c := range certs {
+			g.certificate(c.Raw, facts.OriginFetched)
+		}
+		return true
+	}
+	return false
+}
+
+func (g *gatherer) mayFetch(url string) bool {
+	if g.fetched[url] || g.fetchLeft <= 0 || g.ctx.Err() != nil {
+		return false
+	}
+	g.fetched[url] = true
+	g.fetchLeft--
+	return true
+}
+
+// emit adds a certificate to the facts once; up is its path, itself first,
+// below the certificates under it in this chain.
+func (g *gatherer) emit(c *cert.Certificate, up, below []*cert.Certificate, signer bool) {
+	if at, ok := g.emitted[c.ID]; ok {
+		f := &g.f.Certificates[at]
+		if c.Ext.NameConstraints {
+			f.Ext.NameConstraintsOK = f.Ext.NameConstraintsOK && permits(c, below)
+		}
+		return
+	}
+	f := facts.Certificate{
+		ID: c.ID, DER: c.Raw, Subject: c.Subject.String(), Issuer: c.Issuer.String(), Serial: c.Serial.String(),
+		NotBefore: facts.Time(c.NotBefore), NotAfter: facts.Time(c.NotAfter),
+		Key:       c.KeyAlgorithm(),
+		Algorithm: facts.Algorithm{Encryption: c.Scheme.Encryption, Digest: string(c.Scheme.Digest)},
+		Signature: facts.OutcomeUnknown, Identity: c.Identity, Ext: c.Ext,
+		Trusted: g.snap.Anchor(c.ID), Origins: g.origins[c.ID],
+	}
+	if len(f.Origins) == 0 {
+		f.Origins = []string{facts.OriginStore}
+	}
+	if c.Ext.NameConstraints {
+		f.Ext.NameConstraintsOK = permits(c, below)
+	}
+	issuer := c
+	switch {
+	case len(up) > 1:
+		issuer = up[1]
+		f.Signature = facts.OutcomeGood
+	case c.SelfIssued() && g.edges.Signed(c, c):
+		f.Signature, f.SelfSign = facts.OutcomeGood, true
+	default:
+		issuer = nil
+		// An issuer of that name and key is at hand but did not sign it.
+		for _, i := range g.pool.Subject(c.Issuer.Key()) {
+			if len(c.Ext.AuthorityKeyID) > 0 && bytes.Equal(c.Ext.AuthorityKeyID, i.Ext.SubjectKeyID) {
+				f.Signature = facts.OutcomeBad
+			}
+		}
+	}
+	f.SelfSign = f.SelfSign || c.SelfIssued() && g.edges.Signed(c, c)
+	if issuer != nil {
+		f.IssuerID = issuer.ID
+		f.IssuerNameMatch = c.Issuer.Equal(issuer.Subject)
+		f.Algorithm.KeyBits, f.Algorithm.Curve = issuer.KeyAlgorithm().KeyBits, issuer.KeyAlgorithm().Curve
+	}
+	for _, x := range up[1:] {
+		f.Chain = append(f.Chain, x.ID)
+	}
+	g.emitted[c.ID] = len(g.f.Certificates)
+	g.f.Certificates = append(g.f.Certificates, f)
+	g.queue = append(g.queue, pending{c, signer})
+}
+
+func permits(ca *cert.Certificate, below []*cert.Certificate) bool {
+	for _, b := range below {
+		if !b.SelfIssued() && !ca.PermitsNames(b) {
+			return false
+		}
+	}
+	return true
+}
+
+// drain attaches revocation data to every emitted certificate; that may emit
+// the certificates of responders, which are treated the same way.
+func (g *gatherer) drain() error {
+	for len(g.queue) > 0 {
+		if err := g.ctx.Err(); err != nil {
+			return err
+		}
+		n := g.queue[0]
+		g.queue = g.queue[1:]
+		if len(g.emitted) > 256 {
+			return fmt.Errorf("gathering revocation data: %w", facts.ErrTooLarge)
+		}
+		g.attach(n)
+	}
+	return nil
+}
+
+// token parses a time-stamp and checks imprint and signature.
+func (g *gatherer) token(t *facts.Token) {
+	out := facts.Timestamp{
+		ID: facts.ID("T", t.DER), Signature: t.Signature, Type: t.Type, ArchiveType: t.ArchiveType, Token: t.DER,
+		Covers: t.Covers, Chain: []string{}, SignatureValue: facts.OutcomeUnknown, HashIndexValid: t.HashIndex,
+		Imprint: facts.DigestMatch{Kind: facts.MatchImprint},
+	}
+	// The same token twice keeps two ids.
+	for _, have := range g.f.Timestamps {
+		if have.ID == out.ID {
+			out.ID = facts.ID("T", append([]byte(fmt.Sprintf("%s%d", out.ID, len(g.f.Timestamps))), t.DER...))
+			out.Problems = append(out.Problems, facts.Problem{Code: facts.RemarkStructure, Detail: "the same token occurs twice"})
+		}
+	}
+	g.readToken(t, &out)
+	if out.Time.IsZero() && out.SignatureValue == facts.OutcomeUnknown {
+		out.Problems = append(out.Problems, facts.Problem{Code: facts.ProblemMalformed, Detail: "token cannot be read"})
+	}
+	g.f.Timestamps = append(g.f.Timestamps, out)
+	if t.Signature != "" {
+		g.link(t.Signature, func(s *facts.Signature) *[]string { return &s.Timestamps }, out.ID)
+	}
+}
+
+func (g *gatherer) readToken(t *facts.Token, out *facts.Timestamp) {
+	tok, err := cms.ParseToken(t.DER)
+	if err != nil {
+		return
+	}
+	out.Time = facts.Time(tok.Time)
+	out.Policy = tok.Policy
+	out.Serial = tok.Serial.String()
+	out.Imprint.Algorithm = string(tok.Digest)
+
+	var embedded []*cert.Certificate
+	for _, der := range tok.SignedData.Certificates {
+		if c := g.certificate(der, facts.OriginTimestamp); c != nil {
+			embedded = append(embedded, c)
+		}
+	}
+	for _, der := range tok.SignedData.CRLs {
+		g.revocation(facts.KindCRL, der, facts.OriginTimestamp, "")
+	}
+	for _, der := range tok.SignedData.OCSPs {
+		g.revocation(facts.KindOCSP, der, facts.OriginTimestamp, "")
+	}
+	s := tok.SignedData.Signers[0]
+	who, ref, problems := s.Identify(embedded, g.find)
+	out.Signer = ref
+	out.Problems = append(out.Problems, problems...)
+	scheme, digest, problems := s.Scheme()
+	out.Problems = append(out.Problems, problems...)
+	out.Algorithm = facts.Algorithm{Encryption: scheme.Encryption, Digest: string(scheme.Digest)}
+
+	var sbox = (&cert.Certificate{}).Key.SBox()
+	if who != nil {
+		sbox = who.Key.SBox()
+		g.pool.Add(who)
+		out.Algorithm.KeyBits, out.Algorithm.Curve = who.KeyAlgorithm().KeyBits, who.KeyAlgorithm().Curve
+		if tok.TSA != nil {
+			m := tok.TSA.Equal(who.Subject)
+			out.TSANameMatch = &m
+			out.TSAName = tok.TSA.String()
+		}
+		if who.Key != nil {
+			out.SignatureValue = tokenValue(tok, s, who, scheme.Digest == "" || digest == "", &out.Problems)
+		}
+		out.Chain = g.chain(who, false)
+	}
+	if tok.Digest == "" || t.Message == nil {
+		return
+	}
+	// GOST 34.311 imprints were made with DKE 1, or with the S-box of the
+	// time-stamp unit's key.
+	h1, h2 := tok.Digest.New(nil), tok.Digest.New(sbox)
+	if err := t.Message(io.MultiWriter(h1, h2)); err != nil {
+		return
+	}
+	out.Imprint.Found = true
+	out.Imprint.Intact = cms.DigestEqual(h1.Sum(nil), tok.Imprint) || cms.DigestEqual(h2.Sum(nil), tok.Imprint)
+}
+
+func (g *gatherer) find(ref facts.CertificateRef) [][]byte {
+	var out [][]byte
+	for _, c := range g.pool.Match(ref) {
+		out = append(out, c.Raw)
+	}
+	return out
+}
+
+// tokenValue checks message digest and signature value of the token's signer.
+func tokenValue(tok *cms.Token, s *cms.SignerInfo, who *cert.Certificate, unsupported bool, problems *[]facts.Problem) facts.Outcome {
+	if unsupported || s.SignedRaw == nil {
+		return facts.OutcomeUnknown
+	}
+	scheme, digest, _ := s.Scheme()
+	want, present, ok := s.MessageDigest()
+	if !present || !ok {
+		return facts.OutcomeBad
+	}
+	if v := cms.Values(s.Signed, cms.AttrContentType); len(v) == 1 {
+		if oid, err := v[0].OID(); err != nil || oid != cms.OIDTSTInfo {
+			*problems = append(*problems, facts.Problem{Code: facts.ProblemContentType})
+		}
+	}
+	match := false
+	h1, h2 := digest.New(nil), digest.New(who.Key.SBox())
+	h1.Write(tok.SignedData.Content)
+	h2.Write(tok.SignedData.Content)
+	match = cms.DigestEqual(h1.Sum(nil), want) || cms.DigestEqual(h2.Sum(nil), want)
+	if !match {
+		return facts.OutcomeBad
+	}
+	value, _ := s.VerifyValue(who.Key, scheme)
+	return value
+}
+
+// snapshotDocument hashes the input while reading it once.
+func describe(src facts.Source, name, format string) (facts.Document, error) {
+	h := sha256.New()
+	n, err := io.Copy(h, io.NewSectionReader(src, 0, src.Size()))
+	if err != nil {
+		return facts.Document{}, fmt.Errorf("reading the document: %w", err)
+	}
+	if n != src.Size() {
+		return facts.Document{}, errors.New("reading the document: shorter than announced")
+	}
+	return facts.Document{Name: name, Format: format, Size: n, SHA256: h.Sum(nil)}, nil
+}

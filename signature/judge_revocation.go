@@ -1,0 +1,128 @@
+package signature
+
+import (
+	"time"
+
+	"mist/signature/facts"
+)
+
+const maxRevocationDepth = 6
+
+// selectRevocation takes the newest acceptable answer about c. usable is
+// false when there is none; used may then still be nil.
+func (j *judge) selectRevocation(sub string, c *facts.Certificate, at time.Time) (used *facts.CertificateInfo, usable bool) {
+	var when time.Time
+	for i := range c.Revocation {
+		info := c.Revocation[i]
+		rev := j.revs[info.Revocation]
+		if rev == nil {
+			continue
+		}
+		if j.acceptable(sub, c, info, at).Conclusion.Indication != Passed {
+			continue
+		}
+		t := rev.ProducedAt
+		if used == nil || t.After(when) {
+			used, when = &c.Revocation[i], t
+		}
+	}
+	return used, used != nil
+}
+
+// bestRefusal returns the block of the newest answer that was not acceptable.
+func (j *judge) bestRefusal(sub string, c *facts.Certificate, at time.Time) *Block {
+	var best *Block
+	var when time.Time
+	for _, info := range c.Revocation {
+		rev := j.revs[info.Revocation]
+		if rev == nil {
+			continue
+		}
+		x := j.acceptable(sub, c, info, at)
+		if x.Conclusion.Indication != Passed && (best == nil || rev.ProducedAt.After(when)) {
+			best, when = x, rev.ProducedAt
+		}
+	}
+	return best
+}
+
+// acceptable decides whether one revocation answer may be used for c: it is
+// genuine, from someone entitled to give it, and speaks about the right time.
+func (j *judge) acceptable(sub string, c *facts.Certificate, info facts.CertificateInfo, at time.Time) *Block {
+	key := sub + info.Revocation + c.ID
+	if x := j.revBBB[key]; x != nil {
+		return x
+	}
+	b := newBlock("RAC", info.Revocation)
+	// A revocation answer that is validated with itself proves nothing: the
+	// memo answers "not acceptable" while it is being worked out.
+	guard := newBlock("RAC", info.Revocation)
+	guard.must("RevocationIssuerKnown", info.Revocation, false, indeterminate(CertificateChainGeneralFailure), "circular")
+	j.revBBB[key] = &guard.Block
+	defer func() { j.revBBB[key] = &b.Block }()
+
+	rev := j.revs[info.Revocation]
+	rule := func(k string) Rule { return j.p.rule(ctxRevocation, k) }
+	no := indeterminate(CertificateChainGeneralFailure)
+	for _, p := range rev.Problems {
+		if refusals[p.Code] || formatProblems[p.Code] {
+			b.must("Format", rev.ID, false, no.because(string(p.Code)), p.Detail)
+		}
+	}
+	b.check(rule("UnknownStatus"), "UnknownStatus", rev.ID, info.Status != facts.StatusUnknown, no, "")
+	b.check(rule("ThisUpdatePresent"), "ThisUpdatePresent", rev.ID, rev.ThisUpdate != nil, no, "")
+	if rev.ThisUpdate != nil {
+		b.must("NotInFuture", rev.ID, !rev.ThisUpdate.After(j.now.Add(revocationClockSkew)), no, "issued after the validation time")
+	}
+	signer := j.certs[rev.Signer]
+	b.check(rule("RevocationIssuerKnown"), "RevocationIssuerKnown", rev.ID, signer != nil, no, "")
+	if b.done {
+		return &b.Block
+	}
+	b.check(rule("RevocationIssuerValidAtProductionTime"), "RevocationIssuerValidAtProductionTime", rev.ID,
+		signer == nil || !rev.ProducedAt.Before(signer.NotBefore) && !rev.ProducedAt.After(signer.NotAfter), no, "")
+	if rev.ThisUpdate != nil {
+		b.check(rule("RevocationAfterCertificateIssuance"), "RevocationAfterCertificateIssuance", rev.ID, !rev.ThisUpdate.Before(c.NotBefore), no, "")
+		knows := !rev.ThisUpdate.After(c.NotAfter)
+		if rev.CertHash != nil && *rev.CertHash {
+			knows = true
+		}
+		for _, t := range []*time.Time{rev.ExpiredCerts, rev.ArchiveCutOff} {
+			knows = knows || t != nil && !t.After(c.NotAfter)
+		}
+		b.check(rule("RevocationHasInformationAboutCertificate"), "RevocationHasInformationAboutCertificate", rev.ID, knows, no, "")
+	}
+	if rev.Kind == facts.KindOCSP {
+		b.check(rule("OCSPResponderIdMatch"), "OCSPResponderIdMatch", rev.ID, rev.ResponderMatch, no, "")
+		self := len(rev.Chain) > 0 && contains(rev.Chain, c.ID)
+		b.check(rule("SelfIssuedOCSP"), "SelfIssuedOCSP", rev.ID, !self, no, "")
+		if self {
+			return &b.Block
+		}
+	}
+	b.must("Authorised", rev.ID, rev.Authorised, no, "the responder is not entitled to speak for the issuer")
+	b.check(rule("SignatureIntact"), "SignatureIntact", rev.ID, rev.SignatureValue == facts.OutcomeGood, no, "")
+	if b.done || j.depth > maxRevocationDepth {
+		b.must("RevocationIssuerKnown", rev.ID, !(j.depth > maxRevocationDepth), no, "chain of revocation data is too long")
+		return &b.Block
+	}
+	x := j.chainCheck(ctxRevocation, rev.ID, rev.Chain, at)
+	b.Blocks = append(b.Blocks, x.Block)
+	if c := x.Conclusion; c.Indication != Passed {
+		v := no
+		switch c.SubIndication {
+		case OutOfBoundsNoPOE, OutOfBoundsNotRevoked:
+			// The responder's certificate is out of its period now, though it
+			// was inside when it signed: a proof of existence would settle it.
+			v = indeterminate(RevocationOutOfBoundsNoPOE)
+		case CryptoConstraintsFailureNoPOE, NoCertificateChainFound:
+			v = indeterminate(c.SubIndication)
+		}
+		b.must("RevocationIssuerChain", rev.ID, false, v, "")
+	}
+	j.algorithms(b, rule("Cryptographic"), rev.ID, rev.Algorithm, at)
+	return &b.Block
+}
+
+// revocationClockSkew tolerates responders whose clock is ahead of ours.
+const revocationClockSkew = 5 * time.Minute

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Profiles. What is allowed in a sandbox would be a hole in production.
+const (
+	profileSandbox    = "sandbox"
+	profileProduction = "production"
+)
+
+// Config is the whole configuration of a server. It is read once, checked
+// before anything starts, and holds secrets only as paths of files.
+type Config struct {
+	Profile  string         `yaml:"profile"`
+	Database DatabaseConfig `yaml:"database"`
+	REST     RESTConfig     `yaml:"rest"`
+	SOAP     SOAPConfig     `yaml:"soap"`
+	Admin    ListenConfig   `yaml:"admin"`
+	Log      LogConfig      `yaml:"log"`
+	Trust    TrustConfig    `yaml:"trust"`
+	Keys     KeysConfig     `yaml:"keys"`
+	Limits   LimitsConfig   `yaml:"limits"`
+	Sandbox  SandboxConfig  `yaml:"sandbox,omitempty"`
+}
+
+// DatabaseConfig names the database: a file with a connection string, or a
+// folder in which Mist keeps a PostgreSQL of its own.
+type DatabaseConfig struct {
+	URLFile  string `yaml:"url_file,omitempty"`
+	Embedded string `yaml:"embedded,omitempty"`
+	// MaxConnections bounds the pool.
+	MaxConnections int `yaml:"max_connections"`
+}
+
+// ListenConfig is one listener.
+type ListenConfig struct {
+	Listen string `yaml:"listen"`
+	// PublicURL is how others reach it; derived from listen when empty.
+	PublicURL string `yaml:"public_url,omitempty"`
+}
+
+// RESTConfig is the REST listener.
+type RESTConfig struct {
+	ListenConfig `yaml:",inline"`
+	MaxBody      int64 `yaml:"max_body"` // bytes
+}
+
+// SOAPConfig is the Trembita listener. Until mutual TLS comes it must be on loopback.
+type SOAPConfig struct {
+	ListenConfig `yaml:",inline"`
+	// Service is our X-Road address: INSTANCE/CLASS/MEMBER/SUBSYSTEM.
+	Service string `yaml:"service"`
+	// Clients are the X-Road clients that may ask: INSTANCE/CLASS/MEMBER/SUBSYSTEM.
+	Clients []string `yaml:"clients"`
+	MaxBody int64    `yaml:"max_body"` // bytes
+}
+
+// LogConfig is the audit log.
+type LogConfig struct {
+	Origin  string `yaml:"origin"`   // first line of every checkpoint
+	KeyFile string `yaml:"key_file"` // signed-note signing key
+	// Period is the pause between two runs of the sequencer.
+	Period time.Duration `yaml:"period"`
+}
+
+// TrustConfig says whose certificates are believed and where revocation is asked.
+type TrustConfig struct {
+	Dir string `yaml:"dir"` // CA, TSA and OCSP certificates
+	// Hosts the verifier may ask for OCSP and CRL: host or host:port.
+	Hosts []string `yaml:"hosts"`
+	// AllowPrivate lets the fetcher reach loopback and private addresses (sandbox only).
+	AllowPrivate bool `yaml:"allow_private,omitempty"`
+}
+
+// KeysConfig holds paths of secret keys.
+type KeysConfig struct {
+	// Sealing master keys by id, 32 bytes each in hexadecimal; Current seals new values.
+	Sealing map[uint16]string `yaml:"sealing"`
+	Current uint16            `yaml:"current"`
+	OTP     string            `yaml:"otp"`
+}
+
+// LimitsConfig bounds lives and waits.
+type LimitsConfig struct {
+	DraftTTL   time.Duration `yaml:"draft_ttl"`
+	OTPTTL     time.Duration `yaml:"otp_ttl"`
+	OTPTries   int           `yaml:"otp_tries"`
+	TokenTTL   time.Duration `yaml:"token_ttl"`
+	Replay     time.Duration `yaml:"replay"`
+	ReadHeader time.Duration `yaml:"read_header"`
+	Read       time.Duration `yaml:"read"`
+	Write      time.Duration `yaml:"write"`
+	Drain      time.Duration `yaml:"drain"`
+}
+
+// SandboxConfig switches on what only a sandbox may have.
+type SandboxConfig struct {
+	// Dir holds the test PKI, keys and sandbox.json.
+	Dir string `yaml:"dir,omitempty"`
+	// Services is the listener of the test TSA, the OCSP responder and the OTP window.
+	Services ListenConfig `yaml:"services,omitempty"`
+	// VisibleOTP opens the OTP window.
+	VisibleOTP bool `yaml:"visible_otp,omitempty"`
+	// Echo publishes the X-Road echo service.
+	Echo bool `yaml:"echo,omitempty"`
+}
+
+// defaultConfig has every value that has a sensible default.
+func defaultConfig() Config {
+	return Config{
+		Profile:  profileProduction,
+		Database: DatabaseConfig{MaxConnections: 16},
+		REST:     RESTConfig{ListenConfig: ListenConfig{Listen: "127.0.0.1:8080"}, MaxBody: 12 << 20},
+		SOAP:     SOAPConfig{ListenConfig: ListenConfig{Listen: "127.0.0.1:8081"}, MaxBody: 12 << 20},
+		Admin:    ListenConfig{Listen: "127.0.0.1:8082"},
+		Log:      LogConfig{Period: 200 * time.Millisecond},
+		Limits: LimitsConfig{
+			DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, TokenTTL: time.Hour, Replay: 24 * time.Hour,
+			ReadHeader: 5 * time.Second, Read: 30 * time.Second, Write: 60 * time.Second, Drain: 20 * time.Second,
+		},
+	}
+}
+
+// ConfigError names every setting that is wrong.
+type ConfigError struct{ Problems []string }
+
+// Error implements error.
+func (e *ConfigError) Error() string { return "configuration: " + strings.Join(e.Problems, "; ") }
+
+// loadConfig reads a YAML file over the defaults. Unknown keys are refused.
+// Relative paths are relative to the file.
+func loadConfig(path string) (Config, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	c := defaultConfig()
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil {
+		return Config{}, fmt.Errorf("reading the configuration %s: %w", path, err)
+	}
+	base, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return Config{}, err
+	}
+	resolve := func(p *string) {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(base, *p)
+		}
+	}
+	for _, p := range []*string{&c.Database.URLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir} {
+		resolve(p)
+	}
+	for id, p := range c.Keys.Sealing {
+		resolve(&p)
+		c.Keys.Sealing[id] = p
+	}
+	return c, nil
+}
+
+// validate checks everything that can be checked before something starts.
+func (c Config) validate() error {
+	var problems []string
+	add := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	sandbox := c.Profile == profileSandbox
+	if !sandbox && c.Profile != profileProduction {
+		add("profile must be %s or %s", profileSandbox, profileProduction)
+	}
+	if (c.Database.URLFile == "") == (c.Database.Embedded == "") {
+		add("database: give url_file or embedded, one of them")
+	}
+	if c.Database.MaxConnections < 4 {
+		add("database.max_connections: at least 4 are needed")
+	}
+	for name, listen := range map[string]string{"rest": c.REST.Listen, "soap": c.SOAP.Listen, "admin": c.Admin.Listen} {
+		if _, _, err := net.SplitHostPort(listen); err != nil {
+			add("%s.listen: %q is not host:port", name, listen)
+		}
+	}
+	for name, listen := range map[string]string{"soap": c.SOAP.Listen, "admin": c.Admin.Listen} {
+		if host, _, err := net.SplitHostPort(listen); err == nil && !isLoopback(host) {
+			add("%s.listen: %s is not a loopback address; put the security server or a proxy with mutual TLS before it", name, listen)
+		}
+	}
+	if strings.Count(c.SOAP.Service, "/") != 3 {
+		add("soap.service must be INSTANCE/CLASS/MEMBER/SUBSYSTEM")
+	}
+	for _, client := range c.SOAP.Clients {
+		if strings.Count(client, "/") != 3 {
+			add("soap.clients: %q is not INSTANCE/CLASS/MEMBER/SUBSYSTEM", client)
+		}
+	}
+	if c.REST.MaxBody < 1<<10 || c.SOAP.MaxBody < 1<<10 {
+		add("max_body: at least 1024 bytes")
+	}
+	if c.Log.Origin == "" || strings.ContainsAny(c.Log.Origin, " +\n") {
+		add("log.origin must be a name without spaces or plus signs")
+	}
+	if c.Log.Period < 10*time.Millisecond || c.Log.Period > 10*time.Second {
+		add("log.period must lie between 10ms and 10s")
+	}
+	for name, path := range map[string]string{"log.key_file": c.Log.KeyFile, "trust.dir": c.Trust.Dir, "keys.otp": c.Keys.OTP} {
+		if path == "" {
+			add("%s is missing", name)
+		}
+	}
+	if _, ok := c.Keys.Sealing[c.Keys.Current]; !ok {
+		add("keys.current names no key of keys.sealing")
+	}
+	for name, d := range map[string]time.Duration{
+		"draft_ttl": c.Limits.DraftTTL, "otp_ttl": c.Limits.OTPTTL, "token_ttl": c.Limits.TokenTTL, "replay": c.Limits.Replay,
+		"read_header": c.Limits.ReadHeader, "read": c.Limits.Read, "write": c.Limits.Write, "drain": c.Limits.Drain,
+	} {
+		if d <= 0 {
+			add("limits.%s must be positive", name)
+		}
+	}
+	if c.Limits.OTPTries < 1 || c.Limits.OTPTries > 10 {
+		add("limits.otp_tries must lie between 1 and 10")
+	}
+	if sandbox {
+		if c.Sandbox.Dir == "" || c.Sandbox.Services.Listen == "" {
+			add("sandbox.dir and sandbox.services.listen are needed in the sandbox profile")
+		}
+	} else {
+		if c.Sandbox != (SandboxConfig{}) {
+			add("sandbox: visible OTP, echo service, test TSA and OCSP belong to the sandbox profile alone")
+		}
+		if c.Trust.AllowPrivate {
+			add("trust.allow_private belongs to the sandbox profile alone")
+		}
+	}
+	if len(problems) > 0 {
+		slices.Sort(problems)
+		return &ConfigError{problems}
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// print gives the effective configuration. Secrets stand in files, so it holds
+// their paths and never their content.
+func (c Config) print() ([]byte, error) { return yaml.Marshal(c) }
+
+var errNotLoopbackSandbox = errors.New("a sandbox serves loopback addresses only")

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func goodConfig() Config {
+	c := defaultConfig()
+	c.Database.URLFile = "db"
+	c.SOAP.Service = "UA/GOV/00000002/mist"
+	c.SOAP.Clients = []string{"UA/GOV/00000001/diia"}
+	c.Log.Origin, c.Log.KeyFile = "mist.example", "log"
+	c.Trust.Dir = "trust"
+	c.Keys = KeysConfig{Sealing: map[uint16]string{1: "s"}, Current: 1, OTP: "otp"}
+	return c
+}
+
+func TestConfigRefusesWhatWouldHurtLater(t *testing.T) {
+	require.NoError(t, goodConfig().validate(), "the unbroken twin")
+	for what, change := range map[string]func(c *Config){
+		"profile must be":              func(c *Config) { c.Profile = "test" },
+		"database: give":               func(c *Config) { c.Database.Embedded = "x" },
+		"max_connections":              func(c *Config) { c.Database.MaxConnections = 1 },
+		"rest.listen":                  func(c *Config) { c.REST.Listen = "8080" },
+		"soap.listen: 0.0.0.0":         func(c *Config) { c.SOAP.Listen = "0.0.0.0:1" },
+		"admin.listen: 10.0.0.1":       func(c *Config) { c.Admin.Listen = "10.0.0.1:1" },
+		"soap.service":                 func(c *Config) { c.SOAP.Service = "mist" },
+		"soap.clients":                 func(c *Config) { c.SOAP.Clients = []string{"diia"} },
+		"max_body":                     func(c *Config) { c.REST.MaxBody = 1 },
+		"log.origin":                   func(c *Config) { c.Log.Origin = "a b" },
+		"log.period":                   func(c *Config) { c.Log.Period = 1 },
+		"log.key_file is missing":      func(c *Config) { c.Log.KeyFile = "" },
+		"keys.current":                 func(c *Config) { c.Keys.Current = 7 },
+		"limits.otp_ttl":               func(c *Config) { c.Limits.OTPTTL = 0 },
+		"limits.otp_tries":             func(c *Config) { c.Limits.OTPTries = 99 },
+		"belong to the sandbox":        func(c *Config) { c.Sandbox.VisibleOTP = true },
+		"echo service":                 func(c *Config) { c.Sandbox.Echo = true },
+		"trust.allow_private belongs":  func(c *Config) { c.Trust.AllowPrivate = true },
+		"sandbox.dir and sandbox.serv": func(c *Config) { c.Profile = profileSandbox },
+	} {
+		c := goodConfig()
+		change(&c)
+		err := c.validate()
+		require.ErrorContains(t, err, what)
+	}
+}
+
+func TestConfigFileRefusesUnknownKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mist.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("profile: production\nlog:\n  key_file: keys/log\n"), 0o600))
+	c, err := loadConfig(path)
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(filepath.Dir(path), "keys/log"), c.Log.KeyFile)
+	require.NoError(t, os.WriteFile(path, []byte("profile: production\nlgo: {}\n"), 0o600))
+	_, err = loadConfig(path)
+	require.ErrorContains(t, err, "lgo")
+}
+
+func TestSandboxSecretsOpenNothingElse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, writeSandboxSecret(path, make([]byte, 32)))
+	_, err := readSecret(path, true)
+	require.NoError(t, err)
+	_, err = readSecret(path, false)
+	require.ErrorContains(t, err, "sandbox key")
+	require.NoError(t, os.WriteFile(path, []byte("00"), 0o600))
+	_, err = readSecret(path, true)
+	require.ErrorContains(t, err, "at least 32 bytes")
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"mist/fixtures/population"
+	"mist/registry"
+	"mist/registry/access"
+	"mist/registry/patient"
+	"mist/registry/prm"
+)
+
+// Roles of sandbox people.
+const (
+	roleDoctor     = "doctor"
+	rolePharmacist = "pharmacist"
+	roleCitizen    = "citizen"
+	roleAuditor    = "auditor"
+	roleNHSU       = "nhsu"
+)
+
+// Algorithms of sandbox keys.
+const (
+	algorithmDSTU  = "DSTU4145-M257"
+	algorithmECDSA = "ECDSA-P256"
+)
+
+// sandboxPerson is one row of people in sandbox.json.
+type sandboxPerson struct {
+	Role          string `json:"role"`
+	Name          string `json:"name"`
+	RNOKPP        string `json:"rnokpp"`
+	UNZR          string `json:"unzr"`
+	BirthDate     string `json:"birth_date"`
+	Key           string `json:"key"`
+	Cert          string `json:"cert"`
+	Algorithm     string `json:"algorithm"`
+	PersonID      string `json:"person_id,omitempty"`
+	EmployeeID    string `json:"employee_id,omitempty"`
+	LegalEntityID string `json:"legal_entity_id,omitempty"`
+	DivisionID    string `json:"division_id,omitempty"`
+}
+
+// sandboxNegative is a key that must be refused: what for, and whose it is.
+type sandboxNegative struct {
+	Case   string        `json:"case"` // revoked, untrusted_ca, expired
+	Person sandboxPerson `json:"person"`
+}
+
+type sandboxClient struct {
+	Name         string   `json:"name"`
+	ClientID     string   `json:"client_id"`
+	ClientSecret string   `json:"client_secret"`
+	Scopes       []string `json:"scopes"`
+	// LegalEntityID is whose employees the client may act for.
+	LegalEntityID string `json:"legal_entity_id,omitempty"`
+}
+
+type sandboxOrganisation struct {
+	Name          string `json:"name"`
+	EDRPOU        string `json:"edrpou"`
+	LegalEntityID string `json:"legal_entity_id"`
+	SealKey       string `json:"seal_key"`
+	SealCert      string `json:"seal_cert"`
+}
+
+type sandboxDivision struct {
+	ID            string `json:"id"`
+	LegalEntityID string `json:"legal_entity_id"`
+}
+
+// sandboxFile is sandbox.json: everything an outside program needs.
+type sandboxFile struct {
+	REST   string `json:"rest"`
+	SOAP   string `json:"soap"`
+	WSDL   string `json:"wsdl"`
+	Admin  string `json:"admin"`
+	TSA    string `json:"tsa"`
+	OCSP   string `json:"ocsp"`
+	OTPURL string `json:"otp_url"`
+	Trust  string `json:"trust"`
+	Log    struct {
+		URL         string `json:"url"`
+		VerifierKey string `json:"verifier_key"`
+	} `json:"log"`
+	Clients       []sandboxClient       `json:"clients"`
+	People        []sandboxPerson       `json:"people"`
+	Organisations []sandboxOrganisation `json:"organisations"`
+	Divisions     []sandboxDivision     `json:"divisions"`
+	XRoad         struct {
+		Client  string `json:"client"`
+		Service string `json:"service"`
+	} `json:"xroad"`
+	// Negative holds keys that must be refused, for tests.
+	Negative []sandboxNegative `json:"negative"`
+}
+
+// sandboxState is what the sandbox remembers between starts: the rows it loads
+// into the registry and the public side of sandbox.json.
+type sandboxState struct {
+	// Services is the address in the certificates' OCSP links; it cannot change.
+	Services      string            `json:"services"`
+	LegalEntities []prm.LegalEntity `json:"legal_entities"`
+	Divisions     []prm.Division    `json:"divisions"`
+	Employees     []prm.Employee    `json:"employees"`
+	Persons       []storedPerson    `json:"persons"`
+	Clients       []access.Client   `json:"clients"`
+	Public        sandboxFile       `json:"public"`
+}
+
+// storedPerson keeps a person with the members that are not in its JSON form.
+type storedPerson struct {
+	Person             patient.Person `json:"person"`
+	Status             patient.Status `json:"status"`
+	VerificationStatus string         `json:"verification_status"`
+}
+
+const stateName = "state.json"
+
+func loadState(dir string) (*sandboxState, error) {
+	var s sandboxState
+	if err := readJSONFile(filepath.Join(dir, stateName), &s); err != nil {
+		return nil, fmt.Errorf("reading the sandbox (delete %s to begin anew): %w", dir, err)
+	}
+	return &s, nil
+}
+
+func readJSONFile(path string, into any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(path string, b []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, b, mode); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+func writeJSONFile(path string, v any, mode os.FileMode) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(path, append(b, '\n'), mode)
+}
+
+// sandboxKeyMark is the first line of every secret the sandbox makes; a server
+// of another profile refuses a key file that begins with it.
+const sandboxKeyMark = "# mist sandbox key\n"
+
+func writeSandboxSecret(path string, secret []byte) error {
+	return writeFile(path, []byte(sandboxKeyMark+hex.EncodeToString(secret)+"\n"), 0o600)
+}
+
+// X-Road addresses of the sandbox.
+const (
+	sandboxService = "SANDBOX/GOV/00000002/mist"
+	sandboxPortal  = "SANDBOX/GOV/00000001/diia"
+)
+
+var misScopes = []string{
+	"declaration_request:write", "declaration_request:read", "declaration_request:approve",
+	"declaration_request:sign", "declaration_request:reject",
+}
+
+// populate makes the sandbox's people and clinics. Keys and certificates are
+// filled in by the caller.
+func populate(source registry.Source, seed uint64) *sandboxState {
+	g := population.New(seed)
+	now := source.Now()
+	today := registry.DateOf(now)
+	s := &sandboxState{}
+	id := func() registry.ID { return source.NewID() }
+
+	addClient := func(name, kind string, entity registry.ID, scopes []string) {
+		secret := hex.EncodeToString(source.Bytes(24))
+		salt := source.Bytes(16)
+		c := access.Client{ID: id(), Name: name, Type: kind, LegalEntityID: entity, Scopes: scopes, SecretHash: access.HashSecret(secret, salt), SecretSalt: salt}
+		s.Clients = append(s.Clients, c)
+		public := sandboxClient{Name: name, ClientID: c.ID.String(), ClientSecret: secret, Scopes: scopes}
+		if !entity.IsZero() {
+			public.LegalEntityID = entity.String()
+		}
+		s.Public.Clients = append(s.Public.Clients, public)
+	}
+	addHuman := func(role, algorithm string, h population.Human) *sandboxPerson {
+		s.Public.People = append(s.Public.People, describe(role, algorithm, h))
+		return &s.Public.People[len(s.Public.People)-1]
+	}
+	addEmployee := func(p *sandboxPerson, h population.Human, kind, position, speciality string, l prm.LegalEntity, d prm.Division) {
+		e := prm.Employee{
+			ID: id(), LegalEntityID: l.ID, DivisionID: d.ID, Party: population.Party(h, id()), Type: kind,
+			Position: position, Speciality: speciality, Status: "APPROVED", StartDate: today.AddDate(-3, 0, 0),
+		}
+		s.Employees = append(s.Employees, e)
+		p.EmployeeID, p.LegalEntityID, p.DivisionID = e.ID.String(), l.ID.String(), d.ID.String()
+	}
+	addPatient := func(h population.Human) registry.ID {
+		p := population.Patient(h, id(), now)
+		s.Persons = append(s.Persons, storedPerson{p, p.Status, p.VerificationStatus})
+		return p.ID
+	}
+
+	clinic := func(name string) (prm.LegalEntity, prm.Division) {
+		l, d := g.Clinic(name, id(), id())
+		s.LegalEntities, s.Divisions = append(s.LegalEntities, l), append(s.Divisions, d)
+		s.Public.Organisations = append(s.Public.Organisations, sandboxOrganisation{Name: name, EDRPOU: string(l.EDRPOU), LegalEntityID: l.ID.String()})
+		s.Public.Divisions = append(s.Public.Divisions, sandboxDivision{d.ID.String(), l.ID.String()})
+		return l, d
+	}
+	first, firstDivision := clinic("Амбулаторія «Зразкова»")
+	second, secondDivision := clinic("Клініка «Навчальна»")
+	pharmacy, pharmacyDivision := clinic("Аптека «Пісочна»")
+	nhsu, _ := clinic("НСЗУ (пісочниця)")
+	for i := range s.LegalEntities {
+		switch s.LegalEntities[i].ID {
+		case pharmacy.ID:
+			s.LegalEntities[i].Type, s.Divisions[i].Type = "PHARMACY", "DRUGSTORE"
+		case nhsu.ID:
+			s.LegalEntities[i].Type = "NHS"
+		}
+	}
+	addClient("МІС «Зразкова»", "MIS", first.ID, misScopes)
+	addClient("МІС «Навчальна»", "MIS", second.ID, misScopes)
+	addClient("Аудитор журналу", "AUDITOR", registry.ID{}, []string{"audit:read"})
+
+	for _, a := range []string{algorithmDSTU, algorithmECDSA} {
+		h := g.Human(30, 60, today)
+		addEmployee(addHuman(roleDoctor, a, h), h, "DOCTOR", "P3", "FAMILY_DOCTOR", first, firstDivision)
+	}
+	h := g.Human(30, 60, today)
+	addEmployee(addHuman(roleDoctor, algorithmDSTU, h), h, "DOCTOR", "P3", "FAMILY_DOCTOR", second, secondDivision)
+	for _, a := range []string{algorithmDSTU, algorithmECDSA} {
+		h := g.Human(25, 60, today)
+		addEmployee(addHuman(rolePharmacist, a, h), h, "PHARMACIST", "P18", "", pharmacy, pharmacyDivision)
+	}
+	for _, a := range []string{algorithmDSTU, algorithmECDSA, algorithmDSTU} {
+		h := g.Human(20, 70, today)
+		addHuman(roleCitizen, a, h).PersonID = addPatient(h).String()
+	}
+	addHuman(roleAuditor, algorithmDSTU, g.Human(30, 60, today))
+	addHuman(roleNHSU, algorithmDSTU, g.Human(30, 60, today))
+	for range 20 {
+		addPatient(g.Human(0, 80, today))
+	}
+	// Keys that must be refused. The doctors are approved, so that only the key is wrong.
+	for _, c := range []string{"revoked", "untrusted_ca", "expired"} {
+		h := g.Human(30, 60, today)
+		p := describe(roleDoctor, algorithmDSTU, h)
+		addEmployee(&p, h, "DOCTOR", "P3", "FAMILY_DOCTOR", first, firstDivision)
+		s.Public.Negative = append(s.Public.Negative, sandboxNegative{Case: c, Person: p})
+	}
+	s.Public.XRoad.Client, s.Public.XRoad.Service = sandboxPortal, sandboxService
+	return s
+}
+
+func describe(role, algorithm string, h population.Human) sandboxPerson {
+	return sandboxPerson{
+		Role: role, Algorithm: algorithm, Name: h.LastName + " " + h.FirstName + " " + h.SecondName,
+		RNOKPP: string(h.RNOKPP), UNZR: string(h.UNZR), BirthDate: h.BirthDate.String(),
+	}
+}

@@ -1,0 +1,447 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"mist/portal"
+	"mist/portal/tlog"
+	"mist/registry"
+	"mist/registry/access"
+	"mist/registry/audit"
+	"mist/registry/audit/sequencer"
+	"mist/registry/intake"
+	"mist/registry/postgres"
+	"mist/registry/postgres/local"
+	"mist/registry/query"
+	"mist/registry/sealing"
+	"mist/signature"
+	"mist/signature/trust"
+	"mist/signature/trust/fetch"
+	"mist/soap"
+	"mist/soap/diia"
+	"mist/soap/xroad"
+	"mist/wsdl"
+)
+
+type serveCommand struct {
+	Config string `required:"" type:"existingfile" help:"Configuration file (YAML)." env:"MIST_CONFIG"`
+}
+
+// Run implements the command.
+func (c *serveCommand) Run(e env) error {
+	cfg, err := loadConfig(c.Config)
+	if err != nil {
+		return &failure{exitUsage, err}
+	}
+	return serve(e, cfg, nil)
+}
+
+type configCommand struct {
+	Config string `required:"" type:"existingfile" help:"Configuration file (YAML)." env:"MIST_CONFIG"`
+}
+
+// Run implements the command.
+func (c *configCommand) Run(e env) error {
+	cfg, err := loadConfig(c.Config)
+	if err != nil {
+		return &failure{exitUsage, err}
+	}
+	b, err := cfg.print()
+	if err != nil {
+		return err
+	}
+	if _, err := e.stdout.Write(b); err != nil {
+		return err
+	}
+	if err := cfg.validate(); err != nil {
+		return &failure{exitFail, err}
+	}
+	return nil
+}
+
+type migrateCommand struct {
+	Config string `required:"" type:"existingfile" help:"Configuration file (YAML)." env:"MIST_CONFIG"`
+}
+
+// Run implements the command.
+func (c *migrateCommand) Run(e env) error {
+	cfg, err := loadConfig(c.Config)
+	if err != nil {
+		return &failure{exitUsage, err}
+	}
+	if err := cfg.validate(); err != nil {
+		return &failure{exitUsage, err}
+	}
+	dsn, stop, err := database(e.ctx, cfg.Database, newLogger(e))
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return postgres.Migrate(e.ctx, dsn, time.Now())
+}
+
+func newLogger(e env) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+// server is everything that runs; serve builds it in order and takes it down
+// in the reverse order.
+type server struct {
+	cfg       Config
+	log       *slog.Logger
+	source    registry.Source
+	store     *postgres.Store
+	listeners map[string]net.Listener
+	closers   []func()
+}
+
+func (s *server) onClose(f func()) { s.closers = append(s.closers, f) }
+
+func (s *server) close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+}
+
+// address of a listener as others reach it.
+func (s *server) url(name string, c ListenConfig) string { return publicURL(c, s.listeners[name]) }
+
+// serve runs until the context ends. box is nil outside the sandbox.
+func serve(e env, cfg Config, box *sandbox) error {
+	if err := cfg.validate(); err != nil {
+		return &failure{exitUsage, err}
+	}
+	if cfg.Profile == profileSandbox && box == nil {
+		var err error
+		if box, err = openSandbox(cfg.Sandbox.Dir); err != nil {
+			return &failure{exitUsage, fmt.Errorf("the sandbox profile needs a sandbox (mist sandbox makes one): %w", err)}
+		}
+	}
+	s := &server{cfg: cfg, log: newLogger(e), source: registry.SystemSource(), listeners: map[string]net.Listener{}}
+	defer s.close()
+
+	listens := map[string]string{"rest": cfg.REST.Listen, "soap": cfg.SOAP.Listen, "admin": cfg.Admin.Listen}
+	if box != nil {
+		listens["services"] = cfg.Sandbox.Services.Listen
+	}
+	for name, address := range listens {
+		l, err := bind(name, address)
+		if err != nil {
+			return err
+		}
+		s.listeners[name] = l
+		s.onClose(func() { _ = l.Close() })
+	}
+	return s.run(e, box)
+}
+
+// run builds the parts on open listeners and serves.
+func (s *server) run(e env, box *sandbox) error {
+	cfg, ctx := s.cfg, e.ctx
+	keys, err := loadKeys(cfg)
+	if err != nil {
+		return err
+	}
+	verifier, err := newVerifier(cfg)
+	if err != nil {
+		return err
+	}
+	dsn, stop, err := database(ctx, cfg.Database, s.log)
+	if err != nil {
+		return err
+	}
+	s.onClose(stop)
+	if err := postgres.Migrate(ctx, dsn, s.source.Now()); err != nil {
+		return err
+	}
+	s.store, err = postgres.Open(ctx, dsn, postgres.Options{
+		Source: s.source, Keys: keys.sealing, MaxConns: int32(cfg.Database.MaxConnections), Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose(func() {
+		// Its own time limit: the context of the server has ended.
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := s.store.Close(closing); err != nil {
+			s.log.Warn("closing the store", "cause", err.Error())
+		}
+	})
+
+	var notifier intake.Notifier = noGateway{}
+	if box != nil {
+		if err := box.load(ctx, s.store); err != nil {
+			return err
+		}
+		notifier = box.otp
+	}
+	acts, err := actKinds(s.store, s.source, verifier, notifier, keys.otp, cfg.Limits)
+	if err != nil {
+		return err
+	}
+	accessService, err := access.New(postgres.NewPort[access.Tx](s.store), s.source, cfg.Limits.TokenTTL)
+	if err != nil {
+		return err
+	}
+	consentPolicy, err := signature.NamedPolicy("act")
+	if err != nil {
+		return err
+	}
+	disclosures, err := query.New(query.Config{
+		Store: postgres.NewPort[query.Tx](s.store), Verifier: verifier, Policy: consentPolicy, Source: s.source, Replay: cfg.Limits.Replay,
+	})
+	if err != nil {
+		return err
+	}
+
+	seq, err := sequencer.New(sequencer.Config{Log: s.store, Signer: keys.log, Clock: s.source.Clock, Period: cfg.Log.Period, Logger: s.log})
+	if err != nil {
+		return err
+	}
+	sequencing, stopSequencing := context.WithCancel(context.WithoutCancel(ctx))
+	sequenced := make(chan struct{})
+	go func() { defer close(sequenced); seq.Run(sequencing) }()
+	// Last of the work: what the drained requests wrote is still sequenced.
+	s.onClose(func() { stopSequencing(); <-sequenced })
+
+	metrics := newMetrics()
+	logHandler, err := tlog.New(tlog.Config{Log: s.store, Authorise: authoriseAuditor(accessService, box != nil)})
+	if err != nil {
+		return err
+	}
+	rest, err := portal.New(portal.Config{
+		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Source: s.source, Log: s.log,
+		Limits: portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
+	})
+	if err != nil {
+		return err
+	}
+	trembita, err := s.newTrembita(disclosures)
+	if err != nil {
+		return err
+	}
+
+	all := &endpoints{limits: cfg.Limits, log: s.log}
+	all.add("rest", s.listeners["rest"], rest)
+	all.add("soap", s.listeners["soap"], trembita)
+	all.add("admin", s.listeners["admin"], adminHandler(metrics, all.draining.Load, []check{
+		{"database", s.store.Ping},
+		{"log", s.logFresh},
+	}))
+	if box != nil {
+		all.add("services", s.listeners["services"], box.handler())
+		if err := box.announce(s); err != nil {
+			return err
+		}
+	}
+	s.log.Info("mist serves", "profile", cfg.Profile, "rest", s.url("rest", cfg.REST.ListenConfig), "soap", s.url("soap", cfg.SOAP.ListenConfig))
+	if box != nil {
+		box.isReady()
+	}
+	return all.serve(ctx)
+}
+
+// maxCheckpointAge is when the log counts as stopped.
+const maxCheckpointAge = 5 * time.Second
+
+// logFresh fails when leaves wait and no checkpoint was signed for too long.
+func (s *server) logFresh(ctx context.Context) error {
+	state, err := s.store.LogState(ctx)
+	if err != nil {
+		return err
+	}
+	if age := s.source.Now().Sub(state.SignedAt); state.Waiting > 0 && age > maxCheckpointAge {
+		return fmt.Errorf("%d entries wait, the newest checkpoint is %s old", state.Waiting, age.Round(time.Second))
+	}
+	return nil
+}
+
+// newTrembita builds the SOAP side.
+func (s *server) newTrembita(disclosures *query.Service) (http.Handler, error) {
+	c := s.cfg.SOAP
+	provider, err := xroad.ParseClientID(c.Service)
+	if err != nil {
+		return nil, fmt.Errorf("soap.service: %w", err)
+	}
+	var clients []xroad.ClientID
+	for _, text := range c.Clients {
+		id, err := xroad.ParseClientID(text)
+		if err != nil {
+			return nil, fmt.Errorf("soap.clients: %w", err)
+		}
+		clients = append(clients, id)
+	}
+	contract, err := wsdl.Diia()
+	if err != nil {
+		return nil, err
+	}
+	services, err := diia.Services(diia.Config{Provider: provider, Clients: clients, Contract: contract, Queries: disclosures})
+	if err != nil {
+		return nil, err
+	}
+	router, err := xroad.NewRouter(services, s.cfg.Sandbox.Echo)
+	if err != nil {
+		return nil, err
+	}
+	return soap.New(soap.Handler{
+		Service: router, DetailNS: contract.TargetNamespace, Contract: contract.At, PublicURL: c.PublicURL,
+		Source: s.source, Log: s.log,
+	})
+}
+
+// database gives the connection string and what to do at the end.
+func database(ctx context.Context, c DatabaseConfig, log *slog.Logger) (dsn string, stop func(), err error) {
+	if c.URLFile != "" {
+		b, err := os.ReadFile(c.URLFile)
+		if err != nil {
+			return "", nil, fmt.Errorf("reading database.url_file: %w", err)
+		}
+		return strings.TrimSpace(string(b)), func() {}, nil
+	}
+	if url := os.Getenv("DATABASE_URL"); url != "" {
+		return url, func() {}, nil
+	}
+	server, err := local.Start(ctx, local.Config{Dir: c.Embedded, Log: log})
+	if err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		if err := server.Stop(); err != nil {
+			log.Warn("stopping PostgreSQL", "cause", err.Error())
+		}
+	}
+	if err := server.EnsureDatabase(ctx, "mist"); err != nil {
+		stop()
+		return "", nil, err
+	}
+	return server.DSN("mist"), stop, nil
+}
+
+type serverKeys struct {
+	sealing *sealing.Keyring
+	otp     []byte
+	log     note.Signer
+}
+
+func loadKeys(cfg Config) (serverKeys, error) {
+	sandboxed := cfg.Profile == profileSandbox
+	masters := map[uint16][]byte{}
+	for id, path := range cfg.Keys.Sealing {
+		key, err := readSecret(path, sandboxed)
+		if err != nil {
+			return serverKeys{}, err
+		}
+		masters[id] = key
+	}
+	ring, err := sealing.New(masters, cfg.Keys.Current, rand.Reader)
+	if err != nil {
+		return serverKeys{}, err
+	}
+	otp, err := readSecret(cfg.Keys.OTP, sandboxed)
+	if err != nil {
+		return serverKeys{}, err
+	}
+	text, err := readKeyFile(cfg.Log.KeyFile, sandboxed)
+	if err != nil {
+		return serverKeys{}, err
+	}
+	signer, err := audit.ReadSigner(text)
+	if err != nil {
+		return serverKeys{}, fmt.Errorf("reading %s: %w", cfg.Log.KeyFile, err)
+	}
+	if signer.Name() != cfg.Log.Origin {
+		return serverKeys{}, fmt.Errorf("%s is the key of the log %q, log.origin is %q", cfg.Log.KeyFile, signer.Name(), cfg.Log.Origin)
+	}
+	return serverKeys{ring, otp, signer}, nil
+}
+
+// readKeyFile reads a secret file. A secret of a sandbox opens nothing else.
+func readKeyFile(path string, sandboxed bool) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading a key: %w", err)
+	}
+	rest, marked := strings.CutPrefix(string(b), sandboxKeyMark)
+	if marked && !sandboxed {
+		return "", &failure{exitUsage, fmt.Errorf("%s is a sandbox key; this profile needs one of its own", path)}
+	}
+	return strings.TrimSpace(rest), nil
+}
+
+func readSecret(path string, sandboxed bool) ([]byte, error) {
+	text, err := readKeyFile(path, sandboxed)
+	if err != nil {
+		return nil, err
+	}
+	key, err := hex.DecodeString(text)
+	if err != nil || len(key) < 32 {
+		return nil, fmt.Errorf("%s must hold at least 32 bytes in hexadecimal", path)
+	}
+	return key, nil
+}
+
+// newVerifier loads the trust folder and refuses a sandbox root elsewhere.
+func newVerifier(cfg Config) (*signature.Verifier, error) {
+	snapshot, err := trust.LoadFolder(os.DirFS(cfg.Trust.Dir), "trust")
+	if err != nil {
+		return nil, fmt.Errorf("reading trust.dir: %w", err)
+	}
+	if cfg.Profile != profileSandbox {
+		for _, a := range snapshot.Anchors() {
+			if strings.Contains(a.Certificate.Subject.String(), sandboxMark) {
+				return nil, &failure{exitUsage, errors.New("trust.dir holds a sandbox root; this profile must not trust it")}
+			}
+		}
+	}
+	fetcher, err := fetch.New(fetch.Config{Hosts: cfg.Trust.Hosts, AllowPrivate: cfg.Trust.AllowPrivate})
+	if err != nil {
+		return nil, err
+	}
+	return signature.NewVerifier(signature.Config{Trust: trust.NewStore(snapshot), Fetcher: fetcher})
+}
+
+// noGateway answers where no SMS gateway is configured: the code cannot reach
+// the patient, so the request cannot be approved by OTP.
+type noGateway struct{}
+
+func (noGateway) SendOTP(context.Context, intake.OTPNotice) error {
+	return errors.New("no SMS gateway is configured")
+}
+
+// authoriseAuditor lets clients with the scope audit:read see entries. In the
+// sandbox entries are open, so that a newcomer can follow the demo.
+func authoriseAuditor(a *access.Service, open bool) func(r *http.Request) error {
+	return func(r *http.Request) error {
+		if open && r.Header.Get("Authorization") == "" {
+			return nil
+		}
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok {
+			return registry.Errorf(registry.CodeUnauthenticated, "a token with the scope audit:read is needed")
+		}
+		caller, err := a.Authenticate(r.Context(), token)
+		if err != nil {
+			return err
+		}
+		return caller.Require("audit:read")
+	}
+}
+
+func portalLimits(cfg Config) portal.Limits {
+	l := portal.DefaultLimits()
+	l.Body = cfg.REST.MaxBody
+	return l
+}

@@ -1,0 +1,83 @@
+//go:build interop
+
+package sign_test
+
+import (
+	"crypto/rand"
+	"encoding/pem"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"mist/signature/pki"
+	"mist/signature/sign"
+)
+
+func openssl(t *testing.T, args ...string) error {
+	t.Helper()
+	out, err := exec.Command("openssl", args...).CombinedOutput()
+	t.Logf("openssl %v: %s", args, out)
+	return err
+}
+
+// A foreign verifier accepts what we sign and refuses the same with one bit
+// changed: chain, attributes, time-stamp.
+func TestOpenSSLAcceptsOurSignatures(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string, b []byte) string {
+		p := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(p, b, 0o600))
+		return p
+	}
+	now := time.Now()
+	for _, algorithm := range []string{sign.ECDSAP256, sign.RSA2048} {
+		issue := func(p pki.Profile, s pki.Subject, by *pki.Issuer) pki.Issuer {
+			key, err := sign.Generate(algorithm, rand.Reader)
+			require.NoError(t, err)
+			spki, err := key.SPKI()
+			require.NoError(t, err)
+			c, err := pki.Issue(pki.Template{Profile: p, Subject: s, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}, spki, by, key, rand.Reader)
+			require.NoError(t, err)
+			return pki.Issuer{Certificate: c, Key: key}
+		}
+		root := issue(pki.Root, pki.Subject{CommonName: "root"}, nil)
+		doctor := issue(pki.Person, pki.Subject{CommonName: "Зразкова", RNOKPP: "3126509817"}, &root)
+		unit := issue(pki.TSA, pki.Subject{CommonName: "tsa"}, &root)
+		ca := file("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate.Raw}))
+		content := []byte("вміст")
+
+		for _, detached := range []bool{false, true} {
+			o := sign.CAdES{Key: doctor.Key, Certificate: doctor.Certificate, Detached: detached, SigningTime: now, Random: rand.Reader}
+			der, err := o.Sign(t.Context(), content)
+			require.NoError(t, err)
+			p := file("a.p7s", der)
+			// -purpose any: OpenSSL 3.0 knows the qualified statements only as an unhandled critical extension.
+			args := []string{"cms", "-verify", "-cades", "-inform", "DER", "-CAfile", ca, "-purpose", "any", "-binary", "-ignore_critical", "-out", filepath.Join(dir, "out"), "-in", p}
+			if detached {
+				args = append(args, "-content", file("content", content))
+			}
+			require.NoError(t, openssl(t, args...), algorithm)
+			der[len(der)-5] ^= 1
+			file("a.p7s", der)
+			require.Error(t, openssl(t, args...), algorithm)
+		}
+
+		request := filepath.Join(dir, "q.tsq")
+		require.NoError(t, openssl(t, "ts", "-query", "-data", file("content", content), "-sha256", "-cert", "-out", request))
+		b, err := os.ReadFile(request)
+		require.NoError(t, err)
+		r, err := pki.ParseStampRequest(b)
+		require.NoError(t, err)
+		token, err := pki.Stamp(r, unit, now, rand.Reader)
+		require.NoError(t, err)
+		answer := file("a.tsr", pki.StampResponse(token))
+		require.NoError(t, openssl(t, "ts", "-verify", "-queryfile", request, "-in", answer, "-CAfile", ca), algorithm)
+		token[len(token)-5] ^= 1
+		answer = file("a.tsr", pki.StampResponse(token))
+		require.Error(t, openssl(t, "ts", "-verify", "-queryfile", request, "-in", answer, "-CAfile", ca), algorithm)
+	}
+}

@@ -242,32 +242,23 @@ func (s *Store) LogTile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 	return b, err
 }
 
-// LogEntry is an entry with its place in the tree.
-type LogEntry struct {
-	ID    registry.ID
-	Bytes []byte
-	// Index is the place in the tree; -1 while it waits for its checkpoint.
-	Index int64
-}
-
-const selectEntry = `SELECT l.id, l.entry, COALESCE(e.idx, -1) FROM leaves l LEFT JOIN entries e ON e.leaf_id = l.id`
-
-// LogEntry reads an entry by its id; not-found if there is none.
-func (s *Store) LogEntry(ctx context.Context, id registry.ID) (LogEntry, error) {
-	return scanEntry(s.pool.QueryRow(ctx, selectEntry+` WHERE l.id = $1`, id))
+// LogEntry reads the exact bytes of an entry and its place in the tree, -1
+// while it waits for its checkpoint; not-found if there is none.
+func (s *Store) LogEntry(ctx context.Context, id registry.ID) (entry []byte, index int64, err error) {
+	return scanEntry(s.pool.QueryRow(ctx, `SELECT l.entry, COALESCE(e.idx, -1) FROM leaves l LEFT JOIN entries e ON e.leaf_id = l.id WHERE l.id = $1`, id))
 }
 
 // LogEntryAt reads the entry at a place of the tree; not-found beyond its end.
-func (s *Store) LogEntryAt(ctx context.Context, index int64) (LogEntry, error) {
-	return scanEntry(s.pool.QueryRow(ctx, `SELECT l.id, l.entry, e.idx FROM entries e JOIN leaves l ON l.id = e.leaf_id WHERE e.idx = $1`, index))
+func (s *Store) LogEntryAt(ctx context.Context, index int64) (entry []byte, at int64, err error) {
+	return scanEntry(s.pool.QueryRow(ctx, `SELECT l.entry, e.idx FROM entries e JOIN leaves l ON l.id = e.leaf_id WHERE e.idx = $1`, index))
 }
 
-func scanEntry(row pgx.Row) (e LogEntry, err error) {
-	err = row.Scan(&e.ID, &e.Bytes, &e.Index)
+func scanEntry(row pgx.Row) (entry []byte, index int64, err error) {
+	err = row.Scan(&entry, &index)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return LogEntry{}, errNotFound
+		err = errNotFound
 	}
-	return e, mapError(err)
+	return entry, index, mapError(err)
 }
 
 // LogState is the health of the log.

@@ -121,11 +121,11 @@ func checkBooks(t testing.TB, dsn string, s *postgres.Store, key note.Verifier) 
 		if entries > 1000 {
 			index = mrand.Int64N(entries)
 		}
-		e, err := s.LogEntryAt(ctx, index)
+		entry, _, err := s.LogEntryAt(ctx, index)
 		require.NoError(t, err)
-		_, err = audit.Decode(e.Bytes)
+		_, err = audit.Decode(entry)
 		require.NoError(t, err)
-		_, err = audit.ProveInclusion(ctx, fetch(s), now, index, audit.LeafHash(e.Bytes))
+		_, err = audit.ProveInclusion(ctx, fetch(s), now, index, audit.LeafHash(entry))
 		require.NoError(t, err, "entry %d", index)
 	}
 	return entries
@@ -220,9 +220,9 @@ func TestOpenTransactionHoldsTheHorizonNotTheOrder(t *testing.T) {
 	require.NoError(t, <-done)
 	settled(t, s)
 	require.EqualValues(t, 1+len(later), checkBooks(t, dsn, s, key))
-	first, err := s.LogEntryAt(t.Context(), 0)
+	first, _, err := s.LogEntryAt(t.Context(), 0)
 	require.NoError(t, err)
-	e, err := audit.Decode(first.Bytes)
+	e, err := audit.Decode(first)
 	require.NoError(t, err)
 	require.Equal(t, slow.ID, e.Act.ID, "the slow act comes before those written after it")
 }

@@ -37,13 +37,13 @@ func makeAuthority(dir, services string, state *sandboxState, source registry.So
 	now := source.Now()
 	m := &maker{dir: dir, source: source, services: services, issued: map[string]string{},
 		from: now.Add(-24 * time.Hour), until: now.AddDate(2, 0, 0)}
-	for _, algorithm := range []string{sign.DSTU257, sign.ECDSAP256} {
+	for _, algorithm := range []string{sign.KindDSTU257, sign.KindP256} {
 		if err := m.hierarchy(algorithm); err != nil {
 			return err
 		}
 	}
 	unit := pki.Template{Profile: pki.TSA, Subject: pki.Subject{CommonName: sandboxMark + ": TSA", Organization: sandboxMark}, NotBefore: m.from, NotAfter: m.until}
-	if _, err := m.issue(unit, sign.DSTU257, "pki/tsa", "pki/trust/tsa.pem"); err != nil {
+	if _, err := m.issue(unit, sign.KindDSTU257, "pki/tsa", "pki/trust/tsa.pem"); err != nil {
 		return err
 	}
 
@@ -54,7 +54,7 @@ func makeAuthority(dir, services string, state *sandboxState, source registry.So
 	}
 	for i := range state.Public.Organisations {
 		o := &state.Public.Organisations[i]
-		algorithm := []string{sign.DSTU257, sign.ECDSAP256}[i%2]
+		algorithm := []string{sign.KindDSTU257, sign.KindP256}[i%2]
 		o.SealKey, o.SealCert = m.path(fmt.Sprintf("organisations/seal-%d.key.pem", i+1)), m.path(fmt.Sprintf("organisations/seal-%d.cert.pem", i+1))
 		t := pki.Template{Profile: pki.Seal, Subject: pki.Subject{CommonName: o.Name, Organization: o.Name, EDRPOU: o.EDRPOU}, NotBefore: m.from, NotAfter: m.until, OCSP: services + "/ocsp"}
 		if _, err := m.issue(t, algorithm, fmt.Sprintf("organisations/seal-%d", i+1), fmt.Sprintf("organisations/seal-%d.cert.pem", i+1)); err != nil {
@@ -85,7 +85,7 @@ func makeAuthority(dir, services string, state *sandboxState, source registry.So
 		case "untrusted_ca":
 			// A hierarchy of its own that stands in no trust folder.
 			stranger := &maker{dir: filepath.Join(dir, "negative", "stranger"), source: source, services: services, issued: map[string]string{}, from: m.from, until: m.until}
-			if err := stranger.hierarchy(sign.DSTU257); err != nil {
+			if err := stranger.hierarchy(sign.KindDSTU257); err != nil {
 				return err
 			}
 			m.other = &stranger.cas[0]
@@ -114,37 +114,29 @@ func (m *maker) path(name string) string { return filepath.Join(m.dir, filepath.
 
 // hierarchy makes root, CA and responder of one algorithm.
 func (m *maker) hierarchy(algorithm string) error {
-	name := map[string]string{sign.DSTU257: "ДСТУ 4145", sign.ECDSAP256: "ECDSA"}[algorithm]
-	short := map[string]string{sign.DSTU257: "dstu", sign.ECDSAP256: "ecdsa"}[algorithm]
-	key, err := sign.Generate(algorithm, m.source.Random)
-	if err != nil {
-		return err
-	}
-	spki, err := key.SPKI()
+	name := map[string]string{sign.KindDSTU257: "ДСТУ 4145", sign.KindP256: "ECDSA"}[algorithm]
+	short := map[string]string{sign.KindDSTU257: "dstu", sign.KindP256: "ecdsa"}[algorithm]
+	key, err := sign.GenerateKey(algorithm, m.source.Random)
 	if err != nil {
 		return err
 	}
 	until := m.until.AddDate(8, 0, 0)
 	root, err := pki.Issue(pki.Template{
 		Profile: pki.Root, Subject: pki.Subject{CommonName: sandboxMark + ": корінь " + name, Organization: sandboxMark}, NotBefore: m.from.AddDate(-3, 0, -1), NotAfter: until,
-	}, spki, nil, key, m.source.Random)
+	}, key, nil, m.source.Random)
 	if err != nil {
 		return err
 	}
 	if err := m.keep(key, root, "pki/root-"+short, "pki/trust/root-"+short+".pem"); err != nil {
 		return err
 	}
-	caKey, err := sign.Generate(algorithm, m.source.Random)
-	if err != nil {
-		return err
-	}
-	spki, err = caKey.SPKI()
+	caKey, err := sign.GenerateKey(algorithm, m.source.Random)
 	if err != nil {
 		return err
 	}
 	ca, err := pki.Issue(pki.Template{
 		Profile: pki.CA, Subject: pki.Subject{CommonName: sandboxMark + ": КНЕДП " + name, Organization: sandboxMark}, NotBefore: m.from.AddDate(-3, 0, -1), NotAfter: until, OCSP: m.services + "/ocsp",
-	}, spki, &pki.Issuer{Certificate: root, Key: key}, nil, m.source.Random)
+	}, caKey, &pki.Issuer{Certificate: root, Key: key}, m.source.Random)
 	if err != nil {
 		return err
 	}
@@ -171,22 +163,18 @@ func (m *maker) hierarchy(algorithm string) error {
 
 // issue makes a key and a certificate under the CA of the algorithm.
 func (m *maker) issue(t pki.Template, algorithm, keyName, certName string) (*cert.Certificate, error) {
-	key, err := sign.Generate(algorithm, m.source.Random)
-	if err != nil {
-		return nil, err
-	}
-	spki, err := key.SPKI()
+	key, err := sign.GenerateKey(algorithm, m.source.Random)
 	if err != nil {
 		return nil, err
 	}
 	by := m.other
 	if by == nil {
 		by = &m.cas[0]
-		if algorithm == sign.ECDSAP256 {
+		if algorithm == sign.KindP256 {
 			by = &m.cas[1]
 		}
 	}
-	c, err := pki.Issue(t, spki, by, nil, m.source.Random)
+	c, err := pki.Issue(t, key, by, m.source.Random)
 	if err != nil {
 		return nil, err
 	}

@@ -259,32 +259,29 @@ func (b *sandbox) load(ctx context.Context, store *postgres.Store) error {
 	}
 	err = store.Update(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 		for _, l := range b.state.LegalEntities {
-			if err := tx.InsertLegalEntity(ctx, l); err != nil {
+			if err := tx.PutLegalEntity(ctx, l); err != nil {
 				return err
 			}
 		}
 		for _, d := range b.state.Divisions {
-			if err := tx.InsertDivision(ctx, d); err != nil {
+			if err := tx.PutDivision(ctx, d); err != nil {
 				return err
 			}
 		}
 		for _, e := range b.state.Employees {
-			if err := tx.InsertParty(ctx, e.Party); err != nil {
-				return err
-			}
-			if err := tx.InsertEmployee(ctx, e); err != nil {
+			if err := tx.PutEmployee(ctx, e); err != nil {
 				return err
 			}
 		}
 		for _, p := range b.state.Persons {
 			p.Person.Status, p.Person.VerificationStatus = p.Status, p.VerificationStatus
 			p.Person.InsertedAt, p.Person.UpdatedAt = time.Now(), time.Now()
-			if err := tx.InsertPerson(ctx, p.Person); err != nil {
+			if err := tx.PutPerson(ctx, p.Person); err != nil {
 				return err
 			}
 		}
 		for _, c := range b.state.Clients {
-			if err := tx.InsertClient(ctx, c); err != nil {
+			if err := tx.PutClient(ctx, c); err != nil {
 				return err
 			}
 		}

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"mist/portal"
 	"mist/portal/tlog"
 	"mist/registry"
@@ -207,18 +205,23 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 
-	seq, err := sequencer.New(sequencer.Config{Log: s.store, Signer: keys.log, Clock: s.source.Clock, Period: cfg.Log.Period, Logger: s.log})
+	seq, err := sequencer.New(sequencer.Config{Store: s.store, Signer: keys.log, Now: s.source.Clock, Period: cfg.Log.Period, Log: s.log})
 	if err != nil {
 		return err
 	}
 	sequencing, stopSequencing := context.WithCancel(context.WithoutCancel(ctx))
 	sequenced := make(chan struct{})
-	go func() { defer close(sequenced); seq.Run(sequencing) }()
+	go func() {
+		defer close(sequenced)
+		if err := seq.Run(sequencing); err != nil {
+			s.log.Error("the sequencer stopped", "cause", err.Error())
+		}
+	}()
 	// Last of the work: what the drained requests wrote is still sequenced.
 	s.onClose(func() { stopSequencing(); <-sequenced })
 
 	metrics := newMetrics()
-	logHandler, err := tlog.New(tlog.Config{Log: s.store, Authorise: authoriseAuditor(accessService, box != nil)})
+	logHandler, err := tlog.New(tlog.Config{Store: s.store, Authorize: authorizeAuditor(accessService, box != nil), Log: s.log})
 	if err != nil {
 		return err
 	}
@@ -239,7 +242,7 @@ func (s *server) run(e env, box *sandbox) error {
 	all.add("soap", s.listeners["soap"], trembita)
 	all.add("admin", s.listeners["admin"], adminHandler(metrics, all.draining.Load, []check{
 		{"database", s.store.Ping},
-		{"log", s.logFresh},
+		{"log", func(context.Context) error { return seq.Healthy(maxCheckpointAge) }},
 	}))
 	if box != nil {
 		all.add("services", s.listeners["services"], box.handler())
@@ -256,18 +259,6 @@ func (s *server) run(e env, box *sandbox) error {
 
 // maxCheckpointAge is when the log counts as stopped.
 const maxCheckpointAge = 5 * time.Second
-
-// logFresh fails when leaves wait and no checkpoint was signed for too long.
-func (s *server) logFresh(ctx context.Context) error {
-	state, err := s.store.LogState(ctx)
-	if err != nil {
-		return err
-	}
-	if age := s.source.Now().Sub(state.SignedAt); state.Waiting > 0 && age > maxCheckpointAge {
-		return fmt.Errorf("%d entries wait, the newest checkpoint is %s old", state.Waiting, age.Round(time.Second))
-	}
-	return nil
-}
 
 // newTrembita builds the SOAP side.
 func (s *server) newTrembita(disclosures *query.Service) (http.Handler, error) {
@@ -333,7 +324,7 @@ func database(ctx context.Context, c DatabaseConfig, log *slog.Logger) (dsn stri
 type serverKeys struct {
 	sealing *sealing.Keyring
 	otp     []byte
-	log     note.Signer
+	log     *audit.Signer
 }
 
 func loadKeys(cfg Config) (serverKeys, error) {
@@ -358,12 +349,9 @@ func loadKeys(cfg Config) (serverKeys, error) {
 	if err != nil {
 		return serverKeys{}, err
 	}
-	signer, err := audit.ReadSigner(text)
+	signer, err := audit.NewSigner(cfg.Log.Origin, text)
 	if err != nil {
 		return serverKeys{}, fmt.Errorf("reading %s: %w", cfg.Log.KeyFile, err)
-	}
-	if signer.Name() != cfg.Log.Origin {
-		return serverKeys{}, fmt.Errorf("%s is the key of the log %q, log.origin is %q", cfg.Log.KeyFile, signer.Name(), cfg.Log.Origin)
 	}
 	return serverKeys{ring, otp, signer}, nil
 }
@@ -421,9 +409,9 @@ func (noGateway) SendOTP(context.Context, intake.OTPNotice) error {
 	return errors.New("no SMS gateway is configured")
 }
 
-// authoriseAuditor lets clients with the scope audit:read see entries. In the
+// authorizeAuditor lets clients with the scope audit:read see entries. In the
 // sandbox entries are open, so that a newcomer can follow the demo.
-func authoriseAuditor(a *access.Service, open bool) func(r *http.Request) error {
+func authorizeAuditor(a *access.Service, open bool) func(r *http.Request) error {
 	return func(r *http.Request) error {
 		if open && r.Header.Get("Authorization") == "" {
 			return nil

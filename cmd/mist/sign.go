@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,18 +40,20 @@ func (c *signCommand) Run(e env) error {
 	if err != nil {
 		return usage(fmt.Errorf("%s: %w", c.Cert, err))
 	}
-	if !key.Matches(certificate.SPKI) {
-		return usage(fmt.Errorf("%s is not the certificate of the key %s", c.Cert, c.Key))
-	}
-	content, err := os.ReadFile(c.In)
+	content, err := os.Open(c.In)
 	if err != nil {
 		return usage(err)
 	}
-	o := sign.CAdES{Key: key, Certificate: certificate, Detached: c.Detached, SigningTime: time.Now(), Random: rand.Reader}
+	defer content.Close()
+	info, err := content.Stat()
+	if err != nil {
+		return err
+	}
+	o := sign.Options{Detached: c.Detached, Time: time.Now()}
 	if c.TSA != "" {
 		o.TSA = tsaClient(c.TSA)
 	}
-	container, err := o.Sign(e.ctx, content)
+	container, err := sign.CAdES(e.ctx, sign.Signer{Key: key, Certificate: certificate.Raw}, io.NewSectionReader(content, 0, info.Size()), o)
 	if err != nil {
 		return err
 	}

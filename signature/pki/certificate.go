@@ -81,42 +81,33 @@ const (
 	oidEKUSeal      = algo.UA + ".3.9"
 )
 
-// Issue makes a certificate for the public key spki. by is nil for a root,
-// whose own key signs.
-func Issue(t Template, spki []byte, by *Issuer, self *sign.Key, random io.Reader) (*cert.Certificate, error) {
+// Issue makes a certificate for the public half of key. A nil issuer makes it
+// self-signed.
+func Issue(t Template, key *sign.Key, by *Issuer, random io.Reader) (*cert.Certificate, error) {
+	spki, err := key.PublicKey()
+	if err != nil {
+		return nil, err
+	}
+	subjectKey, err := key.KeyID()
+	if err != nil {
+		return nil, err
+	}
 	serial := make([]byte, 20)
 	if _, err := io.ReadFull(random, serial); err != nil {
 		return nil, fmt.Errorf("making a serial number: %w", err)
 	}
 	serial[0] = serial[0]&0x7f | 0x40 // positive and always 20 octets
 	subject := t.Subject.name()
-	issuer, key := subject, self
-	authorityKey, err := keyID(spki)
-	if err != nil {
-		return nil, err
-	}
+	issuer, authorityKey, signer := subject, subjectKey, key
 	if by != nil {
-		issuer, key = by.Certificate.Subject.Raw, by.Key
-		authorityKey = by.Certificate.Ext.SubjectKeyID
-	}
-	algorithm, err := key.Algorithm(key.Digest())
-	if err != nil {
-		return nil, err
-	}
-	extensions, err := t.extensions(spki, authorityKey)
-	if err != nil {
-		return nil, err
+		issuer, authorityKey, signer = by.Certificate.Subject.Raw, by.Certificate.Ext.SubjectKeyID, by.Key
 	}
 	tbs := ber.Seq(
-		ber.Wrap(0xa0, ber.EncodeSmall(2)), ber.EncodeInt(new(big.Int).SetBytes(serial)), algorithm, issuer,
+		ber.Wrap(0xa0, ber.EncodeSmall(2)), ber.EncodeInt(new(big.Int).SetBytes(serial)), signer.Algorithm(), issuer,
 		ber.Seq(ber.EncodeTime(t.NotBefore.UTC()), ber.EncodeTime(t.NotAfter.UTC())),
-		subject, spki, ber.Wrap(0xa3, ber.Seq(extensions...)),
+		subject, spki, ber.Wrap(0xa3, ber.Seq(t.extensions(subjectKey, authorityKey)...)),
 	)
-	return finish(tbs, key, random)
-}
-
-func finish(tbs []byte, key *sign.Key, random io.Reader) (*cert.Certificate, error) {
-	der, err := signed(tbs, key, random)
+	der, err := signed(tbs, signer, random)
 	if err != nil {
 		return nil, err
 	}
@@ -129,16 +120,11 @@ func finish(tbs []byte, key *sign.Key, random io.Reader) (*cert.Certificate, err
 
 // signed wraps a to-be-signed structure: SEQUENCE { tbs, algorithm, BIT STRING }.
 func signed(tbs []byte, key *sign.Key, random io.Reader) ([]byte, error) {
-	d := key.Digest()
-	algorithm, err := key.Algorithm(d)
-	if err != nil {
-		return nil, err
-	}
-	value, err := key.Sign(random, tbs, d)
+	value, err := key.SignBits(random, tbs)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
-	return ber.Seq(tbs, algorithm, key.BitString(value)), nil
+	return ber.Seq(tbs, key.Algorithm(), ber.EncodeBits(value)), nil
 }
 
 func (s Subject) name() []byte {
@@ -169,35 +155,6 @@ func (s Subject) name() []byte {
 	return ber.Seq(rdns...)
 }
 
-// keyID is the key identifier of the profile: GOST 34.311 over the inner
-// OCTET STRING of a ДСТУ key, SHA-1 of the key bits for the others (RFC 5280).
-func keyID(spki []byte) ([]byte, error) {
-	key, err := algo.ParsePublicKey(spki)
-	if err != nil {
-		return nil, fmt.Errorf("reading a public key: %w", err)
-	}
-	if d := key.DSTU(); d != nil {
-		return algo.GOST34311.Sum(d.KeyIdentifierInput()), nil
-	}
-	top, err := ber.One(spki)
-	if err != nil {
-		return nil, err
-	}
-	c := top.Children()
-	if _, err := c.Next(); err != nil {
-		return nil, err
-	}
-	bits, err := c.Expect(ber.BitString)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := bits.Bits()
-	if err != nil {
-		return nil, err
-	}
-	return algo.SHA1.Sum(raw), nil
-}
-
 func extension(oid string, critical bool, value []byte) []byte {
 	var c []byte
 	if critical {
@@ -206,11 +163,7 @@ func extension(oid string, critical bool, value []byte) []byte {
 	return ber.Seq(ber.EncodeOID(oid), c, ber.EncodeOctets(value))
 }
 
-func (t Template) extensions(spki, authorityKey []byte) ([][]byte, error) {
-	subjectKey, err := keyID(spki)
-	if err != nil {
-		return nil, err
-	}
+func (t Template) extensions(subjectKey, authorityKey []byte) [][]byte {
 	// Key usage bits of the profile, always critical: C0 end entity, 06 CA.
 	usage, ca := []byte{6, 0xc0}, false
 	switch t.Profile {
@@ -256,7 +209,7 @@ func (t Template) extensions(spki, authorityKey []byte) ([][]byte, error) {
 		list = append(list, extension("2.5.29.31", false,
 			ber.Seq(ber.Seq(ber.Wrap(0xa0, ber.Wrap(0xa0, ber.Wrap(0x86, []byte(t.CRL))))))))
 	}
-	return list, nil
+	return list
 }
 
 // qualified are the QC statements of EN 319 412-5 and the national one.

@@ -25,10 +25,6 @@ type CRL struct {
 
 // IssueCRL signs the list with the authority's key.
 func IssueCRL(l CRL, by Issuer, random io.Reader) ([]byte, error) {
-	algorithm, err := by.Key.Algorithm(by.Key.Digest())
-	if err != nil {
-		return nil, err
-	}
 	var rows [][]byte
 	for _, r := range l.Revoked {
 		rows = append(rows, ber.Seq(ber.EncodeInt(r.Serial), ber.EncodeTime(r.At.UTC())))
@@ -45,7 +41,7 @@ func IssueCRL(l CRL, by Issuer, random io.Reader) ([]byte, error) {
 		extensions = append(extensions, extension("2.5.29.27", true, ber.EncodeSmall(l.DeltaBase)))
 	}
 	tbs := ber.Seq(
-		ber.EncodeSmall(1), algorithm, by.Certificate.Subject.Raw,
+		ber.EncodeSmall(1), by.Key.Algorithm(), by.Certificate.Subject.Raw,
 		ber.EncodeTime(l.ThisUpdate.UTC()), ber.EncodeTime(l.NextUpdate.UTC()), list,
 		ber.Wrap(0xa0, ber.Seq(extensions...)),
 	)

@@ -167,15 +167,11 @@ func RespondOCSP(id CertID, nonce []byte, s Status, responder Issuer, now time.T
 	}
 	tbs := ber.Seq(parts...)
 	key := responder.Key
-	algorithm, err := key.Algorithm(key.Digest())
-	if err != nil {
-		return nil, err
-	}
-	value, err := key.Sign(random, tbs, key.Digest())
+	value, err := key.SignBits(random, tbs)
 	if err != nil {
 		return nil, fmt.Errorf("signing an OCSP response: %w", err)
 	}
-	basic := ber.Seq(tbs, algorithm, key.BitString(value), ber.Wrap(0xa0, ber.Seq(responder.Certificate.Raw)))
+	basic := ber.Seq(tbs, key.Algorithm(), ber.EncodeBits(value), ber.Wrap(0xa0, ber.Seq(responder.Certificate.Raw)))
 	return ber.Seq(
 		ber.Wrap(ber.Enumerated, []byte{0}),
 		ber.Wrap(0xa0, ber.Seq(ber.EncodeOID("1.3.6.1.5.5.7.48.1.1"), ber.EncodeOctets(basic))),

@@ -1,7 +1,6 @@
 package pki_test
 
 import (
-	gocontext "context"
 	"crypto/rand"
 	"math/big"
 	"testing"
@@ -17,38 +16,32 @@ import (
 	"mist/signature/trust"
 )
 
-type context = gocontext.Context
-
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 func authority(t testing.TB, algorithm string) pki.Issuer {
 	t.Helper()
-	key, err := sign.Generate(algorithm, rand.Reader)
-	require.NoError(t, err)
-	spki, err := key.SPKI()
+	key, err := sign.GenerateKey(algorithm, rand.Reader)
 	require.NoError(t, err)
 	c, err := pki.Issue(pki.Template{
 		Profile: pki.Root, Subject: pki.Subject{CommonName: "Тестовий корінь"}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(5, 0, 0),
-	}, spki, nil, key, rand.Reader)
+	}, key, nil, rand.Reader)
 	require.NoError(t, err)
 	return pki.Issuer{Certificate: c, Key: key}
 }
 
 func below(t testing.TB, by pki.Issuer, p pki.Profile, algorithm string, s pki.Subject) pki.Issuer {
 	t.Helper()
-	key, err := sign.Generate(algorithm, rand.Reader)
-	require.NoError(t, err)
-	spki, err := key.SPKI()
+	key, err := sign.GenerateKey(algorithm, rand.Reader)
 	require.NoError(t, err)
 	c, err := pki.Issue(pki.Template{
 		Profile: p, Subject: s, NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(1, 0, 0), OCSP: "http://127.0.0.1:1/ocsp", CRL: "http://127.0.0.1:1/crl",
-	}, spki, &by, nil, rand.Reader)
+	}, key, &by, rand.Reader)
 	require.NoError(t, err)
 	return pki.Issuer{Certificate: c, Key: key}
 }
 
 func TestUkrainianProfile(t *testing.T) {
-	for _, algorithm := range []string{sign.DSTU257, sign.DSTU431, sign.ECDSAP256} {
+	for _, algorithm := range []string{sign.KindDSTU257, sign.KindDSTU431, sign.KindP256} {
 		root := authority(t, algorithm)
 		require.True(t, root.Certificate.SelfSigned(), algorithm)
 		require.True(t, root.Certificate.Ext.CA)
@@ -75,10 +68,10 @@ func TestUkrainianProfile(t *testing.T) {
 }
 
 func TestOCSPAnswersWhatWasAsked(t *testing.T) {
-	root := authority(t, sign.DSTU257)
-	responder := below(t, root, pki.Responder, sign.DSTU257, pki.Subject{CommonName: "OCSP"})
-	doctor := below(t, root, pki.Person, sign.DSTU257, pki.Subject{CommonName: "Зразкова", RNOKPP: "3126509817"})
-	other := below(t, root, pki.Person, sign.DSTU257, pki.Subject{CommonName: "Тестова", RNOKPP: "3067305998"})
+	root := authority(t, sign.KindDSTU257)
+	responder := below(t, root, pki.Responder, sign.KindDSTU257, pki.Subject{CommonName: "OCSP"})
+	doctor := below(t, root, pki.Person, sign.KindDSTU257, pki.Subject{CommonName: "Зразкова", RNOKPP: "3126509817"})
+	other := below(t, root, pki.Person, sign.KindDSTU257, pki.Subject{CommonName: "Тестова", RNOKPP: "3067305998"})
 	id, nonce, err := pki.ParseOCSPRequest(trust.OCSPRequest(doctor.Certificate, root.Certificate, []byte("0123456789abcdef")))
 	require.NoError(t, err)
 	require.NotEmpty(t, nonce)
@@ -100,7 +93,7 @@ func TestOCSPAnswersWhatWasAsked(t *testing.T) {
 }
 
 func TestCRLNamesTheRevoked(t *testing.T) {
-	root := authority(t, sign.DSTU257)
+	root := authority(t, sign.KindDSTU257)
 	der, err := pki.IssueCRL(pki.CRL{Number: 7, ThisUpdate: now, NextUpdate: now.Add(time.Hour), Revoked: []pki.Revocation{{Serial: big.NewInt(5), At: now}}}, root, rand.Reader)
 	require.NoError(t, err)
 	l, err := trust.ParseCRL(der)
@@ -121,38 +114,32 @@ func TestCRLNamesTheRevoked(t *testing.T) {
 // The whole way of a time-stamp: request of the client, token of the unit,
 // checks of the client; an answer to another question is refused.
 func TestStampAnswersTheQuestion(t *testing.T) {
-	root := authority(t, sign.DSTU257)
-	unit := below(t, root, pki.TSA, sign.DSTU257, pki.Subject{CommonName: "TSA"})
-	var requests [][]byte
-	tsa := func(mutate func(r *pki.StampRequest)) sign.TSA {
-		return func(_ context, request []byte) ([]byte, error) {
-			requests = append(requests, request)
-			r, err := pki.ParseStampRequest(request)
-			if err != nil {
-				return nil, err
-			}
-			mutate(&r)
-			token, err := pki.Stamp(r, unit, now, rand.Reader)
-			return pki.StampResponse(token), err
-		}
-	}
+	root := authority(t, sign.KindDSTU257)
+	unit := below(t, root, pki.TSA, sign.KindDSTU257, pki.Subject{CommonName: "TSA"})
 	for _, d := range []algo.Digest{algo.GOST34311, algo.Kupyna256, algo.SHA256} {
-		token, err := sign.TimeStamp(t.Context(), tsa(func(*pki.StampRequest) {}), rand.Reader, d, []byte("value"))
+		digest, nonce := d.Sum([]byte("value")), big.NewInt(42)
+		request := sign.TimestampRequest(d, digest, nonce)
+		r, err := pki.ParseStampRequest(request)
 		require.NoError(t, err)
+		token, err := pki.Stamp(r, unit, now, rand.Reader)
+		require.NoError(t, err)
+		_, err = sign.ParseTimestampResponse(pki.StampResponse(token), digest, nonce)
+		require.NoError(t, err)
+		_, err = sign.ParseTimestampResponse(pki.StampResponse(token), digest, big.NewInt(43))
+		require.Error(t, err)
+		_, err = sign.ParseTimestampResponse(pki.StampResponse(token), d.Sum([]byte("other")), nonce)
+		require.Error(t, err)
+		_, err = sign.ParseTimestampResponse(pki.StampRefusal(), digest, nonce)
+		require.Error(t, err)
 		parsed, err := cms.ParseToken(token)
 		require.NoError(t, err)
 		require.Equal(t, now, parsed.Time.UTC())
 		require.Equal(t, d, parsed.Digest)
 	}
-	_, err := sign.TimeStamp(t.Context(), tsa(func(r *pki.StampRequest) { r.Nonce = big.NewInt(1) }), rand.Reader, algo.SHA256, []byte("value"))
-	require.ErrorContains(t, err, "does not answer")
-	_, err = sign.TimeStamp(t.Context(), func(context, []byte) ([]byte, error) { return pki.StampRefusal(), nil }, rand.Reader, algo.SHA256, []byte("value"))
-	require.ErrorContains(t, err, "refused")
-	require.NotEqual(t, requests[2], requests[3], "every request has its own nonce")
 }
 
 func FuzzRequests(f *testing.F) {
-	root := authority(f, sign.ECDSAP256)
+	root := authority(f, sign.KindP256)
 	f.Add(trust.OCSPRequest(root.Certificate, root.Certificate, []byte("nonce")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, _, err := pki.ParseOCSPRequest(b); err != nil {

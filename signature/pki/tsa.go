@@ -98,14 +98,28 @@ func Stamp(r StampRequest, unit Issuer, at time.Time, random io.Reader) ([]byte,
 		ber.EncodeSmall(1), ber.EncodeOID(stampPolicy), r.Imprint, ber.EncodeInt(new(big.Int).SetBytes(serial)),
 		ber.EncodeGeneralizedTime(at.UTC().Truncate(time.Second)), nonce,
 	)
-	s := sign.SignedData{
-		Key: unit.Key, Certificate: unit.Certificate, ContentType: cms.OIDTSTInfo, Content: info, Version: 3,
-		SigningTime: at.UTC(),
+	d := unit.Key.Digest()
+	attributes := ber.SetOf(
+		ber.Seq(ber.EncodeOID(cms.AttrContentType), ber.SetOf(ber.EncodeOID(cms.OIDTSTInfo))),
+		ber.Seq(ber.EncodeOID(cms.AttrMessageDigest), ber.SetOf(ber.EncodeOctets(d.Sum(info)))),
+		ber.Seq(ber.EncodeOID(cms.AttrSigningTime), ber.SetOf(ber.EncodeTime(at.UTC().Truncate(time.Second)))),
+		sign.SigningCertificateAttribute(unit.Certificate, d),
+	)
+	value, err := unit.Key.Sign(random, attributes)
+	if err != nil {
+		return nil, fmt.Errorf("signing a time-stamp: %w", err)
 	}
+	implicit := append([]byte(nil), attributes...)
+	implicit[0] = 0xa0
+	signer := ber.Seq(
+		ber.EncodeSmall(1), ber.Seq(unit.Certificate.Issuer.Raw, ber.EncodeInt(unit.Certificate.Serial)),
+		sign.DigestAlgorithm(d), implicit, unit.Key.Algorithm(), ber.EncodeOctets(value),
+	)
+	var certificates [][]byte
 	if r.WantCert {
-		s.Certificates = [][]byte{unit.Certificate.Raw}
+		certificates = [][]byte{unit.Certificate.Raw}
 	}
-	return s.Encode(random)
+	return sign.Message(cms.OIDTSTInfo, info, sign.DigestAlgorithm(d), certificates, nil, nil, signer), nil
 }
 
 // StampResponse wraps a token as TimeStampResp with status granted.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"mist/signature/facts"
 	"mist/signature/pki"
 	"mist/signature/sign"
 )
@@ -34,13 +35,11 @@ func TestOpenSSLAcceptsOurSignatures(t *testing.T) {
 		return p
 	}
 	now := time.Now()
-	for _, algorithm := range []string{sign.ECDSAP256, sign.RSA2048} {
+	for _, algorithm := range []string{sign.KindP256, sign.KindRSA2048} {
 		issue := func(p pki.Profile, s pki.Subject, by *pki.Issuer) pki.Issuer {
-			key, err := sign.Generate(algorithm, rand.Reader)
+			key, err := sign.GenerateKey(algorithm, rand.Reader)
 			require.NoError(t, err)
-			spki, err := key.SPKI()
-			require.NoError(t, err)
-			c, err := pki.Issue(pki.Template{Profile: p, Subject: s, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}, spki, by, key, rand.Reader)
+			c, err := pki.Issue(pki.Template{Profile: p, Subject: s, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}, key, by, rand.Reader)
 			require.NoError(t, err)
 			return pki.Issuer{Certificate: c, Key: key}
 		}
@@ -51,8 +50,7 @@ func TestOpenSSLAcceptsOurSignatures(t *testing.T) {
 		content := []byte("вміст")
 
 		for _, detached := range []bool{false, true} {
-			o := sign.CAdES{Key: doctor.Key, Certificate: doctor.Certificate, Detached: detached, SigningTime: now, Random: rand.Reader}
-			der, err := o.Sign(t.Context(), content)
+			der, err := sign.CAdES(t.Context(), sign.Signer{Key: doctor.Key, Certificate: doctor.Certificate.Raw}, facts.Bytes(content), sign.Options{Detached: detached, Time: now})
 			require.NoError(t, err)
 			p := file("a.p7s", der)
 			// -purpose any: OpenSSL 3.0 knows the qualified statements only as an unhandled critical extension.

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mist/registry"
+	"mist/registry/audit"
+)
+
+// auditWords are the texts of the report.
+type auditWords struct {
+	verdict map[string]string // by verdict
+	steps   map[string]string // what a step asks, for the reason line
+	proven  string            // "entry %d stands in the log %s"
+	grown   string            // "the log only grew"
+
+	entry, when, who, what, basis, fields, code, place, tree, past, notCompared, firstTime, why, advice, evidence string
+}
+
+var auditText = map[string]auditWords{
+	"uk": {
+		verdict: map[string]string{"proven": "✔ ДОВЕДЕНО", "disproven": "✘ СПРОСТОВАНО", "undecided": "? НЕ ВИРІШЕНО", "error": "! НЕ ПЕРЕВІРЕНО"},
+		steps: map[string]string{
+			stepState: "стан, збережений минулого разу", stepEntry: "запис", stepCheckpoint: "підписаний стан журналу",
+			stepConsistency: "журнал лише доповнювався", stepReceipt: "розписка", stepForm: "форма запису", stepInclusion: "запис стоїть у журналі",
+		},
+		proven: "запис %d стоїть у журналі %s незмінним", grown: "журнал %s лише доповнювався",
+		entry: "Запис", when: "Час", who: "Хто", what: "Акт", basis: "Підстава", fields: "Розкрито", code: "Підсумок", place: "Місце", tree: "Дерево", past: "Минуле",
+		notCompared: "не порівняно: немає --state", firstTime: "перший раз: стан збережено, наступного разу буде порівняно",
+		why: "Причина", advice: "Що робити", evidence: "Докази",
+	},
+	"en": {
+		verdict: map[string]string{"proven": "✔ PROVEN", "disproven": "✘ DISPROVEN", "undecided": "? NOT DECIDED", "error": "! NOT CHECKED"},
+		steps: map[string]string{
+			stepState: "state kept last time", stepEntry: "entry", stepCheckpoint: "signed state of the log",
+			stepConsistency: "the log only grew", stepReceipt: "receipt", stepForm: "form of the entry", stepInclusion: "the entry stands in the log",
+		},
+		proven: "entry %d stands unchanged in the log %s", grown: "the log %s only grew",
+		entry: "Entry", when: "Time", who: "Who", what: "Act", basis: "Basis", fields: "Disclosed", code: "Outcome", place: "Place", tree: "Tree", past: "Past",
+		notCompared: "not compared: no --state", firstTime: "first time: state kept, the next run compares",
+		why: "Reason", advice: "What to do", evidence: "Evidence",
+	},
+}
+
+// advice by verdict and language: what a person does next.
+var auditAdvice = map[string]map[string]string{
+	"uk": {
+		"disproven": "не повторюйте перевірку замість висновку; збережіть файли стану й відповідь, повідомте власника журналу та регулятора",
+		"undecided": "нічого не доведено й нічого не спростовано; повторіть пізніше або усуньте названу причину",
+		"error":     "усуньте названу причину й повторіть",
+	},
+	"en": {
+		"disproven": "do not repeat until it fits; keep the state files and this answer, tell the log's keeper and the regulator",
+		"undecided": "nothing is proven and nothing disproven; repeat later or mend the named cause",
+		"error":     "mend the named cause and repeat",
+	},
+}
+
+// text is the report for people: verdict, then facts, a line each.
+func (r *auditResult) text(lang string) string {
+	w := auditText[lang]
+	var b strings.Builder
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "  %-13s %s\n", name, printable(value))
+		}
+	}
+	b.WriteString(w.verdict[r.Verdict])
+	switch {
+	case r.Verdict != "proven":
+		fmt.Fprintf(&b, "  %s\n", w.steps[r.Step])
+		line(w.why, r.Reason)
+		line(w.advice, auditAdvice[lang][r.Verdict])
+		line(w.evidence, r.Evidence)
+		return b.String()
+	case r.Entry != nil:
+		fmt.Fprintf(&b, "  "+w.proven+"\n", r.Entry.Index, printable(r.Checkpoint.Origin))
+		e := &r.Entry.decoded
+		line(w.entry, string(e.Kind)+" · "+e.ID.String())
+		line(w.when, e.Time.Format("02.01.2006 15:04:05.000000 UTC"))
+		line(w.who, actorText(e))
+		line(w.what, actText(e))
+		if e.LegalBasis != nil {
+			line(w.basis, joined(e.LegalBasis.Code, idText("", e.LegalBasis.Consent)))
+		}
+		line(w.fields, strings.Join(e.Fields, ", "))
+		line(w.code, joined(e.Code, e.Reason))
+	default:
+		fmt.Fprintf(&b, "  "+w.grown+"\n", printable(r.Checkpoint.Origin))
+	}
+	if r.Entry != nil {
+		line(w.place, fmt.Sprintf("%d / %d", r.Entry.Index, r.Checkpoint.Size))
+	}
+	line(w.tree, fmt.Sprintf("%d · %s", r.Checkpoint.Size, r.Checkpoint.Root))
+	switch {
+	case r.Consistency != nil:
+		line(w.past, fmt.Sprintf("%d → %d", r.Consistency.From, r.Consistency.To))
+	case !r.stateKept:
+		line(w.past, w.notCompared)
+	default:
+		line(w.past, w.firstTime)
+	}
+	return b.String()
+}
+
+func actorText(e *audit.Entry) string {
+	a := e.Actor
+	return joined(e.Channel, idText("client", a.ClientID), idText("employee", a.EmployeeID), idText("legal entity", a.LegalEntityID), idText("user", a.UserID), a.XRoadClient)
+}
+
+func actText(e *audit.Entry) string {
+	if e.Act == nil {
+		return ""
+	}
+	container := ""
+	if len(e.Act.Container) > 0 {
+		container = "sha256:" + hex.EncodeToString(e.Act.Container)
+	}
+	return joined(e.Act.Kind, idText("", e.Act.ID), container)
+}
+
+func idText(name string, id registry.ID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return strings.TrimSpace(name + " " + id.String())
+}
+
+func joined(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " · ")
+}
+
+// printable escapes what a terminal would act on.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '�'
+		}
+		return r
+	}, s)
+}

@@ -59,6 +59,22 @@ var auditAdvice = map[string]map[string]string{
 	},
 }
 
+// auditReasons says in Ukrainian what auditResult.Reason says in English, by
+// step and verdict; the English detail follows it.
+var auditReasons = map[string]string{
+	stepState + " error":           "збережений стан не читається або його не підписано цим ключем",
+	stepEntry + " undecided":       "журнал не дав цього запису",
+	stepCheckpoint + " disproven":  "підпис під станом журналу підроблено",
+	stepCheckpoint + " undecided":  "немає стану журналу, підписаного цим ключем",
+	stepConsistency + " disproven": "журнал переписано: він не продовжує того, що бачили раніше",
+	stepConsistency + " undecided": "не вдалося отримати все потрібне для порівняння з минулим",
+	stepReceipt + " disproven":     "запис у журналі не той, на який дано розписку",
+	stepForm + " disproven":        "у журналі стоїть не той запис",
+	stepForm + " undecided":        "запис новішої версії: потрібна новіша програма",
+	stepInclusion + " disproven":   "показаний запис не той, що стоїть у підписаному журналі",
+	stepInclusion + " undecided":   "не вдалося отримати все потрібне для доведення",
+}
+
 // text is the report for people: verdict, then facts, a line each.
 func (r *auditResult) text(lang string) string {
 	w := auditText[lang]
@@ -72,7 +88,11 @@ func (r *auditResult) text(lang string) string {
 	switch {
 	case r.Verdict != "proven":
 		fmt.Fprintf(&b, "  %s\n", w.steps[r.Step])
-		line(w.why, r.Reason)
+		why := r.Reason
+		if lang == "uk" {
+			why = auditReasons[r.Step+" "+r.Verdict] + " (" + r.Reason + ")"
+		}
+		line(w.why, why)
 		line(w.advice, auditAdvice[lang][r.Verdict])
 		line(w.evidence, r.Evidence)
 		return b.String()

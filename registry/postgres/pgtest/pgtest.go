@@ -46,13 +46,18 @@ type Cluster struct {
 // Run runs the tests and takes the cluster away afterwards.
 func (c *Cluster) Run(m *testing.M) int {
 	code := m.Run()
+	c.Stop()
+	return code
+}
+
+// Stop takes the cluster away: for a test that keeps one of its own.
+func (c *Cluster) Stop() {
 	if c.server != nil {
 		if err := c.server.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		_ = os.RemoveAll(c.dir())
 	}
-	return code
 }
 
 func (c *Cluster) dir() string {

@@ -34,13 +34,16 @@ type Queries interface {
 	DeclarationByPatient(ctx context.Context, c registry.Caller, r query.Request) (query.Answer, error)
 }
 
-// Config of the binding; every field is needed.
+// Config of the binding.
 type Config struct {
 	// Provider is our own subsystem, Clients those that may ask.
 	Provider xroad.ClientID
 	Clients  []xroad.ClientID
 	Contract *wsdl.Contract
 	Queries  Queries
+	// RequirePurpose refuses requests without the identifier of a purpose
+	// declaration, as the monitoring of access to personal data will demand.
+	RequirePurpose bool
 }
 
 // versions published: Trembita leaves serviceVersion out, X-Road has v1. Both
@@ -68,6 +71,12 @@ func Services(c Config) ([]xroad.Service, error) {
 		out = append(out, xroad.Service{
 			Provider: c.Provider, Code: code, Versions: versions, Namespace: c.Contract.TargetNamespace,
 			Clients: c.Clients, Validate: b.validate, Operation: op,
+			// The contract's technical notes tell these paths.
+			Processing: &xroad.Processing{
+				Purpose:  []string{"purposeId"},
+				Subjects: [][]string{{"person", "rnokpp"}, {"person", "unzr"}, {"person", "document", "number"}},
+				Required: c.RequirePurpose,
+			},
 		})
 	}
 	return out, nil
@@ -114,7 +123,7 @@ func (b *binding) declarationByPatient(ctx context.Context, req *xroad.Request) 
 	}
 	ask := query.Request{
 		RequestID: id, Person: person, MessageID: req.ID,
-		Hash: sha256.Sum256(req.Payload.Raw),
+		Hash: hashOf(req),
 	}
 	whole := sha512.Sum512(req.Message.Wire)
 	ask.Body512 = whole[:]
@@ -133,10 +142,18 @@ func (b *binding) declarationByPatient(ctx context.Context, req *xroad.Request) 
 	return encode(responseOf(answer))
 }
 
+// hashOf identifies the question: the body element as it stood, or with its
+// attachments put back where it refers to some.
+func hashOf(req *xroad.Request) [32]byte {
+	if len(req.Message.Attachments) > 0 {
+		return sha256.Sum256(req.Document)
+	}
+	return sha256.Sum256(req.Payload.Raw)
+}
+
 // decode reads a body that has passed the schema into its generated type.
 func decode(req *xroad.Request, into any) error {
-	doc := req.Payload.StandaloneAs(req.Service.Code)
-	if err := xml.Unmarshal(doc, into); err != nil {
+	if err := xml.Unmarshal(req.Document, into); err != nil {
 		return registry.Errorf(registry.CodeMalformed, "the body cannot be read").WithCause(err)
 	}
 	return nil

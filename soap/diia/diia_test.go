@@ -195,6 +195,51 @@ func TestBadBodiesAreFaults(t *testing.T) {
 	require.Contains(t, payload(t, send(h, message)), "<path>$.person.rnokpp</path>")
 }
 
+func TestPurposeOfProcessing(t *testing.T) {
+	q := &recorded{answer: query.Answer{Code: consent.OK}}
+	contract, err := wsdl.Diia()
+	require.NoError(t, err)
+	services, err := diia.Services(diia.Config{Provider: provider, Clients: []xroad.ClientID{portal}, Contract: contract, Queries: q, RequirePurpose: true})
+	require.NoError(t, err)
+	router, err := xroad.NewRouter(services, false)
+	require.NoError(t, err)
+	h, err := soap.New(soap.Handler{Service: router, DetailNS: contract.TargetNamespace, Source: registry.SystemSource()})
+	require.NoError(t, err)
+	require.Contains(t, payload(t, send(h, message)), "<code>PurposeRequired</code>")
+	named := strings.Replace(message, "</d:GetDeclarationByPatient>", "<d:purposeId>9K9J65I75ILCLMPDUIRXS</d:purposeId></d:GetDeclarationByPatient>", 1)
+	require.Equal(t, http.StatusOK, send(h, named).Code)
+	blank := strings.Replace(named, "9K9J65I75ILCLMPDUIRXS", " ", 1)
+	require.Contains(t, payload(t, send(h, blank)), "<code>PurposeRequired</code>")
+	nobody := strings.Replace(named, "<d:rnokpp>3126509817</d:rnokpp>", "", 1)
+	require.Contains(t, payload(t, send(h, nobody)), "<code>SubjectRequired</code>")
+}
+
+// A consent sent as an optimised attachment is the same consent.
+func TestConsentAsAttachment(t *testing.T) {
+	q := &recorded{answer: query.Answer{Code: consent.OK}}
+	h := serve(t, q)
+	root := strings.Replace(message, "TUlJ\n Qg==", `<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:consent%40diia"/>`, 1)
+	mtom := func(root, attachment string) *httptest.ResponseRecorder {
+		body := "--b\r\nContent-Type: application/xop+xml; type=\"text/xml\"; charset=UTF-8\r\nContent-ID: <root>\r\n\r\n" + root +
+			"\r\n--b\r\nContent-Type: application/pkcs7-mime\r\nContent-ID: <consent@diia>\r\nContent-Transfer-Encoding: binary\r\n\r\n" + attachment + "\r\n--b--\r\n"
+		r := httptest.NewRequest(http.MethodPost, "/diia", strings.NewReader(body))
+		r.Header.Set("Content-Type", `multipart/related; type="application/xop+xml"; start="<root>"; start-info="text/xml"; boundary=b`)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	w := mtom(root, "MII\x00B")
+	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+	require.Equal(t, "MII\x00B", string(q.ask.SignedConsent))
+	first := q.ask.Hash
+	require.Equal(t, http.StatusOK, mtom(root, "MII\x00C").Code)
+	require.NotEqual(t, first, q.ask.Hash, "another attachment is another question")
+	for _, bad := range []string{"cid:other", "http://x/"} {
+		require.Contains(t, payload(t, mtom(strings.Replace(root, "cid:consent%40diia", bad, 1), "M")), "<code>InvalidAttachmentRef</code>")
+	}
+	require.Contains(t, payload(t, mtom(strings.Replace(root, "<xop:Include", "text<xop:Include", 1), "M")), "<code>InvalidAttachmentRef</code>")
+}
+
 func TestConfigIsChecked(t *testing.T) {
 	_, err := diia.Services(diia.Config{})
 	require.Error(t, err)

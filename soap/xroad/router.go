@@ -16,7 +16,46 @@ type Request struct {
 	*Header
 	// Payload is the body element; it lives as long as the call.
 	Payload *soap.Payload
-	Message *soap.Message
+	// Document is the body element as a document of its own, under the name of
+	// the contract, optimised content (XOP) put back in its place.
+	Document []byte
+	Message  *soap.Message
+	// PurposeID and Subject are what the request says about the processing of
+	// personal data, where the service asks for it.
+	PurposeID, Subject string
+}
+
+// Processing is what a service demands to be told about the processing of
+// personal data (Trembita's monitoring subsystem): where in the body the
+// identifier of the purpose declaration and the data subject stand. The paths
+// are local names below the body element and belong into the contract's
+// technical notes.
+type Processing struct {
+	Purpose  []string
+	Subjects [][]string // tried in order
+	// Required refuses requests without a purpose or subject.
+	Required bool
+}
+
+// read finds purpose and subject and refuses a request without them.
+func (p *Processing) read(req *Request) error {
+	if p == nil {
+		return nil
+	}
+	req.PurposeID, _ = soap.TextAt(req.Document, p.Purpose...)
+	for _, path := range p.Subjects {
+		if v, ok := soap.TextAt(req.Document, path...); ok && v != "" {
+			req.Subject = v
+			break
+		}
+	}
+	switch {
+	case p.Required && strings.TrimSpace(req.PurposeID) == "":
+		return soap.Faultf("PurposeRequired", "the body must name the purpose declaration of this processing in %s", strings.Join(p.Purpose, "/"))
+	case p.Required && strings.TrimSpace(req.Subject) == "":
+		return soap.Faultf("SubjectRequired", "the body must name the data subject")
+	}
+	return nil
 }
 
 // Operation answers one service. The answer is the response element with the
@@ -40,9 +79,14 @@ type Service struct {
 	AnyClient bool
 	// Validate checks the body element as a document of its own against the
 	// schema, before dispatch; it returns a fault or registry error. nil skips.
-	Validate  func(doc []byte) error
-	Operation Operation
+	Validate func(doc []byte) error
+	// Processing is enforced after validation; nil asks for nothing.
+	Processing *Processing
+	Operation  Operation
 }
+
+// maxDocument bounds a body after optimised content is put back.
+const maxDocument = 16 << 20
 
 // Router sends messages to services by the identifier in the service header.
 // It implements soap.Service and is immutable once built.
@@ -127,16 +171,20 @@ func (r *Router) ServeSOAP(ctx context.Context, m *soap.Message) (*soap.Answer, 
 	if m.Encoded() {
 		return nil, soap.Faultf("UnsupportedEncodingStyle", "send document/literal; RPC encoding is not supported")
 	}
+	doc, err := m.Document(s.Element, maxDocument)
+	if err != nil {
+		return nil, err
+	}
 	if s.Validate != nil {
-		doc := p.Standalone()
-		if p.Local != s.Element {
-			doc = p.StandaloneAs(s.Element)
-		}
 		if err := s.Validate(doc); err != nil {
 			return nil, err
 		}
 	}
-	body, err := s.Operation(ctx, &Request{Header: h, Payload: p, Message: m})
+	req := &Request{Header: h, Payload: p, Document: doc, Message: m}
+	if err := s.Processing.read(req); err != nil {
+		return nil, err
+	}
+	body, err := s.Operation(ctx, req)
 	if err != nil {
 		return nil, err
 	}

@@ -86,6 +86,7 @@ type Document struct {
 	uris     []string
 	root     ID
 	ids      map[string]identified
+	rootEnd  int // where the end tag of the document element starts, 0 for an empty-element tag
 	// Encoding is the character encoding the input was in, upper case ("UTF-8", "UTF-16LE", …).
 	Encoding string
 }
@@ -120,6 +121,10 @@ func (d *Document) Len() int { return len(d.nodes) }
 
 // Size returns the length of the decoded document in bytes.
 func (d *Document) Size() int { return len(d.source) }
+
+// Source returns the decoded document and where the end tag of its document element starts; 0 when that element is an
+// empty-element tag. A signer inserts an enveloped signature there.
+func (d *Document) Source() (text string, rootEnd int) { return d.source, d.rootEnd }
 
 // Kind returns the kind of node id.
 func (d *Document) Kind(id ID) Kind { return d.nodes[id].kind }

@@ -436,6 +436,7 @@ func (p *parser) endTag() error {
 		return p.malformed("end tag without start tag")
 	}
 	top := p.open[len(p.open)-1]
+	start := p.pos
 	rest := p.src[p.pos+2:]
 	if !strings.HasPrefix(rest, top.raw) {
 		return p.malformed("end tag does not match its start tag")
@@ -446,6 +447,9 @@ func (p *parser) endTag() error {
 		return p.malformed("end tag does not match its start tag")
 	}
 	p.pos++
+	if len(p.open) == 1 {
+		p.doc.rootEnd = start
+	}
 	p.doc.nodes[top.id].end = ID(len(p.doc.nodes))
 	p.open = p.open[:len(p.open)-1]
 	p.unbind(top.binds)

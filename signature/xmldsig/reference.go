@@ -59,6 +59,8 @@ type Outcome struct {
 	External bool
 	Extent   Extent
 	Octets   facts.Octets // set when Found
+
+	sum []byte // the digest as computed, with the standard S-box
 }
 
 // value is a node set or octets on the way through the transforms.
@@ -98,11 +100,23 @@ func (p *Processor) Process(s *Signature, r *Reference) Outcome {
 	if bad != nil {
 		return fail(bad)
 	}
-	out.Octets = octets
+	out.Octets, out.sum = octets, digests[0]
 	for _, d := range digests {
 		out.Intact = out.Intact || subtle.ConstantTimeCompare(d, r.Value) == 1
 	}
 	return out
+}
+
+// Sum dereferences, transforms and hashes a reference for a signer; the standard S-box is used for GOST 34.311.
+func (p *Processor) Sum(s *Signature, r *Reference) ([]byte, error) {
+	out := p.Process(s, r)
+	if out.Problem != nil {
+		return nil, &Refusal{*out.Problem}
+	}
+	if !out.Found {
+		return nil, refuse(facts.ProblemReferenceRefused, "referenced data is not available")
+	}
+	return out.sum, nil
 }
 
 // Octets dereferences and transforms without hashing, for time-stamps over references. A node set that is left is

@@ -321,4 +321,19 @@ func TestConformanceCorpus(t *testing.T) {
 		})
 	}
 	corpus.Count(t, "xroad", ran, 0)
+
+	server := httptest.NewServer(h)
+	defer server.Close()
+	score, err := xroad.Conformance(t.Context(), server.Client(), server.URL, dir)
+	require.NoError(t, err)
+	var out strings.Builder
+	_, err = score.WriteTo(&out)
+	require.NoError(t, err)
+	t.Log(out.String())
+	require.Equal(t, len(score.Cases), score.Passed, out.String())
+}
+
+func writeFile(t testing.TB, dir, name, content string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"mist/portal"
 	"mist/portal/tlog"
 	"mist/registry"
@@ -221,6 +223,7 @@ func (s *server) run(e env, box *sandbox) error {
 	s.onClose(func() { stopSequencing(); <-sequenced })
 
 	metrics := newMetrics()
+	metrics.MustRegister(newLogCollector(s.store, s.source.Clock))
 	logHandler, err := tlog.New(tlog.Config{Store: s.store, Authorize: authorizeAuditor(accessService, box != nil), Log: s.log})
 	if err != nil {
 		return err
@@ -232,7 +235,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	trembita, err := s.newTrembita(disclosures)
+	trembita, err := s.newTrembita(disclosures, metrics)
 	if err != nil {
 		return err
 	}
@@ -242,7 +245,16 @@ func (s *server) run(e env, box *sandbox) error {
 	all.add("soap", s.listeners["soap"], trembita)
 	all.add("admin", s.listeners["admin"], adminHandler(metrics, all.draining.Load, []check{
 		{"database", s.store.Ping},
-		{"log", func(context.Context) error { return seq.Healthy(maxCheckpointAge) }},
+		{"log", func(ctx context.Context) error {
+			if err := seq.Healthy(maxCheckpointAge); err != nil {
+				return err
+			}
+			state, err := s.store.LogState(ctx)
+			if err == nil && state.Waiting > maxCheckpointAge {
+				err = fmt.Errorf("an entry has waited %s for a checkpoint", state.Waiting.Round(time.Second))
+			}
+			return err
+		}},
 	}))
 	if box != nil {
 		all.add("services", s.listeners["services"], box.handler())
@@ -261,7 +273,7 @@ func (s *server) run(e env, box *sandbox) error {
 const maxCheckpointAge = 5 * time.Second
 
 // newTrembita builds the SOAP side.
-func (s *server) newTrembita(disclosures *query.Service) (http.Handler, error) {
+func (s *server) newTrembita(disclosures *query.Service, metrics prometheus.Registerer) (http.Handler, error) {
 	c := s.cfg.SOAP
 	provider, err := xroad.ParseClientID(c.Service)
 	if err != nil {
@@ -289,7 +301,7 @@ func (s *server) newTrembita(disclosures *query.Service) (http.Handler, error) {
 	}
 	return soap.New(soap.Handler{
 		Service: router, DetailNS: contract.TargetNamespace, Contract: contract.At, PublicURL: c.PublicURL,
-		Source: s.source, Log: s.log,
+		Source: s.source, Log: s.log, Observe: observeSOAP(metrics),
 	})
 }
 

@@ -1,5 +1,7 @@
 package signature
 
+import "sort"
+
 // Contexts of policy rules.
 const (
 	ctxContainer  = "container"
@@ -89,3 +91,19 @@ var policyKeys = func() map[string]map[string]bool {
 	}
 	return keys
 }()
+
+// RuleNames lists every rule a policy may set, sorted.
+func RuleNames() []string {
+	set := map[string]bool{}
+	for _, rules := range policyKeys {
+		for k := range rules {
+			set[k] = true
+		}
+	}
+	out := make([]string, 0, len(set))
+	for k := range set {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"bytes"
+	"sort"
 	"sync"
 
 	"mist/signature/cert"
@@ -214,5 +215,17 @@ func (p *Pool) issuers(c *cert.Certificate, anchor func(string) bool) []*cert.Ce
 			}
 		}
 	}
+	return out
+}
+
+// All certificates by id.
+func (p *Pool) All() []*cert.Certificate {
+	var out []*cert.Certificate
+	for q := p; q != nil; q = q.parent {
+		for _, c := range q.byID {
+			out = append(out, c)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out
 }

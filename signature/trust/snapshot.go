@@ -122,3 +122,32 @@ func (f fixed) Snapshot() *Snapshot { return f.s }
 
 // Fixed is a store that never changes.
 func Fixed(s *Snapshot) interface{ Snapshot() *Snapshot } { return fixed{s} }
+
+// Merge makes one snapshot of several.
+func Merge(list ...*Snapshot) *Snapshot {
+	if len(list) == 1 {
+		return list[0]
+	}
+	var anchors []Anchor
+	var certs []*cert.Certificate
+	var crls []*CRL
+	var remarks []string
+	name := ""
+	for i, s := range list {
+		if i > 0 {
+			name += "+"
+		}
+		name += s.version
+		anchors = append(anchors, s.Anchors()...)
+		for _, c := range s.pool.All() {
+			if s.Anchor(c.ID) == nil {
+				certs = append(certs, c)
+			}
+		}
+		crls = append(crls, s.crls...)
+		remarks = append(remarks, s.Remarks...)
+	}
+	m := NewSnapshot(name, anchors, certs, crls)
+	m.Remarks = remarks
+	return m
+}

@@ -19,9 +19,11 @@ import (
 	"errors"
 	"time"
 
+	"mist/signature/asic"
 	"mist/signature/cades"
 	"mist/signature/facts"
 	"mist/signature/trust"
+	"mist/signature/xades"
 )
 
 // Config of a Verifier. Trust is required.
@@ -80,7 +82,9 @@ type reader struct {
 
 // readers in the order they are tried.
 var readers = []reader{
+	{facts.FormatASiCE, asic.Read},
 	{facts.FormatCAdES, cades.Read},
+	{facts.FormatXAdES, xades.Read},
 }
 
 // Verify reads the document, checks every signature in it and judges each
@@ -134,6 +138,9 @@ func (v *Verifier) read(ctx context.Context, in Input) (*facts.Reading, error) {
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
+			}
+			if reading := refused(r.format, err); reading != nil {
+				return reading, nil
 			}
 			return nil, &UnreadableError{Format: r.format, Err: err}
 		}

@@ -31,6 +31,7 @@ type digest struct {
 	buf    [BlockSize]byte
 	n      int
 	sbox   *SBox
+	vector bool // use the assembly
 }
 
 // New returns a hash.Hash with the S-box number 1.
@@ -41,12 +42,12 @@ func NewSBox(s *SBox) hash.Hash {
 	if s == nil {
 		s = defaultSBox
 	}
-	return &digest{sbox: s}
+	return &digest{sbox: s, vector: hasVector}
 }
 
 // Sum256 returns the digest of data with the S-box number 1.
 func Sum256(data []byte) [Size]byte {
-	d := digest{sbox: defaultSBox}
+	d := digest{sbox: defaultSBox, vector: hasVector}
 	d.Write(data)
 	return d.checkSum()
 }
@@ -54,7 +55,7 @@ func Sum256(data []byte) [Size]byte {
 func (d *digest) Size() int      { return Size }
 func (d *digest) BlockSize() int { return BlockSize }
 
-func (d *digest) Reset() { *d = digest{sbox: d.sbox} }
+func (d *digest) Reset() { *d = digest{sbox: d.sbox, vector: d.vector} }
 
 // Write absorbs p; it never fails.
 func (d *digest) Write(p []byte) (int, error) {
@@ -103,20 +104,28 @@ func (d *digest) checkSum() [Size]byte {
 	return out
 }
 
-// absorb takes whole blocks: p is a multiple of BlockSize long.
+// absorb takes whole blocks: p is a multiple of BlockSize long, not empty.
 func (d *digest) absorb(p []byte) {
+	if d.vector {
+		blocksVector(&d.h, &p[0], len(p)/BlockSize, &d.sbox.nibbles)
+	}
 	for len(p) >= BlockSize {
-		var m [4]uint64
-		m[0] = binary.LittleEndian.Uint64(p)
-		m[1] = binary.LittleEndian.Uint64(p[8:])
-		m[2] = binary.LittleEndian.Uint64(p[16:])
-		m[3] = binary.LittleEndian.Uint64(p[24:])
+		m := loadBlock(p)
 		var carry uint64
 		d.sum[0], carry = bits.Add64(d.sum[0], m[0], 0)
 		d.sum[1], carry = bits.Add64(d.sum[1], m[1], carry)
 		d.sum[2], carry = bits.Add64(d.sum[2], m[2], carry)
 		d.sum[3], _ = bits.Add64(d.sum[3], m[3], carry)
-		step(&d.h, &m, d.sbox)
+		if !d.vector {
+			step(&d.h, &m, d.sbox)
+		}
 		p = p[BlockSize:]
+	}
+}
+
+func loadBlock(p []byte) [4]uint64 {
+	return [4]uint64{
+		binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[8:]),
+		binary.LittleEndian.Uint64(p[16:]), binary.LittleEndian.Uint64(p[24:]),
 	}
 }

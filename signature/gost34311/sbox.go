@@ -38,8 +38,14 @@ type SBox struct {
 	packed [PackedSize]byte
 	// table[i][b] is the substitution of byte i of a 32-bit word, already in
 	// its place and rotated left by 11 bits (GOST 28147-89, 1.4 steps 2-3).
-	table [4][256]uint32
+	table   [4][256]uint32
+	nibbles nibbleTables
 }
+
+// nibbleTables are the rows for the assembly: those for the low nibbles of
+// bytes 0 to 3, then those for the high nibbles, their values in the high half
+// of a byte.
+type nibbleTables [8][16]byte
 
 // DefaultSBox returns the S-box number 1 (ДКЕ № 1).
 func DefaultSBox() *SBox { return defaultSBox }
@@ -74,6 +80,15 @@ func expand(dke [PackedSize]byte) (*SBox, error) {
 		}
 	}
 	s := &SBox{packed: dke}
+	for i, row := range rows {
+		for v, x := range row {
+			if i%2 == 0 {
+				s.nibbles[i/2][v] = byte(x)
+			} else {
+				s.nibbles[4+i/2][v] = byte(x << 4)
+			}
+		}
+	}
 	for i := range s.table {
 		for b := range 256 {
 			v := (rows[2*i][b&15] | rows[2*i+1][b>>4]<<4) << (8 * i)

@@ -30,6 +30,7 @@ type digest struct {
 	length    uint64 // bytes written
 	size      int
 	blockSize int
+	vector    bool // use the assembly
 }
 
 // New256 returns a hash.Hash computing Kupyna-256.
@@ -60,14 +61,14 @@ func Sum512(data []byte) (out [Size512]byte) {
 }
 
 func sum(out, data []byte) {
-	d := digest{size: len(out)}
+	d := digest{size: len(out), vector: hasVector}
 	d.Reset()
 	d.Write(data)
 	d.finish(out)
 }
 
 func newDigest(size int) *digest {
-	d := &digest{size: size}
+	d := &digest{size: size, vector: hasVector}
 	d.Reset()
 	return d
 }
@@ -77,7 +78,7 @@ func (d *digest) BlockSize() int { return d.blockSize }
 
 // Reset sets the starting vector (6.1): a single one bit, number 510 or 1023.
 func (d *digest) Reset() {
-	*d = digest{size: d.size, blockSize: BlockSize256}
+	*d = digest{size: d.size, blockSize: BlockSize256, vector: d.vector}
 	if d.size > Size256 {
 		d.blockSize = BlockSize512
 	}
@@ -140,11 +141,14 @@ func (d *digest) finish(out []byte) {
 	copy(out, full[d.blockSize-len(out):d.blockSize])
 }
 
-// absorb takes whole blocks.
+// absorb takes whole blocks, at least one.
 func (d *digest) absorb(p []byte) {
-	if d.blockSize == BlockSize256 {
-		blocks512((*[8]uint64)(d.state[:8]), p)
-	} else {
+	switch h := (*[8]uint64)(d.state[:8]); {
+	case d.blockSize != BlockSize256:
 		blocks1024(&d.state, p)
+	case d.vector:
+		blocksVector(h, &p[0], len(p)/BlockSize256, &sboxes)
+	default:
+		blocks512(h, p)
 	}
 }

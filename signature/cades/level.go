@@ -31,9 +31,6 @@ func level(m *cms.SignedData, s *cms.SignerInfo, sig *facts.Signature, who *cert
 	if s.SignedRaw == nil || signed(cms.AttrMessageDigest) != 1 || signed(cms.AttrSigningCert)+signed(cms.AttrSigningCertV2) == 0 {
 		return LevelNotETSI
 	}
-	if unsigned(cms.AttrEvidenceRecord) || unsigned(cms.AttrEvidenceRecordExt) {
-		return LevelERS
-	}
 	stamp := unsigned(cms.AttrSignatureTimestamp)
 	refs := unsigned(cms.AttrCompleteCertRefs) || unsigned(cms.AttrCompleteRevRefs)
 	values := unsigned(cms.AttrCertValues) || unsigned(cms.AttrRevValues)
@@ -54,6 +51,8 @@ func level(m *cms.SignedData, s *cms.SignerInfo, sig *facts.Signature, who *cert
 	if baseline {
 		lt := stamp && len(m.CRLs)+len(m.OCSPs) > 0
 		switch {
+		case lt && (unsigned(cms.AttrEvidenceRecord) || unsigned(cms.AttrEvidenceRecordExt)):
+			return LevelERS
 		case lt && archive:
 			return LevelLTA
 		case lt:
@@ -63,17 +62,19 @@ func level(m *cms.SignedData, s *cms.SignerInfo, sig *facts.Signature, who *cert
 		}
 		return LevelB
 	}
+	// The extended levels build on each other: C needs T, X needs C, XL needs
+	// X, A needs XL (EN 319 122-2).
 	switch {
-	case (archive || archiveOld) && stamp:
+	case stamp && refs && x && values && (archive || archiveOld):
 		return LevelA
-	case values && x:
+	case stamp && refs && x && values:
 		return LevelXL
-	case values && refs && stamp:
-		return LevelXL
-	case x:
+	case stamp && refs && x:
 		return LevelX
-	case refs && stamp:
+	case stamp && refs:
 		return LevelC
+	case stamp && (archive || archiveOld):
+		return LevelA
 	case stamp:
 		return LevelTx
 	case signed(cms.AttrPolicyID) > 0:

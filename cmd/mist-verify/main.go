@@ -65,6 +65,18 @@ type cli struct {
 	Verify verifyCommand `cmd:"" default:"withargs" help:"Verify signed files (CAdES, XAdES, ASiC)."`
 	Batch  batchCommand  `cmd:"" help:"Verify many files: one JSON object per line in, one per line out."`
 	Trust  trustCommand  `cmd:"" help:"Look at a folder of trusted certificates."`
+	Audit  auditProof    `cmd:"" passthrough:"" help:"Prove that an entry stands in an audit log (mist-verify audit --help)."`
+}
+
+// auditProof hands its arguments to auditCommand, which has flags of its own.
+type auditProof struct {
+	Args []string `arg:"" optional:""`
+}
+
+// Run implements the command.
+func (c *auditProof) Run(e *env) error {
+	e.exit = auditCommand(e.ctx, c.Args, e.out, e.err)
+	return nil
 }
 
 const description = `Verifies electronic signatures (КЕП): CAdES, XAdES and ASiC with DSTU 4145, ECDSA and RSA.

@@ -222,17 +222,25 @@ func (s *scanner) content() (event, error) {
 	plain, blank := true, true
 	d := s.data
 	for {
-		if s.pos >= len(d) {
-			return evEOF, s.fail(s.pos, "the message ends inside an element")
-		}
-		c := d[s.pos]
-		if class[c]&cText != 0 {
-			if class[c]&cSpace == 0 {
-				blank = false
+		// Most of a message is white space between tags and plain text: two
+		// tight loops over the table, nothing else decided in them.
+		i := s.pos
+		if blank {
+			for i < len(d) && class[d[i]]&(cSpace|cText) == cSpace|cText {
+				i++
 			}
-			s.pos++
-			continue
 		}
+		if i < len(d) && class[d[i]]&cText != 0 {
+			blank = false
+			for i < len(d) && class[d[i]]&cText != 0 {
+				i++
+			}
+		}
+		s.pos = i
+		if i >= len(d) {
+			return evEOF, s.fail(i, "the message ends inside an element")
+		}
+		c := d[i]
 		switch c {
 		case '<':
 			if bytes.HasPrefix(d[s.pos:], cdataOpen) {

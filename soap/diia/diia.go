@@ -146,14 +146,20 @@ func (b *binding) declarationByPatient(ctx context.Context, req *xroad.Request) 
 // attachments put back where it refers to some.
 func hashOf(req *xroad.Request) [32]byte {
 	if len(req.Message.Attachments) > 0 {
-		return sha256.Sum256(req.Document)
+		if doc, err := req.Document(); err == nil { // it was made for validation already
+			return sha256.Sum256(doc)
+		}
 	}
 	return sha256.Sum256(req.Payload.Raw)
 }
 
 // decode reads a body that has passed the schema into its generated type.
 func decode(req *xroad.Request, into any) error {
-	if err := xml.Unmarshal(req.Document, into); err != nil {
+	doc, err := req.Document()
+	if err != nil {
+		return err
+	}
+	if err := xml.Unmarshal(doc, into); err != nil {
 		return registry.Errorf(registry.CodeMalformed, "the body cannot be read").WithCause(err)
 	}
 	return nil

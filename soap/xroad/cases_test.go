@@ -207,7 +207,11 @@ func conformanceCases() []conformanceCase {
 // production, with a schema of one digit run and a member-level client.
 func conformingProvider(t *testing.T) http.Handler {
 	s := thing(func(_ context.Context, r *xroad.Request) ([]byte, error) {
-		if bytes.Contains(r.Document, []byte(">500<")) {
+		doc, err := r.Document()
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Contains(doc, []byte(">500<")) {
 			return nil, errors.New("SELECT * FROM persons: connection refused")
 		}
 		return r.Payload.AppendRenamed(nil, "GetThingResponse"), nil

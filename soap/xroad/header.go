@@ -126,14 +126,11 @@ const maxID = 255
 // be 4.0" and "the same major version is compatible".
 func (h *Header) checkVersion(p Protocol) error {
 	major, minor, ok := strings.Cut(h.ProtocolVersion, ".")
-	bad := soap.Faultf("InvalidProtocolVersion", "the X-Road protocolVersion must be 4.0")
-	if !ok || minor == "" || len(h.ProtocolVersion) > 8 {
-		return bad
+	known := major == "4" || p.AnyMajor && len(major) == 1 && major[0] > '4' && major[0] <= '9'
+	if !ok || minor == "" || len(h.ProtocolVersion) > 8 || !known {
+		return soap.Faultf("InvalidProtocolVersion", "the X-Road protocolVersion must be 4.0")
 	}
-	if major == "4" || p.AnyMajor && len(major) == 1 && major[0] > '4' && major[0] <= '9' {
-		return nil
-	}
-	return bad
+	return nil
 }
 
 // mustUnderstand refuses an unknown block aimed at us (SOAP 1.1 section 4.2.3,
@@ -269,12 +266,23 @@ func (r *reader) text(n *soap.Node, field string) (string, error) {
 	return v, nil
 }
 
+// slot is where a part of an identifier goes.
+type slot struct {
+	name  string
+	value *string
+}
+
 // parts reads the children of an identifier: known names once each, nothing
 // else. Order is free, as it is for security servers.
-func (r *reader) parts(children []soap.Node, field, space string, into map[string]*string) error {
+func (r *reader) parts(children []soap.Node, field, space string, into ...slot) error {
 	for i := range children {
 		n := &children[i]
-		dst := into[string(n.Local)]
+		var dst *string
+		for j := range into {
+			if into[j].name == string(n.Local) {
+				dst = into[j].value
+			}
+		}
 		if n.Depth != 2 || string(n.Space) != space || dst == nil {
 			return invalid(field, "has an element that does not belong there")
 		}
@@ -325,8 +333,7 @@ func (r *reader) client(n *soap.Node, children []soap.Node) error {
 	if r.e.Mixed(n) {
 		return invalid("client", "has text between its elements")
 	}
-	err = r.parts(children, "client", IdentifiersNS, map[string]*string{
-		"xRoadInstance": &c.Instance, "memberClass": &c.Class, "memberCode": &c.Member, "subsystemCode": &c.Subsystem})
+	err = r.parts(children, "client", IdentifiersNS, slot{"xRoadInstance", &c.Instance}, slot{"memberClass", &c.Class}, slot{"memberCode", &c.Member}, slot{"subsystemCode", &c.Subsystem})
 	switch {
 	case err != nil:
 		return err
@@ -358,9 +365,8 @@ func (r *reader) service(n *soap.Node, children []soap.Node) error {
 		return invalid("service", "has text between its elements")
 	}
 	c := &s.Provider
-	err = r.parts(children, "service", IdentifiersNS, map[string]*string{
-		"xRoadInstance": &c.Instance, "memberClass": &c.Class, "memberCode": &c.Member, "subsystemCode": &c.Subsystem,
-		"serviceCode": &s.Code, "serviceVersion": &s.Version})
+	err = r.parts(children, "service", IdentifiersNS, slot{"xRoadInstance", &c.Instance}, slot{"memberClass", &c.Class}, slot{"memberCode", &c.Member}, slot{"subsystemCode", &c.Subsystem},
+		slot{"serviceCode", &s.Code}, slot{"serviceVersion", &s.Version})
 	switch {
 	case err != nil:
 		return err
@@ -388,8 +394,7 @@ func (r *reader) securityServer(n *soap.Node, children []soap.Node) error {
 	if kind != "SERVER" {
 		return invalid("securityServer", "must have objectType SERVER")
 	}
-	err = r.parts(children, "securityServer", IdentifiersNS, map[string]*string{
-		"xRoadInstance": &s.Instance, "memberClass": &s.Class, "memberCode": &s.Member, "serverCode": &s.Server})
+	err = r.parts(children, "securityServer", IdentifiersNS, slot{"xRoadInstance", &s.Instance}, slot{"memberClass", &s.Class}, slot{"memberCode", &s.Member}, slot{"serverCode", &s.Server})
 	if err == nil && (s.Instance == "" || s.Class == "" || s.Member == "" || s.Server == "") {
 		return missing("securityServer/*")
 	}
@@ -399,8 +404,7 @@ func (r *reader) securityServer(n *soap.Node, children []soap.Node) error {
 func (r *reader) party(children []soap.Node) error {
 	p := new(Party)
 	r.h.Represented = p
-	err := r.parts(children, "representedParty", RepresentationNS, map[string]*string{
-		"partyClass": &p.Class.Text, "partyCode": &p.Code})
+	err := r.parts(children, "representedParty", RepresentationNS, slot{"partyClass", &p.Class.Text}, slot{"partyCode", &p.Code})
 	p.Class.Set = p.Class.Text != ""
 	if err == nil && p.Code == "" {
 		return missing("representedParty/partyCode")

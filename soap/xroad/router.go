@@ -16,13 +16,25 @@ type Request struct {
 	*Header
 	// Payload is the body element; it lives as long as the call.
 	Payload *soap.Payload
-	// Document is the body element as a document of its own, under the name of
-	// the contract, optimised content (XOP) put back in its place.
-	Document []byte
-	Message  *soap.Message
+	Message *soap.Message
 	// PurposeID and Subject are what the request says about the processing of
 	// personal data, where the service asks for it.
 	PurposeID, Subject string
+
+	element  string
+	document []byte
+}
+
+// Document is the body element as a document of its own, under the name of the
+// contract, optimised content (XOP) put back in its place. It is made once.
+func (r *Request) Document() ([]byte, error) {
+	if r.document == nil {
+		var err error
+		if r.document, err = r.Message.Document(r.element, maxDocument); err != nil {
+			return nil, err
+		}
+	}
+	return r.document, nil
 }
 
 // Processing is what a service demands to be told about the processing of
@@ -42,9 +54,13 @@ func (p *Processing) read(req *Request) error {
 	if p == nil {
 		return nil
 	}
-	req.PurposeID, _ = soap.TextAt(req.Document, p.Purpose...)
+	doc, err := req.Document()
+	if err != nil {
+		return err
+	}
+	req.PurposeID, _ = soap.TextAt(doc, p.Purpose...)
 	for _, path := range p.Subjects {
-		if v, ok := soap.TextAt(req.Document, path...); ok && v != "" {
+		if v, ok := soap.TextAt(doc, path...); ok && v != "" {
 			req.Subject = v
 			break
 		}
@@ -171,16 +187,16 @@ func (r *Router) ServeSOAP(ctx context.Context, m *soap.Message) (*soap.Answer, 
 	if m.Encoded() {
 		return nil, soap.Faultf("UnsupportedEncodingStyle", "send document/literal; RPC encoding is not supported")
 	}
-	doc, err := m.Document(s.Element, maxDocument)
-	if err != nil {
-		return nil, err
-	}
+	req := &Request{Header: h, Payload: p, Message: m, element: s.Element}
 	if s.Validate != nil {
+		doc, err := req.Document()
+		if err != nil {
+			return nil, err
+		}
 		if err := s.Validate(doc); err != nil {
 			return nil, err
 		}
 	}
-	req := &Request{Header: h, Payload: p, Document: doc, Message: m}
 	if err := s.Processing.read(req); err != nil {
 		return nil, err
 	}

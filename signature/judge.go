@@ -79,15 +79,16 @@ type judge struct {
 	revs   map[string]*facts.Revocation
 	stamps map[string]*facts.Timestamp
 	basics map[string]*tokenBlocks // memo of time-stamp validation
-	revBBB map[string]*Block       // memo of revocation acceptance, by revocation and certificate
 	depth  int
+
+	accepted map[string]*acceptance // memo of revocation acceptance, by context, revocation and certificate
 }
 
 func newJudge(f *facts.Facts, p Policy, table *AlgorithmTable, now time.Time) *judge {
 	j := &judge{
 		f: f, p: p, table: table, now: now,
 		certs: map[string]*facts.Certificate{}, revs: map[string]*facts.Revocation{}, stamps: map[string]*facts.Timestamp{},
-		basics: map[string]*tokenBlocks{}, revBBB: map[string]*Block{},
+		basics: map[string]*tokenBlocks{}, accepted: map[string]*acceptance{},
 	}
 	for i := range f.Certificates {
 		j.certs[f.Certificates[i].ID] = &f.Certificates[i]

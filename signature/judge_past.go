@@ -178,7 +178,7 @@ func (j *judge) slide(b *builder, ctx string, chain []string, p *proofs) (time.T
 		}
 		rev := j.revs[info.Revocation]
 		switch {
-		case info.Status == facts.StatusRevoked && info.RevokedAt != nil && info.Reason != "certificateHold":
+		case info.Status == facts.StatusRevoked && info.RevokedAt != nil:
 			if info.RevokedAt.Before(control) {
 				control = *info.RevokedAt
 			}

@@ -30,8 +30,8 @@ func (j *judge) selectRevocation(sub string, c *facts.Certificate, at time.Time)
 }
 
 // bestRefusal returns the block of the newest answer that was not acceptable.
-func (j *judge) bestRefusal(sub string, c *facts.Certificate, at time.Time) *Block {
-	var best *Block
+func (j *judge) bestRefusal(sub string, c *facts.Certificate, at time.Time) *acceptance {
+	var best *acceptance
 	var when time.Time
 	for _, info := range c.Revocation {
 		rev := j.revs[info.Revocation]
@@ -48,19 +48,33 @@ func (j *judge) bestRefusal(sub string, c *facts.Certificate, at time.Time) *Blo
 
 // acceptable decides whether one revocation answer may be used for c: it is
 // genuine, from someone entitled to give it, and speaks about the right time.
-func (j *judge) acceptable(sub string, c *facts.Certificate, info facts.CertificateInfo, at time.Time) *Block {
+func (j *judge) acceptable(sub string, c *facts.Certificate, info facts.CertificateInfo, at time.Time) *acceptance {
 	key := sub + info.Revocation + c.ID
-	if x := j.revBBB[key]; x != nil {
+	if x := j.accepted[key]; x != nil {
 		return x
 	}
+	out := &acceptance{}
 	b := newBlock("RAC", info.Revocation)
 	// A revocation answer that is validated with itself proves nothing: the
 	// memo answers "not acceptable" while it is being worked out.
 	guard := newBlock("RAC", info.Revocation)
 	guard.must("RevocationIssuerKnown", info.Revocation, false, indeterminate(CertificateChainGeneralFailure), "circular")
-	j.revBBB[key] = &guard.Block
-	defer func() { j.revBBB[key] = &b.Block }()
+	out.Block = guard.Block
+	j.accepted[key] = out
+	out.expired = j.accept(b, c, info, at)
+	out.Block = b.Block
+	return out
+}
 
+// acceptance is the memo of one decision. expired: the responder's own
+// certificate is out of its period at the validation time; the answer is
+// still what was said then, and a rule of its own decides about it.
+type acceptance struct {
+	Block
+	expired bool
+}
+
+func (j *judge) accept(b *builder, c *facts.Certificate, info facts.CertificateInfo, at time.Time) (expired bool) {
 	rev := j.revs[info.Revocation]
 	rule := func(k string) Rule { return j.p.rule(ctxRevocation, k) }
 	no := indeterminate(CertificateChainGeneralFailure)
@@ -77,7 +91,7 @@ func (j *judge) acceptable(sub string, c *facts.Certificate, info facts.Certific
 	signer := j.certs[rev.Signer]
 	b.check(rule("RevocationIssuerKnown"), "RevocationIssuerKnown", rev.ID, signer != nil, no, "")
 	if b.done {
-		return &b.Block
+		return false
 	}
 	b.check(rule("RevocationIssuerValidAtProductionTime"), "RevocationIssuerValidAtProductionTime", rev.ID,
 		signer == nil || !rev.ProducedAt.Before(signer.NotBefore) && !rev.ProducedAt.After(signer.NotAfter), no, "")
@@ -97,31 +111,28 @@ func (j *judge) acceptable(sub string, c *facts.Certificate, info facts.Certific
 		self := len(rev.Chain) > 0 && contains(rev.Chain, c.ID)
 		b.check(rule("SelfIssuedOCSP"), "SelfIssuedOCSP", rev.ID, !self, no, "")
 		if self {
-			return &b.Block
+			return false
 		}
 	}
 	b.must("Authorised", rev.ID, rev.Authorised, no, "the responder is not entitled to speak for the issuer")
 	b.check(rule("SignatureIntact"), "SignatureIntact", rev.ID, rev.SignatureValue == facts.OutcomeGood, no, "")
 	if b.done || j.depth > maxRevocationDepth {
 		b.must("RevocationIssuerKnown", rev.ID, !(j.depth > maxRevocationDepth), no, "chain of revocation data is too long")
-		return &b.Block
+		return false
 	}
 	x := j.chainCheck(ctxRevocation, rev.ID, rev.Chain, at)
 	b.Blocks = append(b.Blocks, x.Block)
-	if c := x.Conclusion; c.Indication != Passed {
-		v := no
-		switch c.SubIndication {
-		case OutOfBoundsNoPOE, OutOfBoundsNotRevoked:
-			// The responder's certificate is out of its period now, though it
-			// was inside when it signed: a proof of existence would settle it.
-			v = indeterminate(RevocationOutOfBoundsNoPOE)
-		case CryptoConstraintsFailureNoPOE, NoCertificateChainFound:
-			v = indeterminate(c.SubIndication)
-		}
-		b.must("RevocationIssuerChain", rev.ID, false, v, "")
+	switch c := x.Conclusion; {
+	case c.Indication == Passed:
+	case c.SubIndication == OutOfBoundsNoPOE || c.SubIndication == OutOfBoundsNotRevoked || c.SubIndication == RevocationOutOfBoundsNoPOE:
+		expired = true
+	case c.SubIndication == CryptoConstraintsFailureNoPOE:
+		b.must("RevocationIssuerChain", rev.ID, false, indeterminate(CryptoConstraintsFailureNoPOE), "")
+	default:
+		b.must("RevocationIssuerChain", rev.ID, false, no, "")
 	}
 	j.algorithms(b, rule("Cryptographic"), rev.ID, rev.Algorithm, at)
-	return &b.Block
+	return expired
 }
 
 // revocationClockSkew tolerates responders whose clock is ahead of ours.

@@ -108,17 +108,10 @@ func (j *judge) basicSignature(s *facts.Signature) *builder {
 	if !b.adopt(j.cryptography(ctx, s.ID, s.Digests, s.SignatureValue, s.Problems).Block) {
 		return b
 	}
-	xcv := j.chainCheck(ctx, s.ID, s.Chain, j.now)
-	sav := j.acceptance(s, j.now)
-	// SAV is asked even when XCV leaves a question open: what it answers for
-	// good must not be lost when time settles the question.
-	if xcv.Conclusion.Indication != Passed && mayContinue(xcv.Conclusion) && sav.Conclusion.Indication != Passed && !mayContinue(sav.Conclusion) {
-		b.Blocks = append(b.Blocks, xcv.Block)
-		b.adopt(sav.Block)
-		return b
-	}
-	b.adopt(xcv.Block)
-	b.adopt(sav.Block)
+	b.adopt(j.chainCheck(ctx, s.ID, s.Chain, j.now).Block)
+	// SAV is asked even when XCV leaves a question open; should time settle
+	// that question, longTerm asks SAV again.
+	b.adopt(j.acceptance(s, j.now).Block)
 	j.contentStamps(b, s)
 	return b
 }
@@ -202,7 +195,7 @@ func (j *judge) longTerm(s *facts.Signature, basic *builder) (*builder, time.Tim
 			provenBy != "" && best.Before(j.caRevokedAt(s)), same(RevokedCANoPOE), "")
 	case OutOfBoundsNoPOE, OutOfBoundsNotRevoked:
 		b.check(rule("BestSignatureTimeBeforeExpirationDateOfSigningCertificate"), "BestSignatureTimeBeforeExpirationDateOfSigningCertificate", s.ID,
-			provenBy != "" && c != nil && best.Before(c.NotAfter), same(open.SubIndication), "")
+			provenBy != "" && c != nil && !best.After(c.NotAfter), same(open.SubIndication), "")
 		// Settled for the signer; the rest of the chain is asked at that time.
 		if !b.done {
 			b.adopt(j.chainCheck(ctx, s.ID, s.Chain, best).Block)

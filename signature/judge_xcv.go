@@ -73,13 +73,13 @@ func (j *judge) chainCheck(ctx, id string, chain []string, at time.Time) *builde
 		if i == 0 {
 			sub = ctx + subSigner
 		}
-		b.adopt(j.certificate(ctx, sub, c, i, chain[:i], at).Block)
+		b.adopt(j.certificate(sub, c, i, chain[:i], at).Block)
 	}
 	return b
 }
 
 // certificate is the part of XCV about one certificate.
-func (j *judge) certificate(ctx, sub string, c *facts.Certificate, position int, below []string, at time.Time) *builder {
+func (j *judge) certificate(sub string, c *facts.Certificate, position int, below []string, at time.Time) *builder {
 	b := newBlock("XCV-CERTIFICATE", c.ID)
 	rule := func(k string) Rule { return j.p.rule(sub, k) }
 	chain := indeterminate(ChainConstraintsFailure)
@@ -88,21 +88,33 @@ func (j *judge) certificate(ctx, sub string, c *facts.Certificate, position int,
 
 	used, usable := j.selectRevocation(sub, c, at)
 	revoked := used != nil && used.Status == facts.StatusRevoked
+	responderExpired := used != nil && j.accepted[sub+used.Revocation+c.ID].expired
 
 	b.check(rule("Signature"), "Signature", c.ID, c.Signature == facts.OutcomeGood, general, "the issuer's signature of the certificate does not hold")
 	b.check(rule("IssuerName"), "IssuerName", c.ID, c.IssuerNameMatch, chain, "")
+	j.usage(b, sub, c, signer, position, below, chain)
 
-	// Validity before revocation: with a usable answer "not revoked" the
-	// sub-indication is another one (5.2.6.4, step 2).
+	// Out of its period and with a usable answer "not revoked" is another
+	// sub-indication than without one (5.2.6.4, step 2).
 	outside := indeterminate(OutOfBoundsNoPOE)
-	if usable && used != nil && !revoked {
+	if usable && !revoked && !responderExpired {
 		outside = indeterminate(OutOfBoundsNotRevoked)
 	}
-	b.check(rule("NotExpired"), "NotExpired", c.ID, !at.Before(c.NotBefore) && !at.After(c.NotAfter), outside, "outside the validity period")
-
-	j.usage(b, sub, c, signer, position, below, chain)
-	j.revocationChecks(b, ctx, sub, c, signer, used, usable, at)
+	inPeriod := !at.Before(c.NotBefore) && !at.After(c.NotAfter)
+	if len(c.Revocation) == 0 {
+		// Nobody publishes the status of an expired certificate for ever:
+		// where there is no data at all, the period is the finding.
+		b.check(rule("NotExpired"), "NotExpired", c.ID, inPeriod, outside, "outside the validity period")
+	}
+	j.revocationChecks(b, sub, c, signer, used, usable, at)
 	j.algorithms(b, rule("Cryptographic"), c.ID, c.Algorithm, at)
+	if len(c.Revocation) > 0 {
+		b.check(rule("NotExpired"), "NotExpired", c.ID, inPeriod, outside, "outside the validity period")
+	}
+	if used != nil {
+		b.check(rule("RevocationIssuerNotExpired"), "RevocationIssuerNotExpired", used.Revocation, !responderExpired,
+			indeterminate(RevocationOutOfBoundsNoPOE), "the responder's certificate is out of its period")
+	}
 	return b
 }
 
@@ -184,7 +196,7 @@ func ekuOID(name string) string {
 }
 
 // revocationChecks asks whether the certificate was revoked (5.2.6.4, step 1).
-func (j *judge) revocationChecks(b *builder, ctx, sub string, c *facts.Certificate, signer bool, used *facts.CertificateInfo, usable bool, at time.Time) {
+func (j *judge) revocationChecks(b *builder, sub string, c *facts.Certificate, signer bool, used *facts.CertificateInfo, usable bool, at time.Time) {
 	rule := func(k string) Rule { return j.p.rule(sub, k) }
 	general := indeterminate(CertificateChainGeneralFailure)
 	if j.revocationNotNeeded(sub, c) {
@@ -200,11 +212,11 @@ func (j *judge) revocationChecks(b *builder, ctx, sub string, c *facts.Certifica
 		// Not acceptable: say why, with the answer of the best candidate.
 		x := j.bestRefusal(sub, c, at)
 		v := general
-		if x != nil && x.Conclusion.SubIndication == RevocationOutOfBoundsNoPOE {
-			v = indeterminate(RevocationOutOfBoundsNoPOE)
-		}
 		if x != nil {
-			b.Blocks = append(b.Blocks, *x)
+			if x.Conclusion.SubIndication == CryptoConstraintsFailureNoPOE {
+				v = indeterminate(CryptoConstraintsFailureNoPOE)
+			}
+			b.Blocks = append(b.Blocks, x.Block)
 		}
 		b.check(rule("AcceptableRevocationDataFound"), "AcceptableRevocationDataFound", c.ID, false, v, "no acceptable revocation data")
 	} else {
@@ -215,8 +227,8 @@ func (j *judge) revocationChecks(b *builder, ctx, sub string, c *facts.Certifica
 		return
 	}
 	rev := j.revs[used.Revocation]
-	if x := j.revBBB[sub+used.Revocation+c.ID]; x != nil {
-		b.Blocks = append(b.Blocks, *x)
+	if x := j.accepted[sub+used.Revocation+c.ID]; x != nil {
+		b.Blocks = append(b.Blocks, x.Block)
 	}
 	revoked := used.Status == facts.StatusRevoked && (used.RevokedAt == nil || !used.RevokedAt.After(at))
 	hold := revoked && used.Reason == "certificateHold"

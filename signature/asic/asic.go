@@ -57,6 +57,7 @@ type reader struct {
 
 	signatures []*entry // META-INF/*signature*.p7s and *signatures*.xml
 	stamps     []*entry // META-INF/*.tst
+	odf        *entry   // META-INF/manifest.xml
 	manifests  []*manifest
 	content    []*entry
 }
@@ -80,6 +81,13 @@ func (r *reader) read() error {
 		f := facts.Manifest{Name: m.file.name, SignatureName: m.signature, Entries: []string{}}
 		for _, ref := range m.refs {
 			f.Entries = append(f.Entries, ref.URI)
+		}
+		c.Manifests = append(c.Manifests, f)
+	}
+	if r.odf != nil {
+		f, err := r.odfManifest(r.odf)
+		if err != nil {
+			return err
 		}
 		c.Manifests = append(c.Manifests, f)
 	}
@@ -125,6 +133,8 @@ func (r *reader) sort() error {
 			r.signatures = append(r.signatures, e)
 		case strings.HasSuffix(lower, ".tst"):
 			r.stamps = append(r.stamps, e)
+		case lower == "manifest.xml":
+			r.odf = e
 		case strings.HasSuffix(lower, ".xml") && strings.HasPrefix(lower, "asicmanifest"),
 			strings.HasSuffix(lower, ".xml") && strings.HasPrefix(lower, "asicarchivemanifest"):
 			m, err := r.manifest(e)
@@ -330,12 +340,6 @@ func (r *reader) merge(e *entry, got *facts.Reading) {
 			s.ID = id
 		}
 		r.ids[s.ID] = true
-		// What breaks the container breaks every signature in it.
-		for _, p := range r.out.Problems {
-			if p.Code == facts.ProblemContainer || p.Code == facts.ProblemAmbiguous {
-				s.Problems = append(s.Problems, p)
-			}
-		}
 		r.out.Octets[s.ID] = got.Octets[s.ID]
 		r.out.Signatures = append(r.out.Signatures, s)
 	}

@@ -107,8 +107,35 @@ func (r *reader) manifest(e *entry) (*manifest, error) {
 	return m, nil
 }
 
+// odfManifest lists the files META-INF/manifest.xml names (OpenDocument 1.2, part 3). It is not signed by itself and
+// decides nothing; writers differ in the namespace they give it.
+func (r *reader) odfManifest(e *entry) (facts.Manifest, error) {
+	f := facts.Manifest{Name: e.name, Entries: []string{}}
+	b, err := r.archive.read(e, maxMetadata)
+	if err != nil {
+		return f, err
+	}
+	doc, err := xmldom.Parse(b, xmldom.Limits{})
+	if err != nil {
+		r.problem(facts.RemarkStructure, "META-INF/manifest.xml cannot be read")
+		return f, nil
+	}
+	for c := range doc.Root().Elements() {
+		if c.Name().Local != "file-entry" || len(f.Entries) >= maxReferences {
+			continue
+		}
+		for _, a := range c.Document().Attributes(c.ID()) {
+			if a.Name.Local == "full-path" {
+				f.Entries = append(f.Entries, clip(a.Value))
+			}
+		}
+	}
+	return f, nil
+}
+
 // manifestEntries compares the files a signed manifest names with their digests. The files take the place of the
-// manifest as what the signature covers.
+// manifest as what the signature covers, and a missing one is missing signed data: unlike entries of a ds:Manifest,
+// which XMLDSig leaves to the application, EN 319 162-1 has no optional ones.
 func (r *reader) manifestEntries(m *manifest, s *facts.Signature, got *facts.Reading) {
 	var scopes []facts.Scope
 	var octets []facts.Octets
@@ -120,7 +147,7 @@ func (r *reader) manifestEntries(m *manifest, s *facts.Signature, got *facts.Rea
 	}
 	seen := map[string]bool{}
 	for _, ref := range m.refs {
-		match := facts.DigestMatch{Kind: facts.MatchManifestEntry, Name: clip(ref.URI), Algorithm: string(ref.digest)}
+		match := facts.DigestMatch{Kind: facts.MatchReference, Name: clip(ref.URI), Algorithm: string(ref.digest)}
 		e := r.named(ref.URI)
 		if e != nil && seen[e.name] {
 			match.Duplicate = true

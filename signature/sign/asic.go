@@ -77,11 +77,32 @@ func (o ASiCOptions) xades(ctx context.Context, signer Signer, objects []DataObj
 	if err != nil {
 		return nil, err
 	}
-	name := "META-INF/signatures.xml"
-	if o.Extended {
-		name = "META-INF/signatures001.xml"
+	if !o.Extended {
+		return []DataObject{{Name: "META-INF/signatures.xml", Content: facts.Bytes(signed)}}, nil
 	}
-	return []DataObject{{Name: name, Content: facts.Bytes(signed)}}, nil
+	return []DataObject{
+		{Name: "META-INF/manifest.xml", Content: facts.Bytes(odfManifest(objects))},
+		{Name: "META-INF/signatures001.xml", Content: facts.Bytes(signed)},
+	}, nil
+}
+
+// odfManifest writes META-INF/manifest.xml (OpenDocument 1.2, part 3), which validators of ASiC-E with XAdES look for.
+func odfManifest(objects []DataObject) []byte {
+	var b strings.Builder
+	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">` +
+		`<manifest:file-entry manifest:full-path="/" manifest:media-type="` + asic.MimetypeE + `"/>`)
+	for _, obj := range objects {
+		b.WriteString(`<manifest:file-entry manifest:full-path="` + escapeXML.Replace(obj.Name) + `" manifest:media-type="` + escapeXML.Replace(mediaType(obj)) + `"/>`)
+	}
+	b.WriteString(`</manifest:manifest>`)
+	return []byte(b.String())
+}
+
+func mediaType(obj DataObject) string {
+	if obj.MediaType == "" {
+		return "application/octet-stream"
+	}
+	return obj.MediaType
 }
 
 func (o ASiCOptions) cades(ctx context.Context, signer Signer, objects []DataObject) ([]DataObject, error) {

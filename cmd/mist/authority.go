@@ -5,8 +5,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
+	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -260,6 +263,33 @@ func openAuthority(dir string) (*authority, error) {
 		a.issued[serial] = s
 	}
 	return a, nil
+}
+
+// crlTTL is how long the sandbox's revocation lists are valid; every start makes new ones.
+const crlTTL = 30 * 24 * time.Hour
+
+// writeCRLs puts a revocation list of every authority beside the certificates,
+// so that mist-verify can judge sandbox signatures offline.
+func (a *authority) writeCRLs(dir string) error {
+	now := a.source.Now()
+	for i, issuer := range a.issuers {
+		l := pki.CRL{Number: int(now.Unix()), ThisUpdate: now, NextUpdate: now.Add(crlTTL)}
+		for _, serial := range slices.Sorted(maps.Keys(a.issued)) {
+			s := a.issued[serial]
+			n, ok := new(big.Int).SetString(serial, 16)
+			if ok && !s.Revoked.IsZero() {
+				l.Revoked = append(l.Revoked, pki.Revocation{Serial: n, At: s.Revoked})
+			}
+		}
+		der, err := pki.IssueCRL(l, issuer, a.source.Random)
+		if err != nil {
+			return err
+		}
+		if err := writeFile(filepath.Join(dir, fmt.Sprintf("list-%d.crl", i+1)), der, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ocspTTL is how long an answer of the sandbox's responder is valid.

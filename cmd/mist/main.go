@@ -23,13 +23,14 @@ const (
 
 // cli is the command line. Help texts are the manual; keep them whole sentences.
 type cli struct {
-	Serve   serveCommand   `cmd:"" help:"Run the server from a configuration file."`
-	Sandbox sandboxCommand `cmd:"" help:"Make a sandbox (test PKI, database, people) if there is none, and run it."`
-	Demo    demoCommand    `cmd:"" help:"Run the sandbox, do the three walks once over HTTP, stop; exit code 0 or 1."`
-	Config  configCommand  `cmd:"" help:"Print the effective configuration without secrets."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to date and stop."`
-	Sign    signCommand    `cmd:"" help:"Sign a file (CAdES-B; with --tsa CAdES-T)."`
-	WSDL    wsdlCommand    `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
+	Serve    serveCommand    `cmd:"" help:"Run the server from a configuration file."`
+	Sandbox  sandboxCommand  `cmd:"" help:"Make a sandbox (test PKI, database, people) if there is none, and run it."`
+	Demo     demoCommand     `cmd:"" help:"Run the sandbox, do the three walks once over HTTP, stop; exit code 0 or 1."`
+	Config   configCommand   `cmd:"" help:"Print the effective configuration without secrets."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database schema up to date and stop."`
+	Postgres postgresCommand `cmd:"" help:"Find PostgreSQL's programs; on Debian, as root, install them if there are none."`
+	Sign     signCommand     `cmd:"" help:"Sign a file (CAdES-B; with --tsa CAdES-T)."`
+	WSDL     wsdlCommand     `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
 }
 
 // env is what commands get instead of globals.

@@ -240,6 +240,9 @@ func openSandbox(dir string) (*sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.writeCRLs(filepath.Join(dir, "pki", "trust")); err != nil {
+		return nil, err
+	}
 	return &sandbox{dir: dir, state: state, otp: newOTPWindow(), authority: a, ready: make(chan struct{})}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -125,25 +126,46 @@ func Install(ctx context.Context) error {
 	if !CanInstall() {
 		return &NoBinariesError{Looked: []string{"PATH", "/usr/lib/postgresql/*/bin"}}
 	}
-	const conf = "/etc/postgresql-common/createcluster.conf"
-	if _, err := os.Stat(conf); os.IsNotExist(err) {
-		if err := os.MkdirAll(filepath.Dir(conf), 0o755); err != nil {
-			return fmt.Errorf("installing PostgreSQL: %w", err)
-		}
-		if err := os.WriteFile(conf, []byte("create_main_cluster = false\n"), 0o644); err != nil {
-			return fmt.Errorf("installing PostgreSQL: %w", err)
-		}
-	}
-	for _, args := range [][]string{
-		{"update", "-q"},
-		{"install", "-q", "-y", "--no-install-recommends",
-			"-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confold", "postgresql"},
-	} {
+	apt := func(args ...string) error {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("installing PostgreSQL: apt-get %s: %w: %s", args[0], err, lastLines(out))
 		}
+		return nil
 	}
-	return nil
+	install := func(name string) error {
+		return apt("install", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", name)
+	}
+	if err := apt("update", "-q"); err != nil {
+		return err
+	}
+	// The common package comes first: its configuration decides whether the
+	// server package makes and starts a cluster of its own.
+	if err := install("postgresql-common"); err != nil {
+		return err
+	}
+	if err := noMainCluster(createClusterConf); err != nil {
+		return fmt.Errorf("installing PostgreSQL: %w", err)
+	}
+	return install("postgresql")
+}
+
+const createClusterConf = "/etc/postgresql-common/createcluster.conf"
+
+var mainCluster = regexp.MustCompile(`(?m)^#?[ \t]*create_main_cluster[ \t]*=.*$`)
+
+// noMainCluster sets create_main_cluster to false in Debian's file.
+func noMainCluster(path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	const off = "create_main_cluster = false"
+	if mainCluster.Match(b) {
+		b = mainCluster.ReplaceAll(b, []byte(off))
+	} else {
+		b = append(b, "\n"+off+"\n"...)
+	}
+	return os.WriteFile(path, b, 0o644)
 }

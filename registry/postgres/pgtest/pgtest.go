@@ -7,10 +7,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,6 +36,7 @@ type Cluster struct {
 	Durable bool
 
 	once   sync.Once
+	dir    string
 	server *local.Server
 	err    error
 	n      atomic.Int64
@@ -56,12 +55,10 @@ func (c *Cluster) Stop() {
 		if err := c.server.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
-		_ = os.RemoveAll(c.dir())
 	}
-}
-
-func (c *Cluster) dir() string {
-	return filepath.Join(os.TempDir(), fmt.Sprintf("mist-pgtest-%d", os.Getpid()))
+	if c.dir != "" {
+		_ = os.RemoveAll(c.dir)
+	}
 }
 
 func (c *Cluster) start() {
@@ -70,15 +67,12 @@ func (c *Cluster) start() {
 		settings["fsync"] = "off"
 		settings["full_page_writes"] = "off"
 	}
-	cfg := local.Config{Dir: c.dir(), Settings: settings}
+	if c.dir, c.err = os.MkdirTemp("", "mist-pgtest-"); c.err != nil {
+		return
+	}
+	cfg := local.Config{Dir: c.dir, Settings: settings}
 	ctx := context.Background()
 	c.server, c.err = local.Start(ctx, cfg)
-	var missing *local.NoBinariesError
-	if errors.As(c.err, &missing) && local.CanInstall() {
-		if c.err = local.Install(ctx); c.err == nil {
-			c.server, c.err = local.Start(ctx, cfg)
-		}
-	}
 	if c.err == nil {
 		c.err = c.server.EnsureDatabase(ctx, template)
 	}

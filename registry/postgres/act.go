@@ -45,12 +45,23 @@ func (tx *Tx) Act(ctx context.Context, id registry.ID) (registry.Act, error) {
 	return r.value(), err
 }
 
+const insertAct = `INSERT INTO acts (id, kind, version, patient_id, author_id, legal_entity_id, container, content, refers_to, accepted_at, leaf_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+
+// An act and its leaf as one statement.
+const insertActWithLeaf = `WITH leaf AS (INSERT INTO leaves (id, epoch, kind, act_id, writer, n, entry, subject_id, subject_salt)
+VALUES ($11, $12, $13, $1, $14, $15, $16, $17, $18)) ` + insertAct
+
 // InsertAct queues an act. The same transaction must record its acceptance
-// with Audit, or the commit fails.
+// with Audit, or the commit fails. When Audit follows at once, both go as one
+// statement.
 func (tx *Tx) InsertAct(ctx context.Context, a registry.Act) error {
-	return tx.exec(ctx, `INSERT INTO acts (id, kind, version, patient_id, author_id, legal_entity_id, container, content, refers_to, accepted_at, leaf_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+	err := tx.exec(ctx, insertAct,
 		a.ID, string(a.Kind), a.Version, a.PatientID, a.AuthorID, a.LegalEntityID, a.Container[:], a.Content[:], a.RefersTo, a.AcceptedAt, tx.reserveLeaf(a.ID))
+	if err == nil {
+		tx.queue[len(tx.queue)-1].act = a.ID
+	}
+	return err
 }
 
 // PutContainer keeps a signed container under its digest, sealed. The same

@@ -14,3 +14,8 @@ func (s *Store) LeadWithoutLock(ctx context.Context) (sequencer.Leader, error) {
 	}
 	return &leader{store: s, conn: conn}, nil
 }
+
+// Exec queues any statement: a bare act for comparison.
+func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) error {
+	return tx.exec(ctx, sql, args...)
+}

@@ -10,9 +10,10 @@ import (
 	"mist/registry/audit"
 )
 
-// The database makes epoch, xid and hash itself.
-const insertLeaf = `INSERT INTO leaves (id, kind, act_id, writer, n, entry, subject_id, subject_salt)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+// The database makes xid itself. The epoch is the store's: a function
+// as default would cost more than the rest of the row.
+const insertLeaf = `INSERT INTO leaves (id, epoch, kind, act_id, writer, n, entry, subject_id, subject_salt)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 
 // Audit writes the leaf of this transaction's event: it completes the entry
 // (id, time, writer number, nonce, commitment to the person) and queues it. The
@@ -41,8 +42,10 @@ func (tx *Tx) Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error) {
 	if err != nil {
 		return audit.Receipt{}, tx.fail(err)
 	}
-	err = tx.exec(ctx, insertLeaf, e.ID, string(e.Kind), actID, e.Writer.ID, int64(e.Writer.N), entry, e.SubjectID, salt)
-	if err != nil {
+	if last := len(tx.queue) - 1; last >= 0 && !actID.IsZero() && tx.queue[last].act == actID {
+		tx.queue[last] = statement{sql: insertActWithLeaf, args: append(tx.queue[last].args,
+			s.epoch, string(e.Kind), e.Writer.ID, int64(e.Writer.N), entry, e.SubjectID, salt)}
+	} else if err := tx.exec(ctx, insertLeaf, e.ID, s.epoch, string(e.Kind), actID, e.Writer.ID, int64(e.Writer.N), entry, e.SubjectID, salt); err != nil {
 		return audit.Receipt{}, err
 	}
 	return receipt(e.ID, entry, e.Time), nil
@@ -116,7 +119,7 @@ func (tx *Tx) recordVoids() error {
 		if err != nil {
 			return tx.fail(err)
 		}
-		if err := tx.exec(tx.ctx, insertLeaf, e.ID, string(e.Kind), nil, e.Writer.ID, int64(n), entry, nil, nil); err != nil {
+		if err := tx.exec(tx.ctx, insertLeaf, e.ID, tx.store.epoch, string(e.Kind), nil, e.Writer.ID, int64(n), entry, nil, nil); err != nil {
 			return err
 		}
 	}

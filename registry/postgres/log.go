@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -132,7 +133,7 @@ func (l *leader) Next(ctx context.Context, after sequencer.Position, limit int) 
 }
 
 func (l *leader) leaves(ctx context.Context, from sequencer.Cursor, below uint64, limit int) (list []sequencer.Leaf, xids []uint64, err error) {
-	rows, err := l.conn.Query(ctx, `SELECT id, hash, xid::text FROM leaves
+	rows, err := l.conn.Query(ctx, `SELECT id, entry, xid::text FROM leaves
 WHERE epoch = $1 AND xid >= $2::text::xid8 AND xid < $3::text::xid8 ORDER BY epoch, leaves.xid LIMIT $4`,
 		from.Epoch, strconv.FormatUint(from.XID, 10), strconv.FormatUint(below, 10), limit)
 	if err != nil {
@@ -141,12 +142,12 @@ WHERE epoch = $1 AND xid >= $2::text::xid8 AND xid < $3::text::xid8 ORDER BY epo
 	defer rows.Close()
 	for rows.Next() {
 		var leaf sequencer.Leaf
-		var hash []byte
+		var entry pgtype.DriverBytes // lives until the next row: it is only hashed
 		var xid string
-		if err := rows.Scan(&leaf.ID, &hash, &xid); err != nil {
+		if err := rows.Scan(&leaf.ID, &entry, &xid); err != nil {
 			return nil, nil, mapError(err)
 		}
-		copy(leaf.Hash[:], hash)
+		leaf.Hash = audit.LeafHash(entry)
 		n, err := strconv.ParseUint(xid, 10, 64)
 		if err != nil {
 			return nil, nil, err

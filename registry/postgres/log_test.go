@@ -7,6 +7,7 @@ import (
 	mrand "math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -438,4 +439,27 @@ func TestDumpAndRestoreIntoAnotherCluster(t *testing.T) {
 	require.NoError(t, store(t.Context(), s3, c.act()))
 	settled(t, s3)
 	require.EqualValues(t, 11, checkBooks(t, restored, s3, key))
+}
+
+func slowly(c *sequencer.Config) { c.Period = 200 * time.Millisecond }
+
+// covered reports whether the act's leaf has its place in the tree.
+func covered(t testing.TB, s *postgres.Store, act registry.ID) (yes bool) {
+	t.Helper()
+	err := s.View(context.Background(), func(ctx context.Context, tx *postgres.Tx) error {
+		r, err := tx.AuditOfAct(ctx, act)
+		if err != nil {
+			return err
+		}
+		_, index, err := s.LogEntry(context.Background(), r.EntryID)
+		yes = index >= 0
+		return err
+	})
+	require.NoError(t, err)
+	return yes
+}
+
+func quantile(d []time.Duration, q float64) time.Duration {
+	slices.Sort(d)
+	return d[int(q*float64(len(d)-1))]
 }

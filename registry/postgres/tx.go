@@ -40,6 +40,8 @@ type statement struct {
 	args []any
 	// check judges the outcome; nil takes any.
 	check func(pgconn.CommandTag) error
+	// act is set when the statement inserts this act and nothing else.
+	act registry.ID
 }
 
 // exec queues a statement.
@@ -55,7 +57,7 @@ func (tx *Tx) execChecked(ctx context.Context, check func(pgconn.CommandTag) err
 	if err := ctx.Err(); err != nil {
 		return tx.fail(err)
 	}
-	tx.queue = append(tx.queue, statement{sql, args, check})
+	tx.queue = append(tx.queue, statement{sql: sql, args: args, check: check})
 	return nil
 }
 

@@ -34,25 +34,24 @@ $$;
 -- +goose StatementEnd
 
 -- The leaves of the log: one a recorded event, written in the event's own
--- transaction. entry holds the exact bytes that are hashed; the hash is made by
--- the database from those bytes and cannot differ from them.
+-- transaction. entry holds the exact bytes that are hashed; there is no stored
+-- hash that could differ from them. Every index here is paid by every act:
+-- what searches need is made by the side of the sequencer, not here.
 -- subject_id and subject_salt may be wiped (erasure); nothing else ever changes.
 CREATE TABLE leaves (
     id           uuid NOT NULL,
-    epoch        integer NOT NULL DEFAULT log_epoch(),
+    epoch        integer NOT NULL, -- as the store learnt it when it opened (log_begin_epoch)
     xid          xid8 NOT NULL DEFAULT pg_current_xact_id(),
     kind         text NOT NULL,
     act_id       uuid,
     writer       uuid NOT NULL,
     n            bigint NOT NULL,
     entry        bytea NOT NULL,
-    hash         bytea NOT NULL GENERATED ALWAYS AS (sha256('\x00'::bytea || entry)) STORED,
     subject_id   uuid,
     subject_salt bytea,
     CONSTRAINT leaves_pkey PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
 CREATE INDEX leaves_xid_idx ON leaves (epoch, xid);
-CREATE INDEX leaves_subject_idx ON leaves (subject_id, id) WHERE subject_id IS NOT NULL;
 CREATE TABLE leaves_other PARTITION OF leaves DEFAULT;
 
 -- A month's partition, cut on the version 7 key (its first 48 bits are the

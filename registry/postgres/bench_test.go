@@ -1,0 +1,131 @@
+package postgres_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"mist/registry"
+	"mist/registry/postgres"
+	"mist/registry/postgres/pgtest"
+)
+
+// BenchmarkActs compares, in one run and turn by turn, what the trail costs:
+// a bare act, an act with its leaf, and the same while a sequencer works at
+// 200 ms. Database acts without HTTP and signature; fsync on.
+//
+// The bare act has the table, indexes and foreign keys of an act, without leaf
+// and trigger. Read the ratios; the rates are the machine's.
+func BenchmarkActs(b *testing.B) {
+	for _, clients := range []int{1, 8, 32} {
+		b.Run(map[int]string{1: "clients=1", 8: "clients=8", 32: "clients=32"}[clients], func(b *testing.B) { benchmarkActs(b, clients) })
+	}
+}
+
+func benchmarkActs(b *testing.B, clients int) {
+	durable := pgtest.Cluster{Durable: true}
+	b.Cleanup(durable.Stop)
+	dsn := durable.DSN(b)
+	s := pgtest.Open(b, dsn, func(o *postgres.Options) { o.MaxConns = 48 })
+	conn := pgtest.Connect(b, dsn)
+	_, err := conn.Exec(b.Context(), `CREATE TABLE bare_acts (LIKE acts INCLUDING ALL);
+ALTER TABLE bare_acts ADD FOREIGN KEY (patient_id) REFERENCES persons, ADD FOREIGN KEY (author_id) REFERENCES employees, ADD FOREIGN KEY (legal_entity_id) REFERENCES legal_entities;
+GRANT INSERT ON bare_acts TO mist_app`)
+	require.NoError(b, err)
+	// Clinics of their own, as in life: acts of one patient wait for each other.
+	clinics := make([]clinic, 4*clients)
+	for i := range clinics {
+		clinics[i] = populate(b, s)
+	}
+	bare := func(ctx context.Context, a registry.Act) error {
+		return s.Update(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+			return tx.Exec(ctx, `INSERT INTO bare_acts (id, kind, version, patient_id, author_id, legal_entity_id, container, content, refers_to, accepted_at, leaf_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, string(a.Kind), a.Version, a.PatientID, a.AuthorID, a.LegalEntityID, a.Container[:], a.Content[:], a.RefersTo, a.AcceptedAt, a.ID)
+		})
+	}
+	withLeaf := func(ctx context.Context, a registry.Act) error { return store(ctx, s, a) }
+	// Rounds alternate so that a busy moment of the machine hits all variants.
+	const rounds = 6
+	each := max(b.N/rounds, 1)
+	round := func(write func(context.Context, registry.Act) error) time.Duration {
+		var next atomic.Int64
+		var wg sync.WaitGroup
+		began := time.Now()
+		for w := range clients {
+			wg.Go(func() {
+				for i := next.Add(1); i <= int64(each); i = next.Add(1) {
+					if err := write(context.Background(), clinics[(w+int(i)*clients)%len(clinics)].act()); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		return time.Since(began)
+	}
+	signer, _ := logKey(b)
+	round(bare) // warm-up: connections, plans
+	round(withLeaf)
+	var bareTime, leafTime, sequencedTime time.Duration
+	b.ResetTimer()
+	for range rounds {
+		bareTime += round(bare)
+		leafTime += round(withLeaf)
+		stop := sequence(b, s, signer, slowly)
+		settled(b, s) // what the round before left is not charged to this one
+		sequencedTime += round(withLeaf)
+		require.NoError(b, stop())
+	}
+	b.StopTimer()
+	n := float64(rounds * each)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(n/bareTime.Seconds(), "bare-acts/s")
+	b.ReportMetric(n/leafTime.Seconds(), "leaf-acts/s")
+	b.ReportMetric(n/sequencedTime.Seconds(), "sequenced-acts/s")
+	b.ReportMetric(bareTime.Seconds()/leafTime.Seconds(), "leaf/bare")
+	b.ReportMetric(bareTime.Seconds()/sequencedTime.Seconds(), "sequenced/bare")
+}
+
+// BenchmarkCheckpointLag tells how long after the act's answer a signed
+// checkpoint covers it, at 200 ms and a steady load of 8 clients.
+func BenchmarkCheckpointLag(b *testing.B) {
+	durable := pgtest.Cluster{Durable: true}
+	b.Cleanup(durable.Stop)
+	s := pgtest.Open(b, durable.DSN(b))
+	signer, _ := logKey(b)
+	sequence(b, s, signer, slowly)
+	const clients = 8
+	var lags []time.Duration
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for range clients {
+		c := populate(b, s)
+		wg.Go(func() {
+			for range b.N/clients + 1 {
+				a := c.act()
+				if err := store(context.Background(), s, a); err != nil {
+					b.Error(err)
+					return
+				}
+				began := time.Now()
+				for !covered(b, s, a.ID) {
+					time.Sleep(2 * time.Millisecond)
+				}
+				mu.Lock()
+				lags = append(lags, time.Since(began))
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(quantile(lags, 0.5).Milliseconds()), "p50-ms")
+	b.ReportMetric(float64(quantile(lags, 0.99).Milliseconds()), "p99-ms")
+}

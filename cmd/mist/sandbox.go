@@ -27,6 +27,7 @@ type sandboxFlags struct {
 	REST     string `name:"rest" env:"MIST_REST" help:"REST address (default 127.0.0.1:8080)."`
 	SOAP     string `name:"soap" env:"MIST_SOAP" help:"Trembita address (default 127.0.0.1:8081)."`
 	Admin    string `name:"admin" env:"MIST_ADMIN" help:"Health and metrics address (default 127.0.0.1:8082)."`
+	Echo     bool   `help:"Publish the X-Road echo service under any service id (for conformance runs)."`
 	Services string `name:"services" env:"MIST_SERVICES" help:"Address of the test TSA, OCSP responder and OTP window (default 127.0.0.1:8083); fixed when the sandbox is made."`
 }
 
@@ -134,6 +135,7 @@ func (f *sandboxFlags) prepare(e env) (Config, *sandbox, error) {
 			*target = *given
 		}
 	}
+	cfg.Sandbox.Echo = cfg.Sandbox.Echo || f.Echo
 	if f.Database != "" {
 		if cfg.Database.Embedded, err = filepath.Abs(f.Database); err != nil {
 			return Config{}, nil, err
@@ -198,7 +200,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 	c.Log.Origin, c.Log.KeyFile = sandboxOrigin, "keys/log.key"
 	c.Trust = TrustConfig{Dir: "pki/trust", Hosts: []string{services}, AllowPrivate: true}
 	c.Keys = KeysConfig{Sealing: map[uint16]string{1: "keys/sealing.key"}, Current: 1, OTP: "keys/otp.key"}
-	c.Sandbox = SandboxConfig{Dir: ".", Services: ListenConfig{Listen: services}, VisibleOTP: true, Echo: true}
+	c.Sandbox = SandboxConfig{Dir: ".", Services: ListenConfig{Listen: services}, VisibleOTP: true}
 	b, err := yaml.Marshal(c)
 	if err != nil {
 		return err

@@ -105,8 +105,8 @@ type Tx interface {
 
 // Store begins and ends transactions. T is the port of the room that asks.
 type Store[T any] interface {
-	View(ctx context.Context, f func(tx T) error) error
-	Update(ctx context.Context, f func(tx T) error) error
+	View(ctx context.Context, f func(ctx context.Context, tx T) error) error
+	Update(ctx context.Context, f func(ctx context.Context, tx T) error) error
 }
 
 // Kind is one kind of act over its own port T on a transaction.

@@ -94,7 +94,7 @@ func (s *Service[T]) Create(ctx context.Context, c registry.Caller, body []byte)
 	now := s.source.Now()
 	var d Draft
 	var code string
-	err := s.store.Update(ctx, func(tx T) error {
+	err := s.store.Update(ctx, func(ctx context.Context, tx T) error {
 		d = Draft{
 			ID: s.source.NewID(), ActID: s.source.NewID(), Kind: s.kind.Name(), Status: StatusNew,
 			LegalEntityID: c.LegalEntityID, ClientID: c.ClientID,
@@ -125,7 +125,7 @@ func (s *Service[T]) ResendOTP(ctx context.Context, c registry.Caller, id regist
 	}
 	var d Draft
 	var code string
-	err := s.store.Update(ctx, func(tx T) (err error) {
+	err := s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
 		if d, err = s.own(ctx, tx, c, id, true); err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (s *Service[T]) Get(ctx context.Context, c registry.Caller, id registry.ID)
 		return Draft{}, err
 	}
 	var d Draft
-	err := s.store.Update(ctx, func(tx T) (err error) {
+	err := s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
 		if d, err = s.own(ctx, tx, c, id, false); err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func (s *Service[T]) Approve(ctx context.Context, c registry.Caller, id registry
 	now := s.source.Now()
 	var d Draft
 	var refusal error
-	err := s.store.Update(ctx, func(tx T) (err error) {
+	err := s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
 		refusal = nil
 		if d, err = s.own(ctx, tx, c, id, true); err != nil {
 			return err
@@ -223,7 +223,7 @@ func (s *Service[T]) Reject(ctx context.Context, c registry.Caller, id registry.
 		return Draft{}, err
 	}
 	var d Draft
-	err := s.store.Update(ctx, func(tx T) (err error) {
+	err := s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
 		if d, err = s.own(ctx, tx, c, id, true); err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	// What is already known needs no second verification.
 	var draft Draft
 	var repeated *Outcome
-	err := s.store.Update(ctx, func(tx T) (err error) {
+	err := s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
 		repeated = nil
 		if draft, err = s.own(ctx, tx, c, id, false); err != nil {
 			return err
@@ -84,7 +84,7 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	}
 
 	var out Outcome
-	err = s.store.Update(ctx, func(tx T) error {
+	err = s.store.Update(ctx, func(ctx context.Context, tx T) error {
 		out = Outcome{}
 		// Locks in one order (person, author, draft), so that two competing acts wait instead of deadlock.
 		if err := tx.LockPerson(ctx, draft.PersonID); err != nil {
@@ -186,7 +186,7 @@ func (s *Service[T]) refuse(ctx context.Context, c registry.Caller, d Draft, rep
 	if refusal.Code == registry.CodeInternal || refusal.Code == registry.CodeUnavailable {
 		return cause // our own trouble is no judgement about the act
 	}
-	err := s.store.Update(ctx, func(tx T) error {
+	err := s.store.Update(ctx, func(ctx context.Context, tx T) error {
 		e := s.entry(c, "act.refused", d)
 		e.Code, e.Reason = string(refusal.Code), refusal.Reason
 		if report != nil {
@@ -206,7 +206,7 @@ func (s *Service[T]) refuse(ctx context.Context, c registry.Caller, d Draft, rep
 
 func (s *Service[T]) expireNow(ctx context.Context, c registry.Caller, id registry.ID) error {
 	var refusal error
-	err := s.store.Update(ctx, func(tx T) error {
+	err := s.store.Update(ctx, func(ctx context.Context, tx T) error {
 		d, err := s.own(ctx, tx, c, id, true)
 		if err != nil {
 			return err

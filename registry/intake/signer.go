@@ -42,9 +42,9 @@ func judgementError(reportID registry.ID, cause error) error {
 	if !ok {
 		return cause
 	}
-	e.Reason = np.Reason
+	e.Reason = string(np.SubIndication)
 	if e.Reason == "" {
-		e.Reason = string(np.SubIndication)
+		e.Reason = np.Reason
 	}
 	switch {
 	case np.Indication == signature.NoSignatureFound:
@@ -56,6 +56,9 @@ func judgementError(reportID registry.ID, cause error) error {
 		e.Detail += ": " + string(np.Indication) + " / " + string(np.SubIndication)
 	default:
 		e.Detail += ": " + string(np.Indication) + " / " + string(np.SubIndication)
+	}
+	if np.Reason != "" && np.Reason != e.Reason {
+		e.Detail += " (" + np.Reason + ")"
 	}
 	return e
 }

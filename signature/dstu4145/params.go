@@ -15,12 +15,13 @@ import (
 type keyParams struct {
 	curve     *Curve
 	sbox      *gost34311.SBox
-	hasSBox   bool // the encoding carries a dke
 	bigEndian bool
 }
 
-// parseAlgorithm reads AlgorithmIdentifier { OID, DSTU4145Params }.
-func parseAlgorithm(d *der, field string) (p keyParams, err error) {
+// parseAlgorithm reads AlgorithmIdentifier { OID, DSTU4145Params }. With bare
+// set the parameters may also be just the OID of the curve, as Bouncy Castle
+// writes them in a PrivateKeyInfo.
+func parseAlgorithm(d *der, bare bool, field string) (p keyParams, err error) {
 	alg, err := d.readField(tagSequence, field)
 	if err != nil {
 		return p, err
@@ -35,6 +36,13 @@ func parseAlgorithm(d *der, field string) (p keyParams, err error) {
 		p.bigEndian = true
 	default:
 		return p, parseErr(field+".algorithm", fmt.Errorf("%w: %s", ErrAlgorithm, oid))
+	}
+	p.sbox = gost34311.DefaultSBox()
+	if bare && alg.peek() == tagOID {
+		if p.curve, err = parseNamedCurve(&alg, field+".parameters"); err != nil {
+			return p, err
+		}
+		return p, alg.end(field)
 	}
 	params, err := alg.readField(tagSequence, field+".parameters")
 	if err != nil {
@@ -51,7 +59,6 @@ func parseAlgorithm(d *der, field string) (p keyParams, err error) {
 	if err != nil {
 		return p, err
 	}
-	p.sbox = gost34311.DefaultSBox()
 	if len(params) > 0 {
 		dke, err := params.readField(tagOctetString, field+".parameters.dke")
 		if err != nil {
@@ -60,7 +67,6 @@ func parseAlgorithm(d *der, field string) (p keyParams, err error) {
 		if p.sbox, err = gost34311.ParseSBox(dke); err != nil {
 			return p, parseErr(field+".parameters.dke", err)
 		}
-		p.hasSBox = true
 	}
 	return p, params.end(field + ".parameters")
 }

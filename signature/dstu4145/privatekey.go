@@ -22,7 +22,7 @@ type PrivateKey struct {
 // GenerateKey makes a key on the curve c with the S-box number 1, reading
 // randomness from rand (crypto/rand.Reader outside tests).
 func GenerateKey(c *Curve, rand io.Reader) (*PrivateKey, error) {
-	params := keyParams{curve: c, sbox: gost34311.DefaultSBox(), hasSBox: true}
+	params := keyParams{curve: c, sbox: gost34311.DefaultSBox()}
 	d, err := c.order.random(rand)
 	if err != nil {
 		return nil, fmt.Errorf("dstu4145: generating a key: %w", err)
@@ -117,7 +117,7 @@ func ParsePKCS8PrivateKey(b []byte) (*PrivateKey, error) {
 	if version > 1 {
 		return nil, parseErr(field+".version", fmt.Errorf("unknown version %d", version))
 	}
-	params, err := parseAlgorithm(&d, field+".privateKeyAlgorithm")
+	params, err := parseAlgorithm(&d, true, field+".privateKeyAlgorithm")
 	if err != nil {
 		return nil, err
 	}
@@ -139,24 +139,31 @@ func ParsePKCS8PrivateKey(b []byte) (*PrivateKey, error) {
 	if err := d.end(field); err != nil {
 		return nil, err
 	}
-	s, err := parseScalar(params.curve.order, octets, field+".privateKey")
+	s, inner, err := parseScalar(params.curve.order, octets, field+".privateKey")
 	if err != nil {
 		return nil, err
 	}
 	k := newPrivateKey(params, &s)
-	if given != nil && !bytes.Equal(given, append([]byte{0}, k.pub.KeyIdentifierInput()...)) {
-		return nil, parseErr(field+".publicKey", errors.New("does not belong to the private key"))
+	want := append([]byte{0}, k.pub.KeyIdentifierInput()...)
+	for _, p := range []der{given, inner} {
+		if p != nil && !bytes.Equal(p, want) {
+			return nil, parseErr(field+".publicKey", errors.New("does not belong to the private key"))
+		}
 	}
 	return k, nil
 }
 
-// parseScalar reads the private scalar in any of its three forms.
-func parseScalar(o *order, octets der, field string) (s scalar, err error) {
-	if big, ok := ecPrivateKey(octets); ok {
-		if !setBigEndian(o, &s, big) {
-			return s, parseErr(field, ErrScalar)
+// parseScalar reads the private scalar in any of its three forms, and the
+// content of the public key's BIT STRING that an ECPrivateKey may hold.
+func parseScalar(o *order, octets der, field string) (s scalar, public der, err error) {
+	if octets.peek() == tagSequence {
+		ec := octets
+		if d, public, ok := ecPrivateKey(&ec); ok && len(ec) == 0 {
+			if !setBigEndian(o, &s, d) {
+				return s, nil, parseErr(field, ErrScalar)
+			}
+			return s, public, nil
 		}
-		return s, nil
 	}
 	rest := octets
 	var asInteger, asBytes scalar
@@ -165,26 +172,43 @@ func parseScalar(o *order, octets der, field string) (s scalar, err error) {
 	isBytes := len(octets) >= o.bytes()-1 && len(octets) <= o.bytes()+8 && o.setBytes(&asBytes, octets)
 	switch {
 	case isInteger && isBytes: // one key in some ten thousand; signing with the wrong reading would be worse
-		return s, parseErr(field, fmt.Errorf("%w: reads both as an INTEGER and as bare bytes", ErrEncoding))
+		return s, nil, parseErr(field, fmt.Errorf("%w: reads both as an INTEGER and as bare bytes", ErrEncoding))
 	case isInteger:
-		return asInteger, nil
+		return asInteger, nil, nil
 	case isBytes:
-		return asBytes, nil
+		return asBytes, nil, nil
 	}
-	return s, parseErr(field, ErrScalar)
+	return s, nil, parseErr(field, ErrScalar)
 }
 
-// ecPrivateKey returns the privateKey of a SEC 1 ECPrivateKey, or false when
-// octets are not one.
-func ecPrivateKey(octets der) ([]byte, bool) {
-	seq, ok := octets.read(tagSequence)
-	if !ok || len(octets) != 0 {
-		return nil, false
+// ecPrivateKey reads a SEC 1 ECPrivateKey { 1, privateKey, [0] parameters,
+// [1] publicKey }. The parameters repeat the algorithm's and are not used.
+func ecPrivateKey(d *der) (key, public der, ok bool) {
+	seq, ok := d.read(tagSequence)
+	if !ok {
+		return nil, nil, false
 	}
 	if v, ok := seq.read(tagInteger); !ok || !bytes.Equal(v, []byte{1}) {
-		return nil, false
+		return nil, nil, false
 	}
-	return seq.read(tagOctetString)
+	if key, ok = seq.read(tagOctetString); !ok {
+		return nil, nil, false
+	}
+	if seq.peek() == tagContext0 {
+		if _, ok = seq.read(tagContext0); !ok {
+			return nil, nil, false
+		}
+	}
+	if seq.peek() == tagContext1 {
+		wrapped, ok := seq.read(tagContext1)
+		if !ok {
+			return nil, nil, false
+		}
+		if public, ok = wrapped.read(tagBitString); !ok || len(wrapped) != 0 {
+			return nil, nil, false
+		}
+	}
+	return key, public, len(seq) == 0
 }
 
 func setBigEndian(o *order, s *scalar, b []byte) bool {

@@ -95,7 +95,7 @@ func ParsePKIXPublicKey(spki []byte) (*PublicKey, error) {
 	if err := top.end(field); err != nil {
 		return nil, err
 	}
-	params, err := parseAlgorithm(&d, field+".algorithm")
+	params, err := parseAlgorithm(&d, false, field+".algorithm")
 	if err != nil {
 		return nil, err
 	}

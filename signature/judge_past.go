@@ -39,6 +39,11 @@ func (j *judge) collect() *proofs {
 	}
 	sort.SliceStable(order, func(a, b int) bool { return order[a].Time.After(order[b].Time) })
 	for _, t := range order {
+		if t.Type == facts.TimestampEvidence {
+			// The hash tree of an evidence record is not evaluated here, so
+			// its time-stamps prove nothing about the document.
+			continue
+		}
 		c := j.stamp(t).block.Conclusion
 		if c.Indication != Passed && (!mayContinue(c) || !j.pastToken(t, c, p)) {
 			continue
@@ -182,7 +187,7 @@ func (j *judge) slide(b *builder, ctx string, chain []string, p *proofs) (time.T
 			if info.RevokedAt.Before(control) {
 				control = *info.RevokedAt
 			}
-		case c.NotAfter.Before(control) || !fresh(rev, control, 0):
+		case !j.freshEnough(sub, rev, control):
 			// Not fresh at the control time: good until it was issued.
 			if rev.ThisUpdate.Before(control) {
 				control = *rev.ThisUpdate
@@ -190,6 +195,12 @@ func (j *judge) slide(b *builder, ctx string, chain []string, p *proofs) (time.T
 		}
 	}
 	return control, true
+}
+
+// freshEnough is block RFC under the policy's own freshness rule.
+func (j *judge) freshEnough(sub string, rev *facts.Revocation, at time.Time) bool {
+	r := j.p.rule(sub, "RevocationFreshness")
+	return r.Level != LevelFail || fresh(rev, at, time.Duration(r.Duration))
 }
 
 // pastRevocation finds an answer that existed, with its signer, when its

@@ -86,7 +86,8 @@ func (j *judge) accept(b *builder, c *facts.Certificate, info facts.CertificateI
 	b.check(rule("UnknownStatus"), "UnknownStatus", rev.ID, info.Status != facts.StatusUnknown, no, "")
 	b.check(rule("ThisUpdatePresent"), "ThisUpdatePresent", rev.ID, rev.ThisUpdate != nil, no, "")
 	if rev.ThisUpdate != nil {
-		b.must("NotInFuture", rev.ID, !rev.ThisUpdate.After(j.now.Add(revocationClockSkew)), no, "issued after the validation time")
+		future := rule("NotInFuture")
+		b.check(future, "NotInFuture", rev.ID, !rev.ThisUpdate.After(j.now.Add(time.Duration(future.Duration))), indeterminate(TryLater), "issued after the validation time")
 	}
 	signer := j.certs[rev.Signer]
 	b.check(rule("RevocationIssuerKnown"), "RevocationIssuerKnown", rev.ID, signer != nil, no, "")
@@ -134,6 +135,3 @@ func (j *judge) accept(b *builder, c *facts.Certificate, info facts.CertificateI
 	j.algorithms(b, rule("Cryptographic"), rev.ID, rev.Algorithm, at)
 	return expired
 }
-
-// revocationClockSkew tolerates responders whose clock is ahead of ours.
-const revocationClockSkew = 5 * time.Minute

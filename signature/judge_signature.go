@@ -193,7 +193,11 @@ func (j *judge) longTerm(s *facts.Signature, basic *builder) (*builder, time.Tim
 	case RevokedCANoPOE:
 		b.check(rule("RevocationTimeAgainstBestSignatureTime"), "RevocationTimeAgainstBestSignatureTime", s.ID,
 			provenBy != "" && best.Before(j.caRevokedAt(s)), same(RevokedCANoPOE), "")
-	case OutOfBoundsNoPOE, OutOfBoundsNotRevoked:
+	case OutOfBoundsNoPOE:
+		// Nothing says that the certificate was not revoked before it
+		// expired; only past validation with its proofs can settle that.
+		b.must("ProofOfExistence", s.ID, false, same(open.SubIndication), "")
+	case OutOfBoundsNotRevoked:
 		b.check(rule("BestSignatureTimeBeforeExpirationDateOfSigningCertificate"), "BestSignatureTimeBeforeExpirationDateOfSigningCertificate", s.ID,
 			provenBy != "" && c != nil && !best.After(c.NotAfter), same(open.SubIndication), "")
 		// Settled for the signer; the rest of the chain is asked at that time.

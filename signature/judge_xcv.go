@@ -213,8 +213,8 @@ func (j *judge) revocationChecks(b *builder, sub string, c *facts.Certificate, s
 		x := j.bestRefusal(sub, c, at)
 		v := general
 		if x != nil {
-			if x.Conclusion.SubIndication == CryptoConstraintsFailureNoPOE {
-				v = indeterminate(CryptoConstraintsFailureNoPOE)
+			if s := x.Conclusion.SubIndication; s == CryptoConstraintsFailureNoPOE || s == TryLater {
+				v = indeterminate(s)
 			}
 			b.Blocks = append(b.Blocks, x.Block)
 		}
@@ -252,14 +252,14 @@ func (j *judge) revocationChecks(b *builder, sub string, c *facts.Certificate, s
 	}
 }
 
-// fresh is block RFC (5.2.5): issued no longer than max before at; with no
-// maximum the issuer's own nextUpdate decides.
+// fresh is block RFC (5.2.5): issued no longer than max before at (zero: no
+// maximum) and, by the issuer's own word, not yet due for renewal.
 func fresh(r *facts.Revocation, at time.Time, max time.Duration) bool {
 	if r.ThisUpdate == nil {
 		return false
 	}
-	if max > 0 {
-		return !r.ThisUpdate.Before(at.Add(-max))
+	if max > 0 && r.ThisUpdate.Before(at.Add(-max)) {
+		return false
 	}
 	return r.NextUpdate == nil || !r.NextUpdate.Before(at)
 }

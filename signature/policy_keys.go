@@ -65,6 +65,7 @@ var policyKeys = func() map[string]map[string]bool {
 		"UnknownStatus", "ThisUpdatePresent", "RevocationIssuerKnown", "RevocationIssuerValidAtProductionTime",
 		"RevocationAfterCertificateIssuance", "RevocationHasInformationAboutCertificate",
 		"OCSPResponderIdMatch", "SelfIssuedOCSP",
+		"NotInFuture", // not in DSS: thisUpdate at most Duration after the validation time
 	}
 	certificate := []string{
 		"Recognition", "Signature", "NotExpired", "SunsetDate", "AuthorityInfoAccessPresent",

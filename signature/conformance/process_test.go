@@ -88,6 +88,18 @@ func dssPolicy(t *testing.T, file string) signature.Policy {
 	return p
 }
 
+// changedInTest are cases whose own test changes facts or policy although the
+// manifest does not say so: the same file stands in the manifest with another
+// answer, and one set of facts has one.
+var changedInTest = map[string]string{
+	"proc-0304": "RevocationFreshness is set in the test",
+	"proc-0382": "archive time-stamp's anchor is given a sunset date in the test",
+	"proc-0389": "a trusted service is added in the test",
+	"proc-0390": "a trusted service is added in the test",
+	"proc-0391": "a trusted service with a past sunset date is added in the test",
+	"proc-0407": "TimestampDelay is set in the test",
+}
+
 // TestConformanceProcess judges the diagnostic data of DSS: facts without
 // cryptography, against the answers its own tests state.
 func TestConformanceProcess(t *testing.T) {
@@ -97,7 +109,12 @@ func TestConformanceProcess(t *testing.T) {
 	falsePassed := 0
 	seen := map[string]bool{}
 	for _, row := range corpus.Manifest(t, dir) {
-		if row["policy_modified_in_test"] == "yes" {
+		if row["policy_modified_in_test"] == "yes" || row["policy"] != "DefaultPolicy" {
+			modified++
+			continue
+		}
+		if why := changedInTest[row["id"]]; why != "" {
+			t.Logf("left out: %s %s: %s", row["id"], filepath.Base(row["file"]), why)
 			modified++
 			continue
 		}
@@ -133,6 +150,11 @@ func TestConformanceProcess(t *testing.T) {
 	corpus.Count(t, "dss-process", ran, modified)
 	require.Zero(t, falsePassed, "TOTAL-PASSED where the reference says otherwise")
 	require.GreaterOrEqual(t, equal*100, ran*95)
+	for _, row := range corpus.Manifest(t, dir) {
+		if sub := row["expected_subindication"]; sub != "" && row["policy"] == "DefaultPolicy" && row["policy_modified_in_test"] == "no" && changedInTest[row["id"]] == "" {
+			require.True(t, seen[sub], "%s was never met", sub)
+		}
+	}
 }
 
 func conclusions(r *signature.Report) string {

@@ -1,0 +1,6 @@
+//go:build amd64 && !purego
+
+package kupyna
+
+// assemblyBuilt says that this build contains the assembly.
+const assemblyBuilt = true

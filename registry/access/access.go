@@ -58,8 +58,8 @@ type Tx interface {
 
 // Store begins and ends transactions.
 type Store interface {
-	View(ctx context.Context, f func(tx Tx) error) error
-	Update(ctx context.Context, f func(tx Tx) error) error
+	View(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
+	Update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 }
 
 // Service issues and checks tokens.
@@ -110,7 +110,7 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 	id, err := registry.ParseID(g.ClientID)
 	var client Client
 	if err == nil {
-		err = s.store.View(ctx, func(tx Tx) error {
+		err = s.store.View(ctx, func(ctx context.Context, tx Tx) error {
 			client, err = tx.Client(ctx, id)
 			return err
 		})
@@ -147,7 +147,7 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 	token := Token{ClientID: client.ID, LegalEntityID: client.LegalEntityID, Scopes: scopes, IssuedAt: now, ExpiresAt: now.Add(s.ttl)}
 	plain := base64.RawURLEncoding.EncodeToString(s.source.Bytes(32))
 	token.Hash = sha256.Sum256([]byte(plain))
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		if g.EmployeeID != "" {
 			wrong := registry.Errorf(registry.CodeForbidden, "employee_id is not an approved employee of the client's legal entity").WithReason("invalid_employee")
 			id, err := registry.ParseID(g.EmployeeID)
@@ -187,7 +187,7 @@ func (s *Service) Authenticate(ctx context.Context, bearer string) (registry.Cal
 	}
 	var t Token
 	var client Client
-	err := s.store.View(ctx, func(tx Tx) (err error) {
+	err := s.store.View(ctx, func(ctx context.Context, tx Tx) (err error) {
 		t, client, err = tx.Token(ctx, sha256.Sum256([]byte(bearer)))
 		return err
 	})
@@ -208,7 +208,7 @@ func (s *Service) Authenticate(ctx context.Context, bearer string) (registry.Cal
 
 // Revoke ends a token at once (RFC 7009).
 func (s *Service) Revoke(ctx context.Context, bearer string) error {
-	return s.store.Update(ctx, func(tx Tx) error {
+	return s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		return tx.RevokeToken(ctx, sha256.Sum256([]byte(bearer)), s.source.Now())
 	})
 }

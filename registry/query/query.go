@@ -55,7 +55,7 @@ type Tx interface {
 
 // Store begins and ends transactions.
 type Store interface {
-	Update(ctx context.Context, f func(tx Tx) error) error
+	Update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 }
 
 // Row is a declaration with the provider's side.
@@ -217,7 +217,7 @@ func (s *Service) disclose(ctx context.Context, c registry.Caller, r Request, gi
 	if len(statuses) == 0 {
 		statuses = []declaration.Status{declaration.StatusActive, declaration.StatusPendingVerification}
 	}
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		now := s.source.Now()
 		answer = Answer{Code: consent.OK, RequestID: r.RequestID, AnsweredAt: now}
 		// The same message may have been answered while the signature was checked.
@@ -291,7 +291,7 @@ func (s *Service) disclose(ctx context.Context, c registry.Caller, r Request, gi
 			return err
 		}
 		e := s.entry(c, r, "disclosure", p.ID)
-		e.LegalBasis = &audit.LegalBasis{Code: "consent", Consent: given.ID, Method: "citizen_signed"}
+		e.LegalBasis = &audit.LegalBasis{Code: "consent", Consent: given.ID, Digest: container[:], Method: "citizen_signed"}
 		e.Fields = fields
 		e.Code = string(consent.OK)
 		return s.keep(ctx, tx, c, r, e, &answer)
@@ -311,7 +311,7 @@ func isSubject(sub consent.Subject, p *patient.Person) bool {
 
 // stored answers a repeated message from what was kept.
 func (s *Service) stored(ctx context.Context, c registry.Caller, r Request) (answer Answer, found bool, err error) {
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		var e Exchange
 		if e, found, err = tx.Exchange(ctx, c.XRoad, r.MessageID, r.Hash); err != nil || !found {
 			return err
@@ -340,7 +340,7 @@ func (s *Service) replayed(ctx context.Context, tx Tx, c registry.Caller, r Requ
 
 // refuse records an outcome other than OK that was decided without reading.
 func (s *Service) refuse(ctx context.Context, c registry.Caller, r Request, consentID registry.ID, code consent.Code) (answer Answer, err error) {
-	err = s.store.Update(ctx, func(tx Tx) error {
+	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		answer, err = s.conclude(ctx, tx, c, r, consentID, registry.ID{}, code, "")
 		return err
 	})

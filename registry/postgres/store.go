@@ -43,7 +43,8 @@ type Options struct {
 	// WriteLimit is the longest a transaction may last, from its first
 	// statement to its commit; zero means one second.
 	WriteLimit time.Duration
-	// ReadLimit is the same for View; zero means 30 s.
+	// ReadLimit is the same for View; zero means 30 s. Each statement, and each
+	// pause between two, stays under WriteLimit in either.
 	ReadLimit time.Duration
 	Log       *slog.Logger
 }

@@ -14,6 +14,8 @@ package local
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -63,6 +65,30 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("database folder %s is in use by process %s: stop it, or give this copy another folder", e.Dir, e.PID)
 }
 
+// BlockedError tells that root cannot run PostgreSQL in this folder: it refuses
+// to run as root, user namespaces are forbidden, and the other account cannot
+// pass Folder.
+type BlockedError struct {
+	Folder string
+	UID    int
+	Err    error // why no user namespace
+}
+
+// Error names the remedy.
+func (e *BlockedError) Error() string {
+	return fmt.Sprintf("PostgreSQL does not run as root, user namespaces are not allowed here (%v) and account %d cannot enter %s: run Mist as a plain user, or put the database folder where others may pass", e.Err, e.UID, e.Folder)
+}
+
+// Unwrap gives the reason why there is no user namespace.
+func (e *BlockedError) Unwrap() error { return e.Err }
+
+// elsewhere is where the cluster of a folder lives when nobody but root can
+// enter that folder, as under root's home in a container.
+func elsewhere(dir string) string {
+	sum := sha256.Sum256([]byte(dir))
+	return filepath.Join("/var/lib/mist", "pg-"+hex.EncodeToString(sum[:8]))
+}
+
 // Server is a running PostgreSQL. It restarts itself when its process dies
 // while it should be running.
 type Server struct {
@@ -93,16 +119,33 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting local PostgreSQL: %w", err)
 	}
-	cfg.Dir = dir
-	if cfg.StartTimeout == 0 {
-		cfg.StartTimeout = time.Minute
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, stopping: make(chan struct{}), done: make(chan struct{})}
+	s := &Server{stopping: make(chan struct{}), done: make(chan struct{})}
 	if s.bin, err = FindBinaries(clusterVersion(filepath.Join(dir, "data"))); err != nil {
 		return nil, err
+	}
+	s.mode, err = chooseMode(s.bin, dir)
+	var blocked *BlockedError
+	if errors.As(err, &blocked) {
+		cfg.Log.Warn("only root can enter the database folder: the cluster lives elsewhere", "folder", dir, "cluster", elsewhere(dir))
+		dir = elsewhere(dir)
+		if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+			return nil, fmt.Errorf("making the folder of clusters: %w", err)
+		}
+		if s.bin, err = FindBinaries(clusterVersion(filepath.Join(dir, "data"))); err != nil {
+			return nil, err
+		}
+		s.mode, err = chooseMode(s.bin, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	cfg.Dir = dir
+	s.cfg = cfg
+	if cfg.StartTimeout == 0 {
+		s.cfg.StartTimeout = time.Minute
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making database folder: %w", err)
@@ -130,17 +173,13 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 
 // prepare makes folders and, the first time, the cluster.
 func (s *Server) prepare(ctx context.Context) error {
-	m, err := chooseMode(s.bin, s.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	s.mode = m
 	if err := s.mode.claim(s.cfg.Dir); err != nil {
 		return fmt.Errorf("taking over database folder: %w", err)
 	}
 	s.socket = filepath.Join(s.cfg.Dir, "run")
 	if len(s.socket) > maxSocketFolder {
 		// Anything longer ends in PostgreSQL's "invalid argument".
+		var err error
 		if s.socket, err = os.MkdirTemp("", "mist-pg-"); err != nil {
 			return fmt.Errorf("making socket folder: %w", err)
 		}

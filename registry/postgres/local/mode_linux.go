@@ -2,7 +2,6 @@ package local
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -42,7 +41,7 @@ func chooseMode(bin Binaries, dir string) (mode, error) {
 	for p := filepath.Dir(dir); ; p = filepath.Dir(p) {
 		st, statErr := os.Stat(p)
 		if statErr == nil && st.Mode().Perm()&0o001 == 0 {
-			return mode{}, fmt.Errorf("PostgreSQL does not run as root; user namespaces are not allowed here (%w) and account %d cannot enter %s: run Mist as a plain user, or put the database folder where others may pass", err, m.uid, p)
+			return mode{}, &BlockedError{Folder: p, UID: m.uid, Err: err}
 		}
 		if p == filepath.Dir(p) {
 			return m, nil

@@ -23,7 +23,7 @@ const sandboxMark = "Mist ПІСОЧНИЦЯ"
 
 type sandboxFlags struct {
 	Dir      string `default:"var/sandbox" env:"MIST_SANDBOX" help:"Folder of the sandbox: keys, certificates, sandbox.json."`
-	Database string `default:"" env:"MIST_DATABASE_DIR" help:"Folder of the embedded PostgreSQL (default: pg beside the sandbox folder)."`
+	Database string `default:"" env:"MIST_DATABASE_DIR" help:"Folder of the embedded PostgreSQL (default: pg in the sandbox folder)."`
 	REST     string `name:"rest" env:"MIST_REST" help:"REST address (default 127.0.0.1:8080)."`
 	SOAP     string `name:"soap" env:"MIST_SOAP" help:"Trembita address (default 127.0.0.1:8081)."`
 	Admin    string `name:"admin" env:"MIST_ADMIN" help:"Health and metrics address (default 127.0.0.1:8082)."`
@@ -194,7 +194,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 
 	c := defaultConfig()
 	c.Profile = profileSandbox
-	c.Database.Embedded = "../pg"
+	c.Database.Embedded = "pg"
 	c.REST.Listen, c.SOAP.Listen, c.Admin.Listen = pick(f.REST, c.REST.Listen), pick(f.SOAP, c.SOAP.Listen), pick(f.Admin, c.Admin.Listen)
 	c.SOAP.Service, c.SOAP.Clients = sandboxService, []string{sandboxPortal}
 	c.Log.Origin, c.Log.KeyFile = sandboxOrigin, "keys/log.key"

@@ -61,6 +61,24 @@ func ParseAlgorithms(b []byte) (*AlgorithmTable, error) {
 	return t, nil
 }
 
+// End sets the end date of a digest: an operator who learns of a break does
+// not wait for the next table.
+func (t *AlgorithmTable) End(digest string, until time.Time) error {
+	list := append([]AlgorithmEntry(nil), t.Digests...)
+	for i := range list {
+		if list[i].Name == digest {
+			list[i].Until, list[i].until = until.UTC().Format(time.DateOnly), until
+			t.Digests = list
+			t.Version += "+" + digest + "<" + list[i].Until
+			if until.After(t.updated) {
+				t.updated = until
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is not in the algorithm table", digest)
+}
+
 // algorithmFinding is the answer for one algorithm at one time.
 type algorithmFinding struct {
 	ok     bool

@@ -218,6 +218,9 @@ func (j *judge) pastRevocation(sub string, c *facts.Certificate, control time.Ti
 		if rev.ThisUpdate.After(control) && rev.ThisUpdate.After(j.now) || rev.ThisUpdate.Before(c.NotBefore) {
 			continue
 		}
+		if l := j.p.rule(ctxRevocation, "RevocationHasInformationAboutCertificate").Level; l == LevelFail && !knows(rev, c) {
+			continue
+		}
 		proven := p.time(rev.ID)
 		if !j.pastRevocationIssuer(rev, proven) {
 			continue

@@ -98,14 +98,7 @@ func (j *judge) accept(b *builder, c *facts.Certificate, info facts.CertificateI
 		signer == nil || !rev.ProducedAt.Before(signer.NotBefore) && !rev.ProducedAt.After(signer.NotAfter), no, "")
 	if rev.ThisUpdate != nil {
 		b.check(rule("RevocationAfterCertificateIssuance"), "RevocationAfterCertificateIssuance", rev.ID, !rev.ThisUpdate.Before(c.NotBefore), no, "")
-		knows := !rev.ThisUpdate.After(c.NotAfter)
-		if rev.CertHash != nil && *rev.CertHash {
-			knows = true
-		}
-		for _, t := range []*time.Time{rev.ExpiredCerts, rev.ArchiveCutOff} {
-			knows = knows || t != nil && !t.After(c.NotAfter)
-		}
-		b.check(rule("RevocationHasInformationAboutCertificate"), "RevocationHasInformationAboutCertificate", rev.ID, knows, no, "")
+		b.check(rule("RevocationHasInformationAboutCertificate"), "RevocationHasInformationAboutCertificate", rev.ID, knows(rev, c), no, "")
 	}
 	if rev.Kind == facts.KindOCSP {
 		b.check(rule("OCSPResponderIdMatch"), "OCSPResponderIdMatch", rev.ID, rev.ResponderMatch, no, "")
@@ -134,4 +127,19 @@ func (j *judge) accept(b *builder, c *facts.Certificate, info facts.CertificateI
 	}
 	j.algorithms(b, rule("Cryptographic"), rev.ID, rev.Algorithm, at)
 	return expired
+}
+
+// knows says whether the issuer of the answer still kept the status of c:
+// made before c expired, or its issuer says it keeps expired ones
+// (RFC 6960, 4.4.4, X.509 expiredCertsOnCRL), or it names c by hash.
+func knows(rev *facts.Revocation, c *facts.Certificate) bool {
+	if rev.ThisUpdate != nil && !rev.ThisUpdate.After(c.NotAfter) || rev.CertHash != nil && *rev.CertHash {
+		return true
+	}
+	for _, t := range []*time.Time{rev.ExpiredCerts, rev.ArchiveCutOff} {
+		if t != nil && !t.After(c.NotAfter) {
+			return true
+		}
+	}
+	return false
 }

@@ -67,32 +67,45 @@ func (j *judge) chainCheck(ctx, id string, chain []string, at time.Time) *builde
 	}
 	j.depth++
 	defer func() { j.depth-- }()
+	// The path first (RFC 5280, 6.1), then what became of its certificates:
+	// revocation data below an issuer that may not issue is worth nothing.
 	for i := 0; i < anchor && !b.done; i++ {
-		c := j.certs[chain[i]]
-		sub := ctx + subCA
-		if i == 0 {
-			sub = ctx + subSigner
-		}
-		b.adopt(j.certificate(sub, c, i, chain[:i], at).Block)
+		b.adopt(j.path(position(ctx, i), j.certs[chain[i]], i, chain[:i]).Block)
+	}
+	for i := 0; i < anchor && !b.done; i++ {
+		b.adopt(j.status(position(ctx, i), j.certs[chain[i]], i == 0, at).Block)
 	}
 	return b
 }
 
-// certificate is the part of XCV about one certificate.
-func (j *judge) certificate(sub string, c *facts.Certificate, position int, below []string, at time.Time) *builder {
-	b := newBlock("XCV-CERTIFICATE", c.ID)
-	rule := func(k string) Rule { return j.p.rule(sub, k) }
-	chain := indeterminate(ChainConstraintsFailure)
-	general := indeterminate(CertificateChainGeneralFailure)
-	signer := position == 0
+// position is the context of certificate rules.
+func position(ctx string, i int) string {
+	if i == 0 {
+		return ctx + subSigner
+	}
+	return ctx + subCA
+}
 
+// path is the part of XCV about one certificate in its chain.
+func (j *judge) path(sub string, c *facts.Certificate, i int, below []string) *builder {
+	b := newBlock("XCV-PATH", c.ID)
+	rule := func(k string) Rule { return j.p.rule(sub, k) }
+	b.check(rule("Signature"), "Signature", c.ID, c.Signature == facts.OutcomeGood,
+		indeterminate(CertificateChainGeneralFailure), "the issuer's signature of the certificate does not hold")
+	no := indeterminate(ChainConstraintsFailure)
+	b.check(rule("IssuerName"), "IssuerName", c.ID, c.IssuerNameMatch, no, "")
+	j.usage(b, sub, c, i == 0, below, no)
+	return b
+}
+
+// status is the part of XCV about one certificate at a time: revocation,
+// algorithms, validity period.
+func (j *judge) status(sub string, c *facts.Certificate, signer bool, at time.Time) *builder {
+	b := newBlock("XCV-STATUS", c.ID)
+	rule := func(k string) Rule { return j.p.rule(sub, k) }
 	used, usable := j.selectRevocation(sub, c, at)
 	revoked := used != nil && used.Status == facts.StatusRevoked
 	responderExpired := used != nil && j.accepted[sub+used.Revocation+c.ID].expired
-
-	b.check(rule("Signature"), "Signature", c.ID, c.Signature == facts.OutcomeGood, general, "the issuer's signature of the certificate does not hold")
-	b.check(rule("IssuerName"), "IssuerName", c.ID, c.IssuerNameMatch, chain, "")
-	j.usage(b, sub, c, signer, position, below, chain)
 
 	// Out of its period and with a usable answer "not revoked" is another
 	// sub-indication than without one (5.2.6.4, step 2).
@@ -101,14 +114,16 @@ func (j *judge) certificate(sub string, c *facts.Certificate, position int, belo
 		outside = indeterminate(OutOfBoundsNotRevoked)
 	}
 	inPeriod := !at.Before(c.NotBefore) && !at.After(c.NotAfter)
-	if len(c.Revocation) == 0 {
+	silent := !usable && j.nobodyKnows(sub, c, at)
+	if silent {
 		// Nobody publishes the status of an expired certificate for ever:
-		// where there is no data at all, the period is the finding.
+		// where no data speaks about it, the period is the finding.
 		b.check(rule("NotExpired"), "NotExpired", c.ID, inPeriod, outside, "outside the validity period")
 	}
+	j.profile(b, sub, c, signer)
 	j.revocationChecks(b, sub, c, signer, used, usable, at)
 	j.algorithms(b, rule("Cryptographic"), c.ID, c.Algorithm, at)
-	if len(c.Revocation) > 0 {
+	if !silent {
 		b.check(rule("NotExpired"), "NotExpired", c.ID, inPeriod, outside, "outside the validity period")
 	}
 	if used != nil {
@@ -118,8 +133,23 @@ func (j *judge) certificate(sub string, c *facts.Certificate, position int, belo
 	return b
 }
 
+// nobodyKnows says whether there is no revocation data, or only answers got
+// from outside after their issuer stopped keeping the certificate's status.
+func (j *judge) nobodyKnows(sub string, c *facts.Certificate, at time.Time) bool {
+	for _, i := range c.Revocation {
+		rev := j.revs[i.Revocation]
+		if rev == nil || rev.Origin != facts.OriginFetched && rev.Origin != facts.OriginStore {
+			return false
+		}
+		if j.acceptable(sub, c, i, at).Conclusion.Reason != "REVOCATION_HAS_INFORMATION_ABOUT_CERTIFICATE" {
+			return false
+		}
+	}
+	return true
+}
+
 // usage asks what the certificate may be used for (RFC 5280, 6.1.4).
-func (j *judge) usage(b *builder, sub string, c *facts.Certificate, signer bool, position int, below []string, no verdict) {
+func (j *judge) usage(b *builder, sub string, c *facts.Certificate, signer bool, below []string, no verdict) {
 	rule := func(k string) Rule { return j.p.rule(sub, k) }
 	x := c.Ext
 	if !signer {
@@ -158,6 +188,13 @@ func (j *judge) usage(b *builder, sub string, c *facts.Certificate, signer bool,
 	if x.PolicyTreeOK != nil {
 		b.check(rule("PolicyTree"), "PolicyTree", c.ID, *x.PolicyTreeOK, no, "")
 	}
+}
+
+// profile asks for what issuers should have written into a certificate.
+func (j *judge) profile(b *builder, sub string, c *facts.Certificate, signer bool) {
+	rule := func(k string) Rule { return j.p.rule(sub, k) }
+	no := indeterminate(ChainConstraintsFailure)
+	x := c.Ext
 	if !c.SelfSign {
 		b.check(rule("AuthorityKeyIdentifierPresent"), "AuthorityKeyIdentifierPresent", c.ID, len(x.AuthorityKeyID) > 0, no, "")
 	}

@@ -73,16 +73,20 @@ func (r *reader) message(b []byte, depth int) error {
 		shared = append(shared, facts.Problem{Code: facts.ProblemContentDiffers})
 	}
 	first := ""
-	values := map[string]bool{}
+	// The same SignerInfo, or the same signature value, twice: which of the
+	// two a reader shows is up to the reader, so neither stands.
+	times := map[string]int{}
+	for _, s := range m.Signers {
+		times[string(s.Signature)]++
+	}
 	for _, s := range m.Signers {
 		if len(r.out.Signatures) >= r.env.Limits.Signatures {
 			return fmt.Errorf("more than %d signatures: %w", r.env.Limits.Signatures, facts.ErrTooLarge)
 		}
 		sig := r.signer(m, s, content, embedded, depth, shared)
-		if values[string(s.Raw)] || values["v"+string(s.Signature)] {
+		if times[string(s.Signature)] > 1 {
 			sig.Problems = append(sig.Problems, facts.Problem{Code: facts.ProblemDuplicateSigner})
 		}
-		values[string(s.Raw)], values["v"+string(s.Signature)] = true, true
 		if first == "" {
 			first = sig.ID
 		}

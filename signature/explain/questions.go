@@ -1,20 +1,21 @@
 package explain
 
 var blockNames = map[string]lang{
-	"BASIC":           {"Перевірка підпису", "Validation of the signature"},
-	"FC":              {"Формат", "Format"},
-	"ISC":             {"Сертифікат підписувача", "Signing certificate"},
-	"VCI":             {"Політика підпису", "Signature policy"},
-	"CV":              {"Криптографія", "Cryptography"},
-	"XCV":             {"Ланцюжок сертифікатів", "Certificate chain"},
-	"XCV-CERTIFICATE": {"Сертифікат", "Certificate"},
-	"SAV":             {"Прийнятність підпису", "Acceptance of the signature"},
-	"RAC":             {"Дані про відкликання", "Revocation data"},
-	"RFC":             {"Свіжість даних про відкликання", "Freshness of revocation data"},
-	"AOV":             {"Алгоритми на доведений час", "Algorithms at the proven time"},
-	"TIME":            {"Час підпису", "Time of signing"},
-	"PAST":            {"Перевірка в минулому", "Past validation"},
-	"TIMESTAMP":       {"Позначка часу", "Time-stamp"},
+	"BASIC":      {"Перевірка підпису", "Validation of the signature"},
+	"FC":         {"Формат", "Format"},
+	"ISC":        {"Сертифікат підписувача", "Signing certificate"},
+	"VCI":        {"Політика підпису", "Signature policy"},
+	"CV":         {"Криптографія", "Cryptography"},
+	"XCV":        {"Ланцюжок сертифікатів", "Certificate chain"},
+	"XCV-PATH":   {"Сертифікат у ланцюжку", "Certificate in the chain"},
+	"XCV-STATUS": {"Стан сертифіката", "Status of the certificate"},
+	"SAV":        {"Прийнятність підпису", "Acceptance of the signature"},
+	"RAC":        {"Дані про відкликання", "Revocation data"},
+	"RFC":        {"Свіжість даних про відкликання", "Freshness of revocation data"},
+	"AOV":        {"Алгоритми на доведений час", "Algorithms at the proven time"},
+	"TIME":       {"Час підпису", "Time of signing"},
+	"PAST":       {"Перевірка в минулому", "Past validation"},
+	"TIMESTAMP":  {"Позначка часу", "Time-stamp"},
 }
 
 // Block names a block of the report.

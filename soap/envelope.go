@@ -70,7 +70,7 @@ type Envelope struct {
 	attrs    []attribute
 	// headerCopy is the Header as a string, made on first use.
 	headerCopy string
-	encoded    bool // an encodingStyle attribute other than literal somewhere in the frame
+	encoded    bool // an encodingStyle attribute on Body or payload
 
 	scan scanner
 }
@@ -228,8 +228,9 @@ func (e *Envelope) Attr(n *Node, space, local string) (string, bool) {
 	return "", false
 }
 
-// Encoded reports an encodingStyle attribute on the Envelope, Header, Body or
-// payload element: the mark of an RPC-encoded caller.
+// Encoded reports an encodingStyle attribute on the Body or payload element: the
+// mark of an RPC-encoded caller. On the Envelope it means nothing: SOAP::Lite
+// writes it there whatever it sends, and X-Road lets it pass.
 func (e *Envelope) Encoded() bool { return e.encoded }
 
 // Errors of the frame. They are faults at once, since every caller of Parse
@@ -272,7 +273,6 @@ func (e *Envelope) Parse(data []byte, maxHeader int) error {
 		return e.drain(errVersion)
 	}
 	e.prefix, e.startTag = s.prefix, s.elem
-	e.noteEncoding()
 	if s.empty {
 		return e.drain(errNoBody)
 	}
@@ -298,7 +298,6 @@ func (e *Envelope) Parse(data []byte, maxHeader int) error {
 		switch {
 		case ours && string(s.local) == "Header" && !e.HasHeader && !sawBody:
 			e.HasHeader = true
-			e.noteEncoding()
 			if err := e.parseHeader(maxHeader); err != nil {
 				return e.drain(err)
 			}

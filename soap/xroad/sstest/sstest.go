@@ -283,7 +283,12 @@ func (s *Server) addHash(request, response *part) []byte {
 			if p, _, ok := bytes.Cut(name, []byte(":")); ok {
 				prefix = string(p) + ":"
 			}
-			out = append(out, "<"+prefix+`requestHash algorithmId="`+algorithm+`">`+base64.StdEncoding.EncodeToString(hash(request.soap))+"</"+prefix+"requestHash>"...)
+			// The attributes of id come along, its namespace declarations among them.
+			attributes := ""
+			if start := tag[len(name):bytes.IndexByte(tag, '>')]; len(start) > 0 {
+				attributes = string(bytes.TrimRight(start, " \t\r\n/"))
+			}
+			out = append(out, "<"+prefix+"requestHash"+attributes+` algorithmId="`+algorithm+`">`+base64.StdEncoding.EncodeToString(hash(request.soap))+"</"+prefix+"requestHash>"...)
 		}
 	}
 	out = append(out, e.Bytes[at:]...)

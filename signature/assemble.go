@@ -1,9 +1,10 @@
 package signature
 
 import (
+	"fmt"
+	"math/big"
 	"strings"
 
-	"mist/signature/cert"
 	"mist/signature/facts"
 )
 
@@ -91,8 +92,8 @@ func signerOf(c *facts.Certificate, r *SignatureReport) Signer {
 		EDRPOU: i.EDRPOU, EDRPOUSource: i.EDRPOUSource, UNZR: i.UNZR,
 		Issuer: c.Issuer, Qualified: r.Qualified, Seal: r.Seal, Certificate: c.DER,
 	}
-	if p, err := cert.Parse(c.DER); err == nil {
-		s.Serial = p.SerialHex()
+	if n, ok := new(big.Int).SetString(c.Serial, 10); ok {
+		s.Serial = fmt.Sprintf("%X", n)
 	}
 	return s
 }

@@ -70,7 +70,7 @@ func (v *Verifier) gather(ctx context.Context, r *facts.Reading, doc facts.Docum
 		g.f.Signatures = []facts.Signature{}
 	}
 	for _, e := range r.Certificates {
-		if c := g.certificate(e.DER, e.Origin); c != nil && e.Signature != "" {
+		if c := g.known(e); c != nil && e.Signature != "" {
 			g.link(e.Signature, func(s *facts.Signature) *[]string { return &s.Certificates }, c.ID)
 		}
 	}
@@ -111,11 +111,23 @@ func (g *gatherer) link(id string, list func(*facts.Signature) *[]string, value 
 	}
 }
 
+// known is certificate for what a reader may have parsed already.
+func (g *gatherer) known(e facts.Encoded) *cert.Certificate {
+	if c, ok := e.Parsed.(*cert.Certificate); ok {
+		return g.add(c, e.Origin)
+	}
+	return g.certificate(e.DER, e.Origin)
+}
+
 func (g *gatherer) certificate(der []byte, origin string) *cert.Certificate {
 	c, err := cert.Parse(der)
 	if err != nil {
 		return nil
 	}
+	return g.add(c, origin)
+}
+
+func (g *gatherer) add(c *cert.Certificate, origin string) *cert.Certificate {
 	if have, ok := g.pool.Get(c.ID); ok {
 		c = have
 	} else {

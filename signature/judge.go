@@ -32,7 +32,7 @@ func JudgeWith(f *facts.Facts, p Policy, table *AlgorithmTable, at time.Time) (*
 	}
 	j := newJudge(f, p, table, facts.Time(at))
 	r := &Report{
-		Version: ReportVersion, Policy: p.Ref(), Algorithms: table.Version, Time: j.now, Facts: digestJSON(f),
+		Version: ReportVersion, Policy: p.Ref(), Algorithms: table.Version, Time: j.now, Facts: digestFacts(f),
 		Signatures: []SignatureReport{}, Timestamps: []TimestampReport{},
 	}
 	for i := range f.Timestamps {

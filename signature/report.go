@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"time"
+
+	"mist/signature/facts"
 )
 
 // ReportVersion is the version of the report layout and of the judgement
@@ -109,4 +111,23 @@ func digestJSON(v any) string {
 	}
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// digestFacts is the digest of the facts without the raw certificates,
+// revocation data and tokens: their ids are the SHA-256 of those bytes.
+func digestFacts(f *facts.Facts) string {
+	c := *f
+	c.Certificates = append([]facts.Certificate(nil), f.Certificates...)
+	for i := range c.Certificates {
+		c.Certificates[i].DER = nil
+	}
+	c.Revocations = append([]facts.Revocation(nil), f.Revocations...)
+	for i := range c.Revocations {
+		c.Revocations[i].DER = nil
+	}
+	c.Timestamps = append([]facts.Timestamp(nil), f.Timestamps...)
+	for i := range c.Timestamps {
+		c.Timestamps[i].Token = nil
+	}
+	return digestJSON(c)
 }

@@ -33,7 +33,7 @@ func Read(ctx context.Context, src facts.Source, env facts.Environment) (*facts.
 	r := &reader{ctx: ctx, env: env, out: &facts.Reading{
 		Format: facts.FormatCAdES,
 		Octets: map[string][]facts.Octets{},
-	}, seen: map[string]bool{}}
+	}, seen: map[string]bool{}, parsed: map[string]*cert.Certificate{}}
 	if err := r.message(b, 0); err != nil {
 		if errors.Is(err, cms.ErrNotSignedData) {
 			return nil, facts.ErrNotThisFormat
@@ -48,6 +48,8 @@ type reader struct {
 	env  facts.Environment
 	out  *facts.Reading
 	seen map[string]bool // ids of certificates and revocation data already added
+
+	parsed map[string]*cert.Certificate
 }
 
 func (r *reader) message(b []byte, depth int) error {
@@ -63,6 +65,7 @@ func (r *reader) message(b []byte, depth int) error {
 	for _, der := range m.Certificates {
 		if c, err := cert.Parse(der); err == nil {
 			embedded = append(embedded, c)
+			r.parsed[c.ID] = c
 		}
 	}
 	var shared []facts.Problem
@@ -222,6 +225,9 @@ func (r *reader) add(list *[]facts.Encoded, e facts.Encoded) string {
 	id := facts.ID(prefix, e.DER)
 	if key := id + e.Signature; !r.seen[key] {
 		r.seen[key] = true
+		if c := r.parsed[id]; c != nil && e.Kind == "" {
+			e.Parsed = c
+		}
 		*list = append(*list, e)
 	}
 	return id

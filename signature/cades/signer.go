@@ -33,6 +33,7 @@ func (r *reader) signer(m *cms.SignedData, s *cms.SignerInfo, c content, embedde
 	sig.SigningCertificate = ref
 	sig.Problems = append(sig.Problems, problems...)
 	if who != nil {
+		r.parsed[who.ID] = who
 		r.add(&r.out.Certificates, facts.Encoded{DER: who.Raw, Origin: facts.OriginSignedData, Signature: sig.ID})
 	}
 

@@ -145,6 +145,8 @@ type Encoded struct {
 	DER       []byte // OCSP: OCSPResponse or BasicOCSPResponse
 	Origin    string
 	Signature string // id of the signature it was found in
+	// Parsed is the *cert.Certificate when the reader parsed DER already.
+	Parsed any
 }
 
 // Token is a time-stamp token as found. Message writes the octets that the

@@ -316,7 +316,7 @@ func (d *draft) digests(content func(string) (facts.Source, bool)) error {
 	if err != nil {
 		return err
 	}
-	p := &xmldsig.Processor{Doc: doc, Content: content, Limit: facts.DefaultLimits.Document, Budget: xmldsig.NewBudget(facts.DefaultLimits.Hashed)}
+	p := &xmldsig.Processor{Doc: doc, Content: content, Limit: facts.DefaultLimits.Document, Budget: xmldsig.NewBudget(facts.DefaultLimits.Hashed, doc.Size())}
 	for i := range s.References {
 		sum, err := p.Sum(s, &s.References[i])
 		if err != nil {

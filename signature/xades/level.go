@@ -5,7 +5,6 @@ import (
 
 	"mist/signature/facts"
 	"mist/signature/xmldom"
-	"mist/signature/xmldsig"
 )
 
 // Levels of form (EN 319 132-1 and -2).
@@ -35,22 +34,29 @@ func (g *signature) level() string {
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return slices.Contains(g.facts.UnsignedAttributes, n) })
 	}
-	if has("SealingEvidenceRecords", "EvidenceRecord") {
-		return LevelERS
+	if !g.formatsComplete() {
+		return LevelNotETSI
 	}
+	evidence := has("SealingEvidenceRecords")
 	stamp := has("SignatureTimeStamp")
 	refs := has("CompleteCertificateRefs", "CompleteRevocationRefs", "CompleteCertificateRefsV2")
 	x := has("SigAndRefsTimeStamp", "RefsOnlyTimeStamp", "SigAndRefsTimeStampV2", "RefsOnlyTimeStampV2")
-	certificates := has("CertificateValues", "AnyValidationData", "TimeStampValidationData")
-	revocations := has("RevocationValues", "AnyValidationData", "TimeStampValidationData")
-	archive132, archive141 := false, false
+	certificates := has("CertificateValues", "AnyValidationData")
+	revocations := has("RevocationValues", "AnyValidationData")
+	archive132, archive141, several := false, false, false
 	for e := range g.unsignedSignature().Elements() {
+		if e.Is(g.ns, "SignatureTimeStamp") {
+			_, n := e.Child(g.ns, "EncapsulatedTimeStamp")
+			several = several || n > 1 // baseline wants one token in each (EN 319 132-1, 6.3)
+		}
 		archive132 = archive132 || e.Is(g.ns, "ArchiveTimeStamp") && g.ns != NS141
 		archive141 = archive141 || e.Is(NS141, "ArchiveTimeStamp")
 	}
-	if g.baseline() && !refs && !x {
+	if g.baseline() && !refs && !x && !several {
 		lt := stamp && (certificates || revocations)
 		switch {
+		case lt && evidence:
+			return LevelERS
 		case lt && (archive141 || archive132):
 			return LevelLTA
 		case lt:
@@ -65,6 +71,8 @@ func (g *signature) level() string {
 	switch {
 	case !hasRef:
 		return LevelNotETSI
+	case evidence && stamp && certificates && revocations:
+		return LevelERS
 	case (archive132 || archive141) && stamp:
 		return LevelA
 	case certificates && revocations && x:
@@ -78,7 +86,12 @@ func (g *signature) level() string {
 	case stamp:
 		return LevelTx
 	}
-	if _, n := ssp.Child(g.ns, "SignaturePolicyIdentifier"); n > 0 {
+	policy, _ := ssp.Child(g.ns, "SignaturePolicyIdentifier")
+	id, _ := policy.Child(g.ns, "SignaturePolicyId")
+	if _, n := id.Child(g.ns, "SigPolicyHash"); n > 0 {
+		return LevelEPES
+	}
+	if _, n := policy.Child(g.ns, "SignaturePolicyImplied"); n > 0 {
 		return LevelEPES
 	}
 	return LevelBES
@@ -112,33 +125,13 @@ func (g *signature) baseline() bool {
 			return false
 		}
 	}
-	if g.facts.Parent != "" {
-		return true // counter-signatures need no DataObjectFormat
-	}
-	return g.everyObjectHasFormat()
+	return true
 }
 
-func (g *signature) everyObjectHasFormat() bool {
-	formats := map[string]bool{}
+// formatsComplete reports whether every DataObjectFormat that is there says something, as the schema demands.
+func (g *signature) formatsComplete() bool {
 	for e := range g.signedDataObject().Elements() {
-		if !e.Is(g.ns, "DataObjectFormat") {
-			continue
-		}
-		ref, _ := e.Attr("", "ObjectReference")
-		if firstElement(e).IsZero() {
-			return false
-		}
-		formats[ref] = true
-	}
-	for i := range g.s.References {
-		r := &g.s.References[i]
-		if isSignedPropertiesType(r.Type) || r.URI == "#"+idOf(g.s.KeyInfo) || r.Type == xmldsig.TypeManifest && formats["#"+r.ID] {
-			continue
-		}
-		if r.Type == TypeCounterSigned {
-			continue
-		}
-		if r.ID == "" || !formats["#"+r.ID] {
+		if e.Is(g.ns, "DataObjectFormat") && firstElement(e).IsZero() {
 			return false
 		}
 	}
@@ -150,15 +143,4 @@ func firstElement(n xmldom.Node) xmldom.Node {
 		return c
 	}
 	return xmldom.Node{}
-}
-
-func idOf(n xmldom.Node) string {
-	if n.IsZero() {
-		return "\x00"
-	}
-	id, ok := n.Attr("", "Id")
-	if !ok {
-		return "\x00"
-	}
-	return id
 }

@@ -33,7 +33,7 @@ func (g *signature) references(parent string) {
 			// The reference must lead to the properties of this very signature; a copy elsewhere is a decoy.
 			if out.Found && out.Target != g.signedProperties {
 				match.Found, match.Intact = false, false
-				g.problem(facts.ProblemWrongTarget, "SignedProperties reference leads elsewhere")
+				g.remark("SignedProperties reference leads elsewhere")
 			}
 			properties++
 			g.propertiesSigned = g.propertiesSigned || match.Found

@@ -82,7 +82,7 @@ func (g *signature) unsigned() {
 	}
 	for e := range g.unsignedSignature().Elements() {
 		name := e.Name()
-		if name.Space != g.ns && name.Space != NS141 {
+		if name.Space != g.ns && name.Space != NS141 && name.Space != nsEvidence {
 			continue
 		}
 		g.facts.UnsignedAttributes = append(g.facts.UnsignedAttributes, clip(name.Local))

@@ -29,6 +29,8 @@ const (
 	NS141 = "http://uri.etsi.org/01903/v1.4.1#"
 	NS122 = "http://uri.etsi.org/01903/v1.2.2#"
 	NS111 = "http://uri.etsi.org/01903/v1.1.1#"
+
+	nsEvidence = "http://uri.etsi.org/19132/v1.1.1#" // EN 319 132-3, evidence records
 )
 
 // Types of references (EN 319 132-1, 4.4.2 and 5.2.7).
@@ -75,7 +77,7 @@ func ReadDocument(ctx context.Context, doc *xmldom.Document, env facts.Environme
 	env.Limits = env.Limits.OrDefault()
 	r := &reader{
 		ctx: ctx, env: env, doc: doc, seen: map[string]bool{}, certificates: map[string]*cert.Certificate{},
-		budget: xmldsig.NewBudget(env.Limits.Hashed),
+		budget: xmldsig.NewBudget(env.Limits.Hashed, doc.Size()),
 		out:    &facts.Reading{Format: facts.FormatXAdES, Octets: map[string][]facts.Octets{}},
 	}
 	covered := map[xmldom.ID]bool{} // ds:Object elements some signature covers
@@ -240,7 +242,8 @@ func (r *reader) parse(der []byte) *cert.Certificate {
 }
 
 // content finds detached content: by the URI as written, by its decoded path, or, when the signature refers to only
-// one outside object, as the object without a name.
+// one outside object, as the object without a name or the only one given: a caller with one file need not know what the
+// signer called it, and the digest decides.
 func (r *reader) content(uri string) (facts.Source, bool) {
 	if s, ok := r.env.Content[uri]; ok {
 		return s, true
@@ -252,8 +255,15 @@ func (r *reader) content(uri string) (facts.Source, bool) {
 			}
 		}
 	}
-	if s, ok := r.env.Content[""]; ok && r.external == 1 {
-		return s, true
+	if r.external == 1 {
+		if s, ok := r.env.Content[""]; ok {
+			return s, true
+		}
+		if len(r.env.Content) == 1 {
+			for _, s := range r.env.Content {
+				return s, true
+			}
+		}
 	}
 	return nil, false
 }

@@ -17,12 +17,22 @@ import (
 
 // Budget bounds the work of one document over all its signatures. It is not safe for concurrent use.
 type Budget struct {
-	Hashed int64 // octets that may still be produced and hashed
-	Steps  int64 // node visits of transforms that may still be made
+	Hashed    int64 // octets that may still be produced and hashed
+	Canonical int64 // of them, octets of canonical XML
+	Steps     int64 // node visits of transforms that may still be made
 }
 
-// NewBudget allows hashing of the given number of octets.
-func NewBudget(hashed int64) *Budget { return &Budget{Hashed: hashed, Steps: 100_000_000} }
+// Canonical XML is bounded by the size of the document: 64 signatures that each cover the whole of it are honest, one
+// signature with 500 references to the largest element is not.
+const (
+	canonicalFactor = 64
+	canonicalFloor  = 32 << 20
+)
+
+// NewBudget allows hashing of the given number of octets, for a document of the given size.
+func NewBudget(hashed int64, size int) *Budget {
+	return &Budget{Hashed: hashed, Canonical: canonicalFactor*int64(size) + canonicalFloor, Steps: 100_000_000}
+}
 
 func (b *Budget) hash(n int64) bool  { b.Hashed -= n; return b.Hashed >= 0 }
 func (b *Budget) steps(n int64) bool { b.Steps -= n; return b.Steps >= 0 }
@@ -78,7 +88,9 @@ func (p *Processor) Process(s *Signature, r *Reference) Outcome {
 		return out
 	}
 	fail := func(problem *Refusal) Outcome {
-		out.Found, out.Problem = false, &problem.Problem
+		// What canonicalises to nothing was found and has no digest that could be right; what a refused transform
+		// would have made is not known.
+		out.Found, out.Problem = problem.Code == facts.ProblemCanonicalization, &problem.Problem
 		return out
 	}
 	for i := range r.Transforms {
@@ -224,6 +236,9 @@ func (p *Processor) canonicalize(v *value, m c14n.Method, prefixes []string) *Re
 	if !p.Budget.steps(int64(v.set.Doc.End(v.set.Apex) - v.set.Apex)) {
 		return refuse(facts.ProblemLimit, "transforms visit too many nodes")
 	}
+	if p.Budget.Canonical < 0 {
+		return refuse(facts.ProblemLimit, "too many octets to hash")
+	}
 	start := 0
 	if n := v.set.Doc.Node(v.set.Apex); n.Kind() == xmldom.ElementNode || v.set.Apex == 0 {
 		start = v.set.Doc.Size() * int(v.set.Doc.End(v.set.Apex)-v.set.Apex) / v.set.Doc.Len()
@@ -236,7 +251,8 @@ func (p *Processor) canonicalize(v *value, m c14n.Method, prefixes []string) *Re
 		// "Void canonicalisation": a digest of nothing matches any document.
 		return refuse(facts.ProblemCanonicalization, "canonical form is empty")
 	}
-	if !p.Budget.hash(int64(len(octets))) {
+	p.Budget.Canonical -= int64(len(octets))
+	if !p.Budget.hash(int64(len(octets))) || p.Budget.Canonical < 0 {
 		return refuse(facts.ProblemLimit, "too many octets to hash")
 	}
 	v.set, v.octets, v.source = nil, octets, nil

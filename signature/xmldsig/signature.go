@@ -2,7 +2,7 @@
 // transforms and digests, over one tree that was parsed once.
 //
 // What it allows is a list: the six canonicalisation methods, enveloped-signature, base64, XPath and XPath Filter 2.0
-// as far as they choose whole subtrees (see xpath.go). It refuses, each with a named reason: XSLT, other XPath, HMAC,
+// as far as they choose whole subtrees (see xpath.go), the relationships of office documents. It refuses, each with a named reason: XSLT, other XPath, HMAC,
 // DSA, RetrievalMethod, identifiers that are not unique, references nobody supplied content for. Nothing is fetched.
 // It trusts no key: which certificate signed is the caller's question.
 package xmldsig

@@ -59,6 +59,8 @@ func (p *Processor) transform(s *Signature, t *Transform, v *value) *Refusal {
 			return bad
 		}
 		return p.xpath(s, t, v)
+	case t.Algorithm == Relationship:
+		return p.relationships(t, v)
 	case t.Algorithm == Filter2:
 		if bad := p.nodes(v); bad != nil {
 			return bad

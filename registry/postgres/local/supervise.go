@@ -171,7 +171,8 @@ func takeLock(ctx context.Context, dir string) (*os.File, error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	if err := f.Truncate(0); err == nil {
+	err = f.Truncate(0)
+	if err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
 	}
 	if err != nil {

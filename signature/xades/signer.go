@@ -53,9 +53,7 @@ func (g *signature) keys(signedInfo []byte) {
 	}
 	candidates := append([][]byte(nil), g.key.info.Certificates...)
 	inKeyInfo := len(candidates)
-	for _, e := range g.encapsulated("EncapsulatedX509Certificate") {
-		candidates = append(candidates, e.der)
-	}
+	candidates = append(candidates, g.encapsulated("EncapsulatedX509Certificate")...)
 	if g.env.Certificates != nil {
 		query := facts.CertificateRef{}
 		for _, r := range g.key.refs {

@@ -26,15 +26,10 @@ func (g *signature) unsignedSignature() xmldom.Node {
 	return usp
 }
 
-type encapsulated struct {
-	der  []byte
-	kind string // "" for certificates
-}
-
 // encapsulated collects the binary values with this name from the unsigned properties, less those of
 // counter-signatures, which are signatures of their own.
-func (g *signature) encapsulated(local string) []encapsulated {
-	var out []encapsulated
+func (g *signature) encapsulated(local string) [][]byte {
+	var out [][]byte
 	usp := g.unsignedSignature()
 	if usp.IsZero() {
 		return nil
@@ -52,7 +47,7 @@ func (g *signature) encapsulated(local string) []encapsulated {
 			continue
 		}
 		if b, ok := xmldsig.BinaryValue(e); ok && len(b) > 0 && len(out) < maxEncapsulated {
-			out = append(out, encapsulated{der: b})
+			out = append(out, b)
 		}
 	}
 	return out
@@ -61,16 +56,16 @@ func (g *signature) encapsulated(local string) []encapsulated {
 // unsigned collects time-stamps, certificates and revocation values (EN 319 132-1, 5.3 to 5.5).
 func (g *signature) unsigned() {
 	origin := facts.OriginUnsigned
-	for _, e := range g.encapsulated("EncapsulatedX509Certificate") {
-		if g.parse(e.der) != nil {
-			g.add(facts.Encoded{DER: e.der, Origin: origin, Signature: g.facts.ID})
+	for _, der := range g.encapsulated("EncapsulatedX509Certificate") {
+		if g.parse(der) != nil {
+			g.add(facts.Encoded{DER: der, Origin: origin, Signature: g.facts.ID})
 		}
 	}
-	for _, e := range g.encapsulated("EncapsulatedOCSPValue") {
-		g.add(facts.Encoded{Kind: facts.KindOCSP, DER: e.der, Origin: origin, Signature: g.facts.ID})
+	for _, der := range g.encapsulated("EncapsulatedOCSPValue") {
+		g.add(facts.Encoded{Kind: facts.KindOCSP, DER: der, Origin: origin, Signature: g.facts.ID})
 	}
-	for _, e := range g.encapsulated("EncapsulatedCRLValue") {
-		g.add(facts.Encoded{Kind: facts.KindCRL, DER: e.der, Origin: origin, Signature: g.facts.ID})
+	for _, der := range g.encapsulated("EncapsulatedCRLValue") {
+		g.add(facts.Encoded{Kind: facts.KindCRL, DER: der, Origin: origin, Signature: g.facts.ID})
 	}
 	for e := range g.signedDataObject().Elements() {
 		switch {
@@ -173,7 +168,7 @@ func (g *signature) allDataObjects(w io.Writer, _ xmldom.Node, m c14n.Method, _ 
 	return nil
 }
 
-var errInclude = errors.New("Include of a time-stamp names no reference of the signature")
+var errInclude = errors.New("element Include of a time-stamp names no reference of the signature")
 
 // individualDataObjects is the references named by Include elements (EN 319 132-1, 5.2.8.2).
 func (g *signature) individualDataObjects(w io.Writer, stamp xmldom.Node, m c14n.Method, _ []string) error {

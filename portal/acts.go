@@ -84,7 +84,7 @@ func (a acts) draft(h draftHandler) http.HandlerFunc {
 
 func (a acts) create(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
 	// The kind reads the body by its own rules; here it only has to be JSON.
-	_, body, err := readObject(w, r, a.limits.SmallBody, false)
+	_, body, err := readObject(r, a.limits.SmallBody, false)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (a acts) dataToBeSigned(w http.ResponseWriter, r *http.Request, c registry.
 }
 
 func (a acts) approve(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
-	o, _, err := readObject(w, r, a.limits.SmallBody, true)
+	o, _, err := readObject(r, a.limits.SmallBody, true)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (a acts) reject(w http.ResponseWriter, r *http.Request, c registry.Caller, 
 // bare runs an action that takes no members.
 func (a acts) bare(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID,
 	action func(context.Context, registry.Caller, registry.ID) (intake.Draft, error)) error {
-	o, _, err := readObject(w, r, a.limits.SmallBody, true)
+	o, _, err := readObject(r, a.limits.SmallBody, true)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (a acts) bare(w http.ResponseWriter, r *http.Request, c registry.Caller, id
 }
 
 func (a acts) sign(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
-	o, _, err := readObject(w, r, a.limits.Body, false)
+	o, _, err := readObject(r, a.limits.Body, false)
 	if err != nil {
 		return err
 	}

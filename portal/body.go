@@ -47,20 +47,17 @@ func mediaType(r *http.Request, allowed ...string) (string, error) {
 }
 
 // readBody reads at most limit bytes.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+func readBody(r *http.Request, limit int64) ([]byte, error) {
 	tooLarge := registry.Errorf(registry.CodeTooLarge, "the body is larger than %d bytes", limit)
 	if r.ContentLength > limit {
-		// Reading on would only feed a caller that does not stop by itself.
-		w.Header().Set("Connection", "close")
 		return nil, tooLarge
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var over *http.MaxBytesError
-	switch {
-	case errors.As(err, &over):
-		return nil, tooLarge
-	case err != nil:
+	b, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
 		return nil, registry.Errorf(registry.CodeMalformed, "the body could not be read to its end").WithReason("body_cut").WithCause(err)
+	}
+	if int64(len(b)) > limit {
+		return nil, tooLarge
 	}
 	return b, nil
 }
@@ -74,11 +71,11 @@ type object map[string]any
 
 // readObject reads a JSON object. Without a body it gives the empty object if
 // optional, else the refusal.
-func readObject(w http.ResponseWriter, r *http.Request, limit int64, optional bool) (object, []byte, error) {
+func readObject(r *http.Request, limit int64, optional bool) (object, []byte, error) {
 	if _, err := mediaType(r, mediaJSON); err != nil {
 		return nil, nil, err
 	}
-	body, err := readBody(w, r, limit)
+	body, err := readBody(r, limit)
 	if err != nil {
 		return nil, nil, err
 	}

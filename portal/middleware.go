@@ -86,7 +86,7 @@ func (p *portal) observe(next http.Handler) http.Handler {
 		}
 		took := p.source.Clock().Sub(began)
 		route := chi.RouteContext(r.Context()).RoutePattern()
-		if route == "" || strings.HasSuffix(route, "/*") && status == http.StatusNotFound {
+		if route == "" {
 			route = "unmatched"
 		}
 		p.metrics.seen(route, r.Method, status, took)

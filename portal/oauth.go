@@ -38,7 +38,7 @@ func (p *portal) token(w http.ResponseWriter, r *http.Request) error {
 	if err := p.tokens.take(w, remoteHost(r), p); err != nil {
 		return err
 	}
-	params, err := p.oauthParams(w, r, "grant_type", "client_id", "client_secret", "scope", "employee_id")
+	params, err := p.oauthParams(r, "grant_type", "client_id", "client_secret", "scope", "employee_id")
 	if err != nil {
 		return p.oauthRefuse(w, r, err)
 	}
@@ -62,7 +62,7 @@ func (p *portal) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err := p.tokens.take(w, remoteHost(r), p); err != nil {
 		return err
 	}
-	params, err := p.oauthParams(w, r, "token", "token_type_hint", "client_id", "client_secret")
+	params, err := p.oauthParams(r, "token", "token_type_hint", "client_id", "client_secret")
 	if err != nil {
 		return p.oauthRefuse(w, r, err)
 	}
@@ -79,12 +79,12 @@ func (p *portal) revoke(w http.ResponseWriter, r *http.Request) error {
 // oauthParams reads a form or, as MIS vendors do, JSON. A form's unknown
 // parameters are ignored as RFC 6749, 3.2 demands; in JSON, which is ours, they
 // are named.
-func (p *portal) oauthParams(w http.ResponseWriter, r *http.Request, known ...string) (map[string]string, error) {
+func (p *portal) oauthParams(r *http.Request, known ...string) (map[string]string, error) {
 	media, err := mediaType(r, mediaForm, mediaJSON)
 	if err != nil {
 		return nil, err
 	}
-	body, err := readBody(w, r, p.limits.SmallBody)
+	body, err := readBody(r, p.limits.SmallBody)
 	if err != nil {
 		return nil, err
 	}

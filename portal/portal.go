@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mist/registry"
@@ -133,7 +134,7 @@ func build(c Config) (*portal, error) {
 	}
 	r := chi.NewRouter()
 	p.router = r
-	r.Use(p.identify, p.observe, p.recover, p.harden, p.deadline)
+	r.Use(p.identify, p.observe, p.recover, p.harden, p.deadline, middleware.GetHead)
 	r.NotFound(p.public(func(http.ResponseWriter, *http.Request) error {
 		return registry.Errorf(registry.CodeNotFound, "there is nothing at this address; see /openapi.yaml")
 	}))
@@ -159,6 +160,9 @@ func (p *portal) methodNotAllowed(w http.ResponseWriter, r *http.Request) error 
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if p.router.Match(chi.NewRouteContext(), method, r.URL.Path) {
 			allowed = append(allowed, method)
+			if method == http.MethodGet {
+				allowed = append(allowed, http.MethodHead)
+			}
 		}
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))

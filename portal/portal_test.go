@@ -204,7 +204,7 @@ func TestEnvelopeOfRefusalsOfTheRouter(t *testing.T) {
 	failure(t, b.do("GET", "/", ""), 404, "not_found")
 
 	w := b.do("PUT", onePath, "")
-	require.Equal(t, "GET", w.Header().Get("Allow"))
+	require.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 	failure(t, w, 405, "method_not_allowed")
 	w = b.do("DELETE", draftPath, "")
 	require.Equal(t, "POST", w.Header().Get("Allow"))

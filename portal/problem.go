@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 
@@ -95,6 +96,7 @@ func bodyOf(e *registry.Error) (problem, errorBody) {
 func (p *portal) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := registry.AsError(p.slowed(r, err))
 	requestOf(r).err = e
+	drain(r)
 	pr, body := bodyOf(e)
 	h := w.Header()
 	switch pr.status {
@@ -104,6 +106,16 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Retry-After", strconv.Itoa(retryAfterOutage))
 	}
 	p.write(w, pr.status, envelope{Meta: p.meta(r, pr.status), Error: &body})
+}
+
+// maxDrain is how much of a refused body is read away, in bytes. Many clients
+// send all of a body before they read: a connection closed under them would
+// show them a reset instead of the answer. Who sends more than that is cut off,
+// and so is, by the server's read time-out, who sends slowly.
+const maxDrain = 64 << 20
+
+func drain(r *http.Request) {
+	_, _ = io.CopyN(io.Discard, r.Body, maxDrain) // the answer does not depend on it
 }
 
 // retryAfterOutage is what 503 advises, in seconds.

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"mist/registry/audit"
+	"mist/signature"
+	"mist/signature/facts"
+	"mist/signature/gost34311"
+	"mist/soap/xroad"
+)
+
+// exchangeCommand proves a Trembita exchange from the two containers a
+// security server keeps: both seals, the link between the messages, and that a
+// given audit entry speaks of this request.
+type exchangeCommand struct {
+	trustFlags
+	Request  string `arg:"" type:"existingfile" help:"Container of the request (.asics, .asice)."`
+	Response string `arg:"" type:"existingfile" help:"Container of the answer."`
+	Entry    string `help:"Audit entry as the log gives it: must speak of this exchange." type:"existingfile" placeholder:"FILE"`
+	Time     string `help:"Validate as of this time (RFC 3339 or a date) instead of now." placeholder:"T"`
+	JSON     bool   `name:"json" help:"Print the findings as JSON."`
+}
+
+// exchangeReport is the --json object of mist-verify exchange.
+type exchangeReport struct {
+	Request  containerFinding `json:"request"`
+	Response containerFinding `json:"response"`
+	Link     linkFinding      `json:"link"`
+	Entry    *entryFinding    `json:"entry,omitempty"`
+	// Verdict is proven, disproven or undecided; Reasons say why not proven.
+	Verdict string   `json:"verdict"`
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+type containerFinding struct {
+	File          string `json:"file"`
+	Format        string `json:"format"`
+	Indication    string `json:"indication"`
+	SubIndication string `json:"subIndication,omitempty"`
+	// Intact tells that the seal covers the message octet by octet, whatever is
+	// known of the certificate.
+	Intact bool   `json:"intact"`
+	SHA256 string `json:"messageSha256"`
+}
+
+type linkFinding struct {
+	MessageID    string `json:"messageId"`
+	Client       string `json:"client"`
+	Service      string `json:"service"`
+	Inconsistent string `json:"inconsistentHeader,omitempty"`
+	Algorithm    string `json:"requestHashAlgorithm,omitempty"`
+	HashMatches  bool   `json:"requestHashMatches"`
+	Linked       bool   `json:"linked"`
+}
+
+type entryFinding struct {
+	ID      string `json:"id"`
+	Matches bool   `json:"matches"`
+	Differs string `json:"differs,omitempty"`
+}
+
+// maxMessage bounds a message taken out of a container.
+const maxMessage = 64 << 20
+
+// Run implements the command.
+func (c *exchangeCommand) Run(e *env) error {
+	at, err := parseTime(c.Time)
+	if err != nil {
+		return err
+	}
+	v, p, err := c.verifier()
+	if err != nil {
+		return err
+	}
+	var r exchangeReport
+	messages := [2][]byte{}
+	for i, name := range []string{c.Request, c.Response} {
+		finding := &r.Request
+		if i == 1 {
+			finding = &r.Response
+		}
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return &exitError{exitUnreadable, fmt.Errorf("reading a container: %w", err)}
+		}
+		if messages[i], err = loggedMessage(b); err != nil {
+			return &exitError{exitUnreadable, fmt.Errorf("%s: %w", filepath.Base(name), err)}
+		}
+		result, err := v.Verify(e.ctx, signature.Input{ID: filepath.Base(name), Name: filepath.Base(name), Document: facts.Bytes(b), Time: at}, p)
+		if err != nil {
+			return &exitError{exitUnreadable, fmt.Errorf("%s: %w", filepath.Base(name), err)}
+		}
+		*finding = c.container(filepath.Base(name), result, messages[i])
+	}
+	link, err := xroad.LinkExchange(messages[0], messages[1], map[string]func([]byte) []byte{
+		xroad.AlgorithmGOST34311: func(b []byte) []byte { s := gost34311.Sum256(b); return s[:] },
+	})
+	if err != nil {
+		return &exitError{exitUnreadable, err}
+	}
+	r.Link = linkFinding{
+		MessageID: link.Request.ID, Client: link.Request.Client.String(), Service: link.Request.Service.String(),
+		Inconsistent: link.Inconsistent, Algorithm: link.HashAlgorithm, HashMatches: link.HashMatches, Linked: link.Linked(),
+	}
+	if c.Entry != "" {
+		if r.Entry, err = joinEntry(c.Entry, link); err != nil {
+			return err
+		}
+	}
+	e.exit = r.judge(link)
+	return r.write(e, c.JSON)
+}
+
+// container says what is known of one container; the message counts as sealed
+// only when a signature covers exactly its octets.
+func (c *exchangeCommand) container(name string, result *signature.Result, message []byte) containerFinding {
+	sum := sha256.Sum256(message)
+	f := containerFinding{File: name, Format: result.Format, Indication: string(result.Indication), SHA256: hex.EncodeToString(sum[:])}
+	for i, s := range result.Facts.Signatures {
+		if i < len(result.Signatures) && f.SubIndication == "" {
+			f.SubIndication = string(result.Signatures[i].SubIndication)
+		}
+		for _, scope := range s.Scopes {
+			covered := bytes.Equal(scope.SHA256, sum[:]) && s.SignatureValue == facts.OutcomeGood
+			for _, d := range s.Digests {
+				covered = covered && d.Found && d.Intact
+			}
+			f.Intact = f.Intact || covered
+		}
+	}
+	return f
+}
+
+// loggedMessage takes message.xml out of a container; exactly one must be there.
+func loggedMessage(container []byte) ([]byte, error) {
+	z, err := zip.NewReader(bytes.NewReader(container), int64(len(container)))
+	if err != nil {
+		return nil, fmt.Errorf("the container is not a ZIP file: %w", err)
+	}
+	var found *zip.File
+	for _, f := range z.File {
+		if f.Name == "message.xml" {
+			if found != nil {
+				return nil, errors.New("the container holds two files message.xml")
+			}
+			found = f
+		}
+	}
+	if found == nil {
+		return nil, errors.New("the container holds no message.xml")
+	}
+	in, err := found.Open()
+	if err != nil {
+		return nil, fmt.Errorf("opening message.xml: %w", err)
+	}
+	defer in.Close()
+	b, err := io.ReadAll(io.LimitReader(in, maxMessage+1))
+	if err == nil && len(b) > maxMessage {
+		err = errors.New("message.xml is too large")
+	}
+	return b, err
+}
+
+// joinEntry compares an audit entry with the request: message id, client and
+// the SHA-512 the registry recorded of what it received.
+func joinEntry(path string, link *xroad.Exchange) (*entryFinding, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &exitError{exitUnreadable, fmt.Errorf("reading the entry: %w", err)}
+	}
+	entry, err := audit.Decode(bytes.TrimRight(b, "\r\n"))
+	if err != nil {
+		return nil, &exitError{exitUnreadable, fmt.Errorf("reading the entry: %w", err)}
+	}
+	f := &entryFinding{ID: entry.ID.String()}
+	switch x := entry.Exchange; {
+	case x == nil:
+		f.Differs = "the entry speaks of no exchange"
+	case x.MessageID != link.Request.ID:
+		f.Differs = "message id"
+	case entry.Actor.XRoadClient != link.Request.Client.String():
+		f.Differs = "client"
+	case len(x.RequestSHA512) != sha512.Size || !bytes.Equal(x.RequestSHA512, link.RequestSHA512[:]):
+		f.Differs = "hash of the request"
+	default:
+		f.Matches = true
+	}
+	return f, nil
+}
+
+// judge gives the exit code: any disproof wins over any doubt.
+func (r *exchangeReport) judge(link *xroad.Exchange) int {
+	var no, unclear []string
+	for _, c := range []containerFinding{r.Request, r.Response} {
+		switch {
+		case c.Indication == string(signature.TotalFailed):
+			no = append(no, c.File+": the seal is not valid ("+c.SubIndication+")")
+		case !c.Intact:
+			no = append(no, c.File+": no seal covers message.xml")
+		case c.Indication != string(signature.TotalPassed):
+			unclear = append(unclear, c.File+": "+c.Indication+" ("+c.SubIndication+")")
+		}
+	}
+	switch {
+	case link.Inconsistent != "":
+		no = append(no, "the answer's header "+link.Inconsistent+" differs from the request's")
+	case link.HashKnown && !link.HashMatches:
+		no = append(no, "the answer's requestHash is not that of the request")
+	case !link.Linked():
+		unclear = append(unclear, "the answer carries no requestHash that can be checked")
+	}
+	if r.Entry != nil && !r.Entry.Matches {
+		no = append(no, "the audit entry speaks of another exchange: "+r.Entry.Differs)
+	}
+	r.Reasons = append(no, unclear...)
+	switch {
+	case len(no) > 0:
+		r.Verdict = "disproven"
+		return exitFailed
+	case len(unclear) > 0:
+		r.Verdict = "undecided"
+		return exitUndecided
+	}
+	r.Verdict = "proven"
+	return exitPassed
+}
+
+func (r *exchangeReport) write(e *env, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(e.out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	for _, c := range []containerFinding{r.Request, r.Response} {
+		fmt.Fprintf(e.out, "%s: %s, %s %s, message covered by the seal: %t\n", c.File, c.Format, c.Indication, c.SubIndication, c.Intact)
+	}
+	fmt.Fprintf(e.out, "exchange %q: %s asked %s\n", r.Link.MessageID, r.Link.Client, r.Link.Service)
+	fmt.Fprintf(e.out, "requestHash (%s) is that of the request: %t\n", r.Link.Algorithm, r.Link.HashMatches)
+	if r.Entry != nil {
+		fmt.Fprintf(e.out, "audit entry %s speaks of this request: %t\n", r.Entry.ID, r.Entry.Matches)
+	}
+	fmt.Fprintf(e.out, "%s\n", r.Verdict)
+	for _, reason := range r.Reasons {
+		fmt.Fprintf(e.out, "  %s\n", reason)
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"mist/signature/explain"
 	"mist/signature/facts"
 	"mist/signature/trust"
+	"mist/signature/trust/list"
 )
 
 // trustFlags are shared by the commands that verify.
@@ -60,7 +62,7 @@ func loadTrust(dirs []string) (*trust.Snapshot, error) {
 	if len(dirs) == 0 {
 		return trust.NewSnapshot("none", nil, nil, nil), nil
 	}
-	var list []*trust.Snapshot
+	var all []*trust.Snapshot
 	for _, d := range dirs {
 		info, err := os.Stat(d)
 		if err != nil {
@@ -69,13 +71,13 @@ func loadTrust(dirs []string) (*trust.Snapshot, error) {
 		if !info.IsDir() {
 			return nil, wrongUse("--trust wants a folder, %s is a file", d)
 		}
-		s, err := trust.LoadFolder(os.DirFS(d), filepath.Base(d))
+		s, err := list.Folder(context.Background(), os.DirFS(d), filepath.Base(d), time.Now())
 		if err != nil {
 			return nil, &exitError{exitUse, fmt.Errorf("%s: %w", d, err)}
 		}
-		list = append(list, s)
+		all = append(all, s)
 	}
-	return trust.Merge(list...), nil
+	return trust.Merge(all...), nil
 }
 
 type verifyCommand struct {

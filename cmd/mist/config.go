@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -139,6 +140,8 @@ type ConfigError struct{ Problems []string }
 // Error implements error.
 func (e *ConfigError) Error() string { return "configuration: " + strings.Join(e.Problems, "; ") }
 
+var typeName = regexp.MustCompile(`not found in type [A-Za-z.]+`)
+
 // loadConfig reads a YAML file over the defaults. Unknown keys are refused.
 // Relative paths are relative to the file.
 func loadConfig(path string) (Config, error) {
@@ -150,7 +153,9 @@ func loadConfig(path string) (Config, error) {
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	if err := d.Decode(&c); err != nil {
-		return Config{}, fmt.Errorf("reading the configuration %s: %w", path, err)
+		// The library speaks of Go types; an operator knows keys.
+		text := strings.NewReplacer("yaml: unmarshal errors:\n  ", "").Replace(err.Error())
+		return Config{}, fmt.Errorf("reading the configuration %s: %s", path, typeName.ReplaceAllString(text, "is not a setting"))
 	}
 	base, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {

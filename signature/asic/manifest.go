@@ -124,7 +124,7 @@ func (r *reader) odfManifest(e *entry) (facts.Manifest, error) {
 		if c.Name().Local != "file-entry" || len(f.Entries) >= maxReferences {
 			continue
 		}
-		for _, a := range c.Document().Attributes(c.ID()) {
+		for _, a := range c.Document().Attributes(nil, c.ID()) {
 			if a.Name.Local == "full-path" {
 				f.Entries = append(f.Entries, clip(a.Value))
 			}

@@ -121,6 +121,7 @@ type writer struct {
 
 	namespaces []change // of the start tag being written
 	attributes []xmldom.Attr
+	above      []xmldom.Attr // of an ancestor whose xml: attributes are inherited
 }
 
 func (w *writer) write() error {
@@ -240,14 +241,13 @@ func (w *writer) render(prefix int32) {
 
 func (w *writer) startTag(i xmldom.ID, decls []xmldom.NSDecl, orphan bool) error {
 	name, prefix, _ := w.doc.ElementName(i)
-	attrs := w.doc.Attributes(i)
-	w.namespaces, w.attributes = w.namespaces[:0], append(w.attributes[:0], attrs...)
+	w.namespaces, w.attributes = w.namespaces[:0], w.doc.Attributes(w.attributes[:0], i)
 	switch {
 	case w.exclusive:
 		w.render(prefix)
-		for j := range attrs {
-			if attrs[j].PrefixIndex != 0 {
-				w.render(attrs[j].PrefixIndex)
+		for j := range w.attributes {
+			if p := w.attributes[j].PrefixIndex; p != 0 {
+				w.render(p)
 			}
 		}
 		for _, p := range w.inclusive {

@@ -29,7 +29,8 @@ func (w *writer) inheritXMLAttributes(i xmldom.ID) error {
 		if w.work++; w.work > workBudget {
 			return ErrTooMuchWork
 		}
-		for _, a := range w.doc.Attributes(p) {
+		w.above = w.doc.Attributes(w.above[:0], p)
+		for _, a := range w.above {
 			if a.Name.Space != xmldom.XMLNamespace {
 				continue
 			}

@@ -54,7 +54,7 @@ func Read(ctx context.Context, src facts.Source, env facts.Environment) (*facts.
 	if err != nil {
 		return nil, err
 	}
-	doc, err := xmldom.Parse(b, xmldom.Limits{})
+	doc, err := xmldom.ParseOwned(b, xmldom.Limits{})
 	if err != nil {
 		return nil, err
 	}

@@ -58,16 +58,40 @@ type NSDecl struct {
 	URI    int32
 }
 
+// node, element and attribute hold offsets instead of strings: a document of a million nodes stays small and has
+// nothing for the garbage collector to look at.
 type node struct {
-	kind        Kind
-	name        int32 // elements: index in Document.names
-	parent      ID
-	end         ID // first ID after the subtree
-	attr, nattr int32
-	decl, ndecl int32
-	data        string // text, comment, PI target and data
-	offset      int32  // byte offset in the decoded source
+	kind   Kind
+	parent ID
+	end    ID   // first ID after the subtree
+	data   span // text, comment, PI; elements: from is the index in Document.elements
 }
+
+type element struct {
+	name         uint32 // index in Document.names
+	offset       uint32 // of the start tag in the decoded source
+	attr, decl   uint32 // first in Document.attrs and Document.decls
+	nattr, ndecl uint16
+}
+
+type attribute struct {
+	name  uint32 // index in Document.names
+	value span
+}
+
+// span is a part of the source, or, with the joined bit in size, an index in Document.joined.
+type span struct{ from, size uint32 }
+
+const joinedBit = 1 << 31
+
+func (d *Document) text(s span) string {
+	if s.size&joinedBit != 0 {
+		return d.joined[s.from]
+	}
+	return d.source[s.from : s.from+s.size]
+}
+
+func (d *Document) element(id ID) *element { return &d.elements[d.nodes[id].data.from] }
 
 type nameEntry struct {
 	Name
@@ -79,7 +103,9 @@ type nameEntry struct {
 type Document struct {
 	source   string
 	nodes    []node
-	attrs    []Attr
+	elements []element
+	attrs    []attribute
+	joined   []string // values that are not written in one piece
 	decls    []NSDecl
 	names    []*nameEntry
 	prefixes []string
@@ -136,24 +162,29 @@ func (d *Document) Parent(id ID) ID { return d.nodes[id].parent }
 func (d *Document) End(id ID) ID { return d.nodes[id].end }
 
 // Data returns the text of a text node or comment, or "target data" of a processing instruction.
-func (d *Document) Data(id ID) string { return d.nodes[id].data }
+func (d *Document) Data(id ID) string { return d.text(d.nodes[id].data) }
 
 // ElementName returns the name of element id with the indexes of its prefix and namespace.
 func (d *Document) ElementName(id ID) (name *Name, prefix, uri int32) {
-	n := d.names[d.nodes[id].name]
+	n := d.names[d.element(id).name]
 	return &n.Name, n.prefix, n.space
 }
 
-// Attributes returns the attributes of element id in document order. The slice must not be changed.
-func (d *Document) Attributes(id ID) []Attr {
-	n := &d.nodes[id]
-	return d.attrs[n.attr : n.attr+n.nattr : n.attr+n.nattr]
+// Attributes appends the attributes of element id in document order to dst.
+func (d *Document) Attributes(dst []Attr, id ID) []Attr {
+	e := d.element(id)
+	for _, a := range d.attrs[e.attr : e.attr+uint32(e.nattr)] {
+		n := d.names[a.name]
+		dst = append(dst, Attr{Name: &n.Name, Value: d.text(a.value), PrefixIndex: n.prefix})
+	}
+	return dst
 }
 
 // Declarations returns the namespace declarations written on element id. The slice must not be changed.
 func (d *Document) Declarations(id ID) []NSDecl {
-	n := &d.nodes[id]
-	return d.decls[n.decl : n.decl+n.ndecl : n.decl+n.ndecl]
+	e := d.element(id)
+	end := e.decl + uint32(e.ndecl)
+	return d.decls[e.decl:end:end]
 }
 
 // Prefix returns the prefix with this index; index 0 is the empty prefix, 1 is "xml".
@@ -209,15 +240,20 @@ func (n Node) ID() ID { return n.id }
 // Kind returns the node's kind.
 func (n Node) Kind() Kind { return n.doc.nodes[n.id].kind }
 
-// Offset returns where the node starts, in bytes of the decoded source.
-func (n Node) Offset() int { return int(n.doc.nodes[n.id].offset) }
+// Offset returns where the start tag of an element begins, in bytes of the decoded source; 0 for other nodes.
+func (n Node) Offset() int {
+	if n.Kind() != ElementNode {
+		return 0
+	}
+	return int(n.doc.element(n.id).offset)
+}
 
 // Name returns an element's name; the zero Name for other kinds.
 func (n Node) Name() Name {
 	if n.doc == nil || n.Kind() != ElementNode {
 		return Name{}
 	}
-	return n.doc.names[n.doc.nodes[n.id].name].Name
+	return n.doc.names[n.doc.element(n.id).name].Name
 }
 
 // Is reports whether n is an element with this expanded name.
@@ -225,7 +261,7 @@ func (n Node) Is(space, local string) bool {
 	if n.doc == nil || n.Kind() != ElementNode {
 		return false
 	}
-	e := n.doc.names[n.doc.nodes[n.id].name]
+	e := n.doc.names[n.doc.element(n.id).name]
 	return e.Local == local && e.Space == space
 }
 
@@ -301,9 +337,10 @@ func (n Node) Attr(space, local string) (string, bool) {
 	if n.doc == nil || n.Kind() != ElementNode {
 		return "", false
 	}
-	for _, a := range n.doc.Attributes(n.id) {
-		if a.Name.Local == local && a.Name.Space == space {
-			return a.Value, true
+	e := n.doc.element(n.id)
+	for _, a := range n.doc.attrs[e.attr : e.attr+uint32(e.nattr)] {
+		if name := n.doc.names[a.name]; name.Local == local && name.Space == space {
+			return n.doc.text(a.value), true
 		}
 	}
 	return "", false
@@ -321,7 +358,7 @@ func (n Node) Value() (text string, ok bool) {
 		return "", e.kind == ElementNode
 	case 2:
 		if c := &n.doc.nodes[n.id+1]; c.kind == TextNode {
-			return c.data, true
+			return n.doc.text(c.data), true
 		}
 	}
 	return "", false
@@ -337,9 +374,9 @@ func (n Node) StringValue() string {
 	for i := n.id; i < end; i++ {
 		if e := &n.doc.nodes[i]; e.kind == TextNode {
 			if out == nil && (i == end-1) {
-				return e.data
+				return n.doc.text(e.data)
 			}
-			out = append(out, e.data...)
+			out = append(out, n.doc.text(e.data)...)
 		}
 	}
 	return string(out)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 
 	"golang.org/x/text/encoding/charmap"
 )
@@ -109,9 +110,10 @@ func decode(src []byte, limit int) (text, encoding string, err error) {
 			}
 			out = append(out, b)
 		}
-		return string(out), encoding, nil
+		utf8Text = out
 	}
-	return string(utf8Text), encoding, nil
+	// The octets are the parser's own from here on (see ParseOwned) and never change, so they may back the string.
+	return unsafe.String(unsafe.SliceData(utf8Text), len(utf8Text)), encoding, nil
 }
 
 func decodeUTF16(src []byte, order binary.ByteOrder) ([]byte, bool) {

@@ -34,6 +34,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Depth, d.Depth)
 	set(&l.Nodes, d.Nodes)
 	set(&l.Attributes, d.Attributes)
+	l.Attributes = min(l.Attributes, 1<<15) // counts are 16 bits wide
 	set(&l.AttributeBytes, d.AttributeBytes)
 	set(&l.NameBytes, d.NameBytes)
 	set(&l.Namespaces, d.Namespaces)

@@ -1,12 +1,18 @@
 package xmldom
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
 
 // Parse reads one document. src is copied; it may be changed afterwards. Errors are of type *SyntaxError.
 func Parse(src []byte, limits Limits) (*Document, error) {
+	return ParseOwned(bytes.Clone(src), limits)
+}
+
+// ParseOwned is Parse without the copy: the document keeps src, which must never be changed again.
+func ParseOwned(src []byte, limits Limits) (*Document, error) {
 	limits = limits.withDefaults()
 	text, encoding, err := decode(src, limits.Bytes)
 	if err != nil {
@@ -22,7 +28,7 @@ type rawName struct {
 	colon  int // length of the prefix, 0 without
 	// The last resolution: most documents bind a prefix once.
 	space int32
-	entry int32
+	entry uint32
 }
 
 type nameKey struct {
@@ -47,7 +53,7 @@ type parser struct {
 	prefixIndex map[string]int32
 	uriIndex    map[string]int32
 	raws        map[string]*rawName
-	nameIndex   map[nameKey]int32
+	nameIndex   map[nameKey]uint32
 	bound       []int32 // by prefix index: the namespace in scope, -1 when undeclared
 	undo        []binding
 	open        []openElement
@@ -60,7 +66,7 @@ type parser struct {
 type pendingAttr struct {
 	raw    string
 	name   *rawName
-	value  string
+	value  span
 	offset int
 }
 
@@ -74,8 +80,12 @@ func (p *parser) malformed(detail string) error { return p.fail(Malformed, detai
 
 func (p *parser) document() (*Document, error) {
 	d := p.doc
-	guess := min(len(p.src)/24+8, p.limits.Nodes+1)
-	d.nodes = make([]node, 1, guess)
+	// Counting markup costs little beside growing the arrays: an element has one or two less-than signs and about as
+	// many texts.
+	markup := strings.Count(p.src, "<")
+	start := markup - strings.Count(p.src, "</")
+	d.nodes = make([]node, 1, min(markup+markup/4, p.limits.Nodes)+8)
+	d.elements = make([]element, 0, min(start, p.limits.Nodes))
 	d.nodes[0] = node{kind: DocumentNode, parent: None}
 	p.prefixIndex = map[string]int32{"": 0, "xml": 1}
 	p.uriIndex = map[string]int32{"": 0, XMLNamespace: 1}
@@ -84,7 +94,7 @@ func (p *parser) document() (*Document, error) {
 	p.bound = []int32{0, 1}
 	p.declared = []int32{-1, -1}
 	p.raws = make(map[string]*rawName, 64)
-	p.nameIndex = make(map[nameKey]int32, 64)
+	p.nameIndex = make(map[nameKey]uint32, 64)
 
 	if strings.HasPrefix(p.src, "<?xml") && len(p.src) > 5 && isSpace(p.src[5]) {
 		if err := p.xmlDeclaration(); err != nil {
@@ -168,18 +178,19 @@ func (p *parser) startTag() error {
 	}
 	p.tag = int32(start)
 	undo := len(p.undo)
-	declStart := int32(len(p.doc.decls))
+	declStart := len(p.doc.decls)
 	empty, err := p.attributes()
 	if err != nil {
 		return err
 	}
-	n := node{kind: ElementNode, offset: int32(start), decl: declStart, ndecl: int32(len(p.doc.decls)) - declStart}
 	space := p.bound[name.prefix]
 	if space < 0 {
 		return p.fail(NamespaceInvalid, "element prefix is not declared")
 	}
-	n.name = p.intern(raw, name, space)
-	n.attr = int32(len(p.doc.attrs))
+	e := element{
+		name: p.intern(raw, name, space), offset: uint32(start), attr: uint32(len(p.doc.attrs)), nattr: uint16(len(p.pending)),
+		decl: uint32(declStart), ndecl: uint16(len(p.doc.decls) - declStart),
+	}
 	for i := range p.pending {
 		a := &p.pending[i]
 		space := int32(0)
@@ -189,24 +200,23 @@ func (p *parser) startTag() error {
 				return p.fail(NamespaceInvalid, "attribute prefix is not declared")
 			}
 		}
-		entry := p.intern(a.raw, a.name, space)
-		p.doc.attrs = append(p.doc.attrs, Attr{Name: &p.doc.names[entry].Name, Value: a.value, PrefixIndex: a.name.prefix})
+		p.doc.attrs = append(p.doc.attrs, attribute{p.intern(a.raw, a.name, space), a.value})
 	}
-	n.nattr = int32(len(p.pending))
-	attrs := p.doc.attrs[n.attr:]
+	attrs := p.doc.attrs[e.attr:]
 	if err := p.distinct(attrs); err != nil {
 		return err
 	}
-	id, err := p.add(n)
+	id, err := p.add(node{kind: ElementNode, data: span{from: uint32(len(p.doc.elements))}})
 	if err != nil {
 		return err
 	}
+	p.doc.elements = append(p.doc.elements, e)
 	if p.doc.root == None {
 		p.doc.root = id
 	}
-	for i := range attrs {
-		if isIdentifier(attrs[i].Name) {
-			p.identify(attrs[i].Value, id)
+	for _, a := range attrs {
+		if isIdentifier(&p.doc.names[a.name].Name) {
+			p.identify(p.doc.text(a.value), id)
 		}
 	}
 	if empty {
@@ -243,21 +253,26 @@ func (p *parser) identify(value string, id ID) {
 }
 
 // distinct refuses two attributes with one expanded name (Namespaces in XML, 6.3).
-func (p *parser) distinct(attrs []Attr) error {
+func (p *parser) distinct(attrs []attribute) error {
 	if len(attrs) <= fewAttributes {
 		for i := range attrs {
+			a := p.doc.names[attrs[i].name]
 			for j := range i {
-				if attrs[i].Name.Local == attrs[j].Name.Local && attrs[i].Name.Space == attrs[j].Name.Space {
+				if b := p.doc.names[attrs[j].name]; a.Local == b.Local && a.space == b.space {
 					return p.fail(AttributeRepeated, "attribute occurs twice")
 				}
 			}
 		}
 		return nil
 	}
-	type expanded struct{ local, space string }
+	type expanded struct {
+		local string
+		space int32
+	}
 	seen := make(map[expanded]struct{}, len(attrs))
 	for i := range attrs {
-		k := expanded{attrs[i].Name.Local, attrs[i].Name.Space}
+		n := p.doc.names[attrs[i].name]
+		k := expanded{n.Local, n.space}
 		if _, twice := seen[k]; twice {
 			return p.fail(AttributeRepeated, "attribute occurs twice")
 		}
@@ -308,7 +323,7 @@ func (p *parser) attributes() (empty bool, err error) {
 			return false, err
 		}
 		if raw == "xmlns" || strings.HasPrefix(raw, "xmlns:") {
-			if err := p.declare(raw, value); err != nil {
+			if err := p.declare(raw, p.doc.text(value)); err != nil {
 				return false, err
 			}
 			continue
@@ -411,7 +426,7 @@ func (p *parser) rawName(raw string) (*rawName, error) {
 }
 
 // intern returns the index of the expanded name in Document.names.
-func (p *parser) intern(raw string, r *rawName, space int32) int32 {
+func (p *parser) intern(raw string, r *rawName, space int32) uint32 {
 	if r.space == space {
 		return r.entry
 	}
@@ -423,7 +438,7 @@ func (p *parser) intern(raw string, r *rawName, space int32) int32 {
 		if r.colon > 0 {
 			e.Prefix, e.Local = raw[:r.colon], raw[r.colon+1:]
 		}
-		entry = int32(len(p.doc.names))
+		entry = uint32(len(p.doc.names))
 		p.doc.names = append(p.doc.names, e)
 		p.nameIndex[k] = entry
 	}

@@ -72,18 +72,18 @@ func (p *parser) qname() (string, error) {
 
 // attributeValue reads a quoted value and normalises it (XML 1.0, 3.3.3): literal white space becomes a space,
 // character references stay what they name.
-func (p *parser) attributeValue() (string, error) {
+func (p *parser) attributeValue() (span, error) {
 	if p.pos >= len(p.src) || (p.src[p.pos] != '"' && p.src[p.pos] != '\'') {
-		return "", p.malformed("attribute value is not quoted")
+		return span{}, p.malformed("attribute value is not quoted")
 	}
 	quote := p.src[p.pos]
 	p.pos++
 	length := strings.IndexByte(p.src[p.pos:], quote)
 	switch {
 	case length < 0:
-		return "", p.malformed("attribute value has no end")
+		return span{}, p.malformed("attribute value has no end")
 	case length > p.limits.AttributeBytes:
-		return "", p.fail(LimitExceeded, "attribute value is too long")
+		return span{}, p.fail(LimitExceeded, "attribute value is too long")
 	}
 	raw := p.src[p.pos : p.pos+length]
 	if strings.ContainsAny(raw, "<&\n\t") {
@@ -92,11 +92,11 @@ func (p *parser) attributeValue() (string, error) {
 		for p.pos < end {
 			switch b := p.src[p.pos]; b {
 			case '<':
-				return "", p.malformed("less-than sign in an attribute value")
+				return span{}, p.malformed("less-than sign in an attribute value")
 			case '&':
 				var err error
 				if out, err = p.reference(out, end); err != nil {
-					return "", err
+					return span{}, err
 				}
 				continue
 			case '\n', '\t':
@@ -107,10 +107,17 @@ func (p *parser) attributeValue() (string, error) {
 			p.pos++
 		}
 		p.pos++
-		return string(out), nil
+		return p.join(string(out)), nil
 	}
+	value := span{uint32(p.pos), uint32(length)}
 	p.pos += length + 1
-	return raw, nil
+	return value, nil
+}
+
+// join keeps a value that is not written in one piece.
+func (p *parser) join(s string) span {
+	p.doc.joined = append(p.doc.joined, s)
+	return span{uint32(len(p.doc.joined) - 1), joinedBit}
 }
 
 // reference reads a character or predefined entity reference that must end before end.
@@ -188,16 +195,17 @@ func (p *parser) text() error {
 		return nil
 	}
 	var joined []byte
-	plain := "" // the only run so far, kept as a slice of the source
-	emit := func(run string) {
+	var plain span // the only run so far, kept as a part of the source
+	emit := func(from, size int) {
 		switch {
-		case run == "":
+		case size == 0:
 		case joined != nil:
-			joined = append(joined, run...)
-		case plain == "":
-			plain = run
+			joined = append(joined, p.src[from:from+size]...)
+		case plain.size == 0:
+			plain = span{uint32(from), uint32(size)}
 		default:
-			joined = append(append(make([]byte, 0, len(plain)+len(run)+64), plain...), run...)
+			first := p.doc.text(plain)
+			joined = append(append(make([]byte, 0, len(first)+size+64), first...), p.src[from:from+size]...)
 		}
 	}
 	for p.pos < len(p.src) {
@@ -210,7 +218,7 @@ func (p *parser) text() error {
 			if end < 0 {
 				return p.malformed("CDATA section has no end")
 			}
-			emit(p.src[p.pos : p.pos+end])
+			emit(p.pos, end)
 			p.pos += end + len("]]>")
 			continue
 		}
@@ -223,12 +231,13 @@ func (p *parser) text() error {
 			return p.malformed("]]> in character data")
 		}
 		if strings.IndexByte(run, '&') < 0 {
-			emit(run)
+			emit(p.pos, end)
 			p.pos += end
 			continue
 		}
 		if joined == nil {
-			joined = append(make([]byte, 0, len(plain)+len(run)), plain...)
+			first := p.doc.text(plain)
+			joined = append(make([]byte, 0, len(first)+len(run)), first...)
 		}
 		for stop := p.pos + end; p.pos < stop; {
 			amp := strings.IndexByte(p.src[p.pos:stop], '&')
@@ -245,35 +254,33 @@ func (p *parser) text() error {
 			}
 		}
 	}
-	if joined != nil {
-		plain = string(joined)
-	}
-	if plain == "" {
+	switch {
+	case len(joined) > 0:
+		plain = p.join(string(joined))
+	case plain.size == 0:
 		return nil
 	}
-	_, err := p.add(node{kind: TextNode, data: plain, offset: int32(start)})
+	_, err := p.add(node{kind: TextNode, data: plain})
 	return err
 }
 
 func (p *parser) comment() error {
-	start := p.pos
 	p.pos += len("<!--")
 	end := strings.Index(p.src[p.pos:], "--")
 	if end < 0 {
 		return p.malformed("comment has no end")
 	}
-	data := p.src[p.pos : p.pos+end]
+	data := span{uint32(p.pos), uint32(end)}
 	p.pos += end + 2
 	if p.pos >= len(p.src) || p.src[p.pos] != '>' {
 		return p.malformed("two hyphens in a comment")
 	}
 	p.pos++
-	_, err := p.add(node{kind: CommentNode, data: data, offset: int32(start)})
+	_, err := p.add(node{kind: CommentNode, data: data})
 	return err
 }
 
 func (p *parser) procInst() error {
-	start := p.pos
 	p.pos += len("<?")
 	target, err := p.qname()
 	if err != nil {
@@ -295,7 +302,7 @@ func (p *parser) procInst() error {
 	if data != "" {
 		data = " " + data
 	}
-	_, err = p.add(node{kind: ProcInstNode, data: target + data, offset: int32(start)})
+	_, err = p.add(node{kind: ProcInstNode, data: p.join(target + data)})
 	return err
 }
 
@@ -325,10 +332,11 @@ func (p *parser) xmlDeclaration() error {
 		}
 		p.pos++
 		p.skipSpace()
-		value, err := p.attributeValue()
+		literal, err := p.attributeValue()
 		if err != nil {
 			return err
 		}
+		value := p.doc.text(literal)
 		switch {
 		case name == "version" && order == 0:
 			if value != "1.0" {

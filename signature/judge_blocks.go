@@ -98,7 +98,14 @@ func (j *judge) identification(ctx, id string, sc facts.SigningCertificate, attr
 	if sc.ReferencePresent {
 		b.check(rule("UnicitySigningCertificate"), "UnicitySigningCertificate", id, sc.References <= 1, no, "")
 		b.check(rule("CertDigestPresent"), "CertDigestPresent", id, sc.DigestPresent, no, "")
+		// The certificate the signer named is there, but is not the one that
+		// was signed, and its issuer's own key says it was altered: that is a
+		// broken file and not a missing certificate.
+		if c := j.certs[sc.Certificate]; !sc.DigestMatch && sc.SignerInfoMatch && c.Signature == facts.OutcomeBad {
+			no = failed(HashFailure).because("CERTIFICATE_ALTERED")
+		}
 		b.check(rule("CertDigestMatch"), "CertDigestMatch", id, sc.DigestMatch, no, "the signed reference names another certificate")
+		no = indeterminate(NoSigningCertificateFound)
 		if sc.IssuerSerialGiven {
 			b.check(rule("IssuerSerialMatch"), "IssuerSerialMatch", id, sc.IssuerSerialMatch, no, "")
 		}

@@ -49,7 +49,8 @@ type reader struct {
 	out  *facts.Reading
 	seen map[string]bool // ids of certificates and revocation data already added
 
-	parsed map[string]*cert.Certificate
+	parsed     map[string]*cert.Certificate
+	unreadable bool // an embedded certificate cannot be parsed
 }
 
 func (r *reader) message(b []byte, depth int) error {
@@ -66,6 +67,8 @@ func (r *reader) message(b []byte, depth int) error {
 		if c, err := cert.Parse(der); err == nil {
 			embedded = append(embedded, c)
 			r.parsed[c.ID] = c
+		} else {
+			r.unreadable = true
 		}
 	}
 	var shared []facts.Problem

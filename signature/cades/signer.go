@@ -37,6 +37,10 @@ func (r *reader) signer(m *cms.SignedData, s *cms.SignerInfo, c content, embedde
 		r.add(&r.out.Certificates, facts.Encoded{DER: who.Raw, Origin: facts.OriginSignedData, Signature: sig.ID})
 	}
 
+	if who == nil && r.unreadable {
+		sig.Problems = append(sig.Problems, facts.Problem{Code: facts.ProblemMalformed, Detail: "the embedded certificate cannot be read"})
+	}
+
 	scheme, digest, problems := s.Scheme()
 	sig.Problems = append(sig.Problems, problems...)
 	var key *algo.PublicKey

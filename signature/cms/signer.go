@@ -274,6 +274,11 @@ func (s *SignerInfo) Identify(embedded []*cert.Certificate, find Finder) (*cert.
 			f.DigestMatch = true
 			f.IssuerSerialMatch = f.IssuerSerialGiven && bytes.Equal(refs[0].serialRaw, chosen.SerialRaw) && sameName(refs[0].issuerRaw, chosen)
 			f.SignerInfoMatch = s.names(chosen)
+			if !f.SignerInfoMatch {
+				// The unsigned identifier says one certificate and the signed
+				// reference another: two readings.
+				problems = append(problems, facts.Problem{Code: facts.ProblemAmbiguous, Detail: "signer identifier and signed certificate reference differ"})
+			}
 			return chosen, f, problems
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -14,6 +15,9 @@ import (
 	"mist/signature/cms"
 	"mist/signature/facts"
 )
+
+// ErrNoAnchors is returned for a folder without a certificate to trust.
+var ErrNoAnchors = errors.New("no CA certificate found (files .cer .crt .der .pem .p7b)")
 
 // MaxBundle is the largest certificate file read.
 const MaxBundle = 32 << 20
@@ -157,7 +161,7 @@ func LoadFolder(fsys fs.FS, name string) (*Snapshot, error) {
 		anchors = append(anchors, Anchor{Certificate: f.c, Trust: []facts.Trust{{Source: name, Purposes: purposes}}})
 	}
 	if len(anchors) == 0 {
-		return nil, fmt.Errorf("loading trust folder: no CA certificate found (files .cer .crt .der .pem .p7b)")
+		return nil, fmt.Errorf("loading trust folder: %w", ErrNoAnchors)
 	}
 	s := NewSnapshot(name, anchors, rest, crls)
 	sort.Strings(remarks)

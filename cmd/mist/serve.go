@@ -89,7 +89,7 @@ func (c *migrateCommand) Run(e env) error {
 		return err
 	}
 	defer stop()
-	return postgres.Migrate(e.ctx, dsn, time.Now())
+	return postgres.Migrate(e.ctx, dsn)
 }
 
 func newLogger(e env) *slog.Logger {
@@ -163,7 +163,7 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	s.onClose(stop)
-	if err := postgres.Migrate(ctx, dsn, s.source.Now()); err != nil {
+	if err := postgres.Migrate(ctx, dsn); err != nil {
 		return err
 	}
 	s.store, err = postgres.Open(ctx, dsn, postgres.Options{

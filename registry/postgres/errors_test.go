@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,7 +25,7 @@ func TestEveryConstraintHasItsMeaning(t *testing.T) {
 	server, err := local.Start(t.Context(), local.Config{Dir: dir, Settings: map[string]string{"fsync": "off"}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Stop() })
-	require.NoError(t, Migrate(t.Context(), server.DSN("postgres"), time.Now()))
+	require.NoError(t, Migrate(t.Context(), server.DSN("postgres")))
 	conn, err := pgx.Connect(t.Context(), server.DSN("postgres"))
 	require.NoError(t, err)
 	defer conn.Close(context.Background())

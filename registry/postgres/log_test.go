@@ -347,7 +347,7 @@ func TestDatabaseKilledUnderLoad(t *testing.T) {
 	t.Cleanup(func() { _ = server.Stop() })
 	require.NoError(t, server.EnsureDatabase(t.Context(), "mist"))
 	dsn := server.DSN("mist")
-	require.NoError(t, postgres.Migrate(t.Context(), dsn, time.Now()))
+	require.NoError(t, postgres.Migrate(t.Context(), dsn))
 	s := pgtest.Open(t, dsn)
 	signer, key := logKey(t)
 	sequence(t, s, signer)

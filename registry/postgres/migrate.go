@@ -2,12 +2,10 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -24,13 +22,10 @@ var ErrNotMigrated = errors.New("the database is not migrated to this version: r
 // ErrNewerDatabase tells that the database's tables are newer than the program.
 var ErrNewerDatabase = errors.New("the database was migrated by a newer Mist: run that version")
 
-// partitionsAhead is how many months of leaf partitions exist beyond this one.
-const partitionsAhead = 3
-
 // Migrate brings the tables of the database to this version; forward only, one
 // process at a time. The connection's user becomes the owner; it must be able
 // to create the role mist_app or find it there, and is made a member of it.
-func Migrate(ctx context.Context, dsn string, now time.Time) error {
+func Migrate(ctx context.Context, dsn string) error {
 	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return errors.New("migrating: the connection string is not readable")
@@ -54,17 +49,6 @@ func Migrate(ctx context.Context, dsn string, now time.Time) error {
 	}
 	if _, err := db.ExecContext(ctx, `GRANT SELECT ON goose_db_version TO mist_app`); err != nil {
 		return fmt.Errorf("migrating: %w", err)
-	}
-	return makePartitions(ctx, db, now)
-}
-
-// makePartitions makes this month's leaf partition and the next ones.
-func makePartitions(ctx context.Context, db *sql.DB, now time.Time) error {
-	first := time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
-	for i := range partitionsAhead + 1 {
-		if _, err := db.ExecContext(ctx, `SELECT leaves_month($1::date)`, first.AddDate(0, i, 0).Format(time.DateOnly)); err != nil {
-			return fmt.Errorf("making partitions: %w", err)
-		}
 	}
 	return nil
 }

@@ -317,10 +317,17 @@ func TestEmptyDatabaseIsRefused(t *testing.T) {
 func TestMigrateTwice(t *testing.T) {
 	t.Parallel()
 	dsn := cluster.DSN(t)
-	require.NoError(t, postgres.Migrate(t.Context(), dsn, time.Now()))
-	require.NoError(t, postgres.Migrate(t.Context(), dsn, time.Now().AddDate(0, 7, 0)), "later months get their partitions")
-	var n int
-	require.NoError(t, pgtest.Connect(t, dsn).QueryRow(t.Context(),
-		"SELECT count(*) FROM pg_inherits WHERE inhparent = 'leaves'::regclass").Scan(&n))
-	require.Equal(t, 1+4+4, n)
+	s := pgtest.Open(t, dsn)
+	a := populate(t, s).act()
+	require.NoError(t, store(t.Context(), s, a))
+	require.NoError(t, postgres.Migrate(t.Context(), dsn))
+	require.NoError(t, s.View(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
+		got, err := tx.Act(ctx, a.ID)
+		require.Equal(t, a, got)
+		return err
+	}))
+	_, err := pgtest.Connect(t, dsn).Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)")
+	require.NoError(t, err)
+	_, err = postgres.Open(t.Context(), dsn, postgres.Options{Source: source, Keys: pgtest.Keys(t)})
+	require.ErrorIs(t, err, postgres.ErrNewerDatabase)
 }

@@ -36,7 +36,9 @@ $$;
 -- The leaves of the log: one a recorded event, written in the event's own
 -- transaction. entry holds the exact bytes that are hashed; there is no stored
 -- hash that could differ from them. Every index here is paid by every act:
--- what searches need is made by the side of the sequencer, not here.
+-- what searches need is made by the side of the sequencer, not here. The key is
+-- a version 7 id, so that this table can become the first month of a partitioned
+-- one without being written again.
 -- subject_id and subject_salt may be wiped (erasure); nothing else ever changes.
 CREATE TABLE leaves (
     id           uuid NOT NULL,
@@ -50,29 +52,8 @@ CREATE TABLE leaves (
     subject_id   uuid,
     subject_salt bytea,
     CONSTRAINT leaves_pkey PRIMARY KEY (id)
-) PARTITION BY RANGE (id);
+);
 CREATE INDEX leaves_xid_idx ON leaves (epoch, xid);
-CREATE TABLE leaves_other PARTITION OF leaves DEFAULT;
-
--- A month's partition, cut on the version 7 key (its first 48 bits are the
--- Unix time in milliseconds): a look-up by id touches one partition.
--- +goose StatementBegin
-CREATE FUNCTION leaves_month(month date) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    low  date := date_trunc('month', month);
-    high date := low + interval '1 month';
-    name text := 'leaves_' || to_char(low, 'YYYYMM');
-    cut  text := '%s-%s-0000-0000-000000000000';
-    a    text := lpad(to_hex((extract(epoch FROM low::timestamp) * 1000)::bigint), 12, '0');
-    b    text := lpad(to_hex((extract(epoch FROM high::timestamp) * 1000)::bigint), 12, '0');
-BEGIN
-    IF to_regclass('public.' || name) IS NULL THEN
-        EXECUTE format('CREATE TABLE public.%I PARTITION OF public.leaves FOR VALUES FROM (%L) TO (%L)', name,
-            format(cut, left(a, 8), right(a, 4)), format(cut, left(b, 8), right(b, 4)));
-    END IF;
-END
-$$;
--- +goose StatementEnd
 
 CREATE TRIGGER leaves_append_only
     BEFORE UPDATE OF id, epoch, xid, kind, act_id, writer, n, entry OR DELETE OR TRUNCATE ON leaves

@@ -77,7 +77,7 @@ func (c *Cluster) start() {
 		c.err = c.server.EnsureDatabase(ctx, template)
 	}
 	if c.err == nil {
-		c.err = postgres.Migrate(ctx, c.server.DSN(template), time.Now())
+		c.err = postgres.Migrate(ctx, c.server.DSN(template))
 	}
 }
 

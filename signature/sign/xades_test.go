@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"io"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
 
+	"mist/signature/algo"
 	"mist/signature/asic"
 	"mist/signature/c14n"
 	"mist/signature/facts"
@@ -133,6 +136,50 @@ func TestXAdESPackagings(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, got.Signatures[0].Digests[1].Found)
 		require.False(t, got.Signatures[0].Digests[1].Intact)
+	}
+}
+
+// Kupyna signs with the same keys; the digest is the signer's choice and is named by its own URIs.
+func TestXAdESKupyna(t *testing.T) {
+	r := newRing(t, sign.KindDSTU257)
+	for _, d := range []algo.Digest{algo.GOST34311, algo.Kupyna256, algo.Kupyna384, algo.Kupyna512} {
+		key, err := r.doctor.Key.WithDigest(d)
+		require.NoError(t, err)
+		signer := sign.Signer{Key: key, Certificate: r.doctor.Certificate.Raw}
+		signed, err := sign.XAdESEnveloped(t.Context(), signer, []byte("<a><b/></a>"), sign.XAdESOptions{Options: sign.Options{Time: r.now, TSA: r.tsa}})
+		require.NoError(t, err)
+		got, err := xades.Read(t.Context(), facts.Bytes(signed), facts.Environment{})
+		require.NoError(t, err)
+		requireIntact(t, got, xades.LevelT, 1)
+		require.Equal(t, string(d), got.Signatures[0].Algorithm.Digest)
+		require.Contains(t, string(signed), d.URI())
+		broken := bytes.Replace(signed, []byte("<b/>"), []byte("<c/>"), 1)
+		got, err = xades.Read(t.Context(), facts.Bytes(broken), facts.Environment{})
+		require.NoError(t, err)
+		require.False(t, got.Signatures[0].Digests[0].Intact)
+		// A URI that only contains a known one is another algorithm.
+		foreign := bytes.Replace(signed, []byte("xmldsig-more#dstu4145"), []byte("xmldsig-more#x-dstu4145"), 1)
+		got, err = xades.Read(t.Context(), facts.Bytes(foreign), facts.Environment{})
+		require.NoError(t, err)
+		require.Equal(t, facts.OutcomeUnknown, got.Signatures[0].SignatureValue)
+		require.Equal(t, facts.ProblemAlgorithmUnsupported, got.Signatures[0].Problems[0].Code)
+	}
+}
+
+// The encoding of the document is not what is signed: canonical XML is UTF-8 with line feeds.
+func TestXAdESSurvivesTranscoding(t *testing.T) {
+	r := newRing(t, sign.KindDSTU257)
+	signed, err := sign.XAdESEnveloped(t.Context(), r.signer(), []byte("<a>\n<b>їжак</b>\n</a>"), sign.XAdESOptions{Options: sign.Options{Time: r.now}})
+	require.NoError(t, err)
+	utf16le := []byte{0xff, 0xfe}
+	for _, u := range utf16.Encode([]rune(string(signed))) {
+		utf16le = binary.LittleEndian.AppendUint16(utf16le, u)
+	}
+	for _, b := range [][]byte{utf16le, bytes.ReplaceAll(signed, []byte("\n"), []byte("\r\n"))} {
+		got, err := xades.Read(t.Context(), facts.Bytes(b), facts.Environment{})
+		require.NoError(t, err)
+		requireIntact(t, got, xades.LevelB, 1)
+		require.Equal(t, "<a>\n<b>їжак</b>\n</a>", octets(t, got, 0))
 	}
 }
 

@@ -44,7 +44,7 @@ func (tx *Tx) Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error) {
 	}
 	if last := len(tx.queue) - 1; last >= 0 && !actID.IsZero() && tx.queue[last].act == actID {
 		tx.queue[last] = statement{sql: insertActWithLeaf, args: append(tx.queue[last].args,
-			s.epoch, string(e.Kind), e.Writer.ID, int64(e.Writer.N), entry, e.SubjectID, salt)}
+			plain([]any{s.epoch, string(e.Kind), e.Writer.ID, int64(e.Writer.N), entry, e.SubjectID, salt})...)}
 	} else if err := tx.exec(ctx, insertLeaf, e.ID, s.epoch, string(e.Kind), actID, e.Writer.ID, int64(e.Writer.N), entry, e.SubjectID, salt); err != nil {
 		return audit.Receipt{}, err
 	}

@@ -351,7 +351,9 @@ func (k *PublicKey) VerifyDigest(s Scheme, digest, sig []byte) error {
 
 func (k *PublicKey) verifyPKCS1(s Scheme, digest, sig []byte) error {
 	std := digests[s.Digest].std
-	if k.Bits >= 1024 && k.rsa.E != 0 && std != 0 {
+	// crypto/rsa writes the ISO identifier for RIPEMD-160; signers use the
+	// TeleTrusT one of RFC 8017's time, so that digest takes our own path.
+	if k.Bits >= 1024 && k.rsa.E != 0 && std != 0 && s.Digest != RIPEMD160 {
 		if rsa.VerifyPKCS1v15(k.rsa, std, digest, sig) == nil {
 			return nil
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mist/signature"
-	"mist/signature/algo"
 	"mist/signature/cert"
 	"mist/signature/facts"
 	"mist/signature/pki"
@@ -161,5 +160,3 @@ func read(t testing.TB, r *signature.Result) string {
 	}
 	return ""
 }
-
-var _ = algo.SHA256

@@ -88,7 +88,7 @@ type Transform struct {
 	Algorithm string
 }
 
-// ErrHMAC tells a signature that rests on a shared secret; such a signature proves nothing about who signed.
+// hmacMethods begin the signature methods that rest on a shared secret: they prove nothing about who signed.
 var hmacMethods = []string{Namespace + "hmac-", "http://www.w3.org/2001/04/xmldsig-more#hmac-", "http://www.w3.org/2007/05/xmldsig-more#hmac-"}
 
 // children takes the child elements in order, refusing other content than white space and comments.
@@ -349,7 +349,7 @@ func parseReference(e xmldom.Node) (*Reference, *Refusal) {
 	return r, nil
 }
 
-// References reads the references of a ds:Manifest.
+// ManifestReferences reads the references of a ds:Manifest.
 func ManifestReferences(manifest xmldom.Node, maxReferences int) ([]Reference, error) {
 	c, bad := elementsOf(manifest)
 	if bad != nil {

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -404,56 +403,6 @@ func TestContainerContents(t *testing.T) {
 		r := w.verify(t, a.bytes())
 		require.Equal(t, signature.FormatFailure, r.Signatures[0].SubIndication)
 	})
-}
-
-// A container of a hundred megabytes is verified within 32 MB of heap, stored or compressed.
-func TestLargeContainerInLittleMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("hashes 400 MB")
-	}
-	w := newWorkshop(t, sign.KindP256)
-	const size = 100 << 20
-	body := make([]byte, size)
-	for i := 0; i < size; i += 8 {
-		binary.LittleEndian.PutUint64(body[i:], uint64(i)*0x9E3779B97F4A7C15)
-	}
-	for _, xml := range []bool{false, true} {
-		for _, deflate := range []bool{false, true} {
-			a := w.archive(t, true, xml, sign.DataObject{Name: "scan.bin", Content: facts.Bytes(body)})
-			a.find("scan.bin").deflate = deflate
-			container := a.bytes()
-			runtime.GC()
-			var before, peak runtime.MemStats
-			runtime.ReadMemStats(&before)
-			stop, done := make(chan struct{}), make(chan uint64)
-			go func() {
-				most := uint64(0)
-				for {
-					runtime.ReadMemStats(&peak)
-					most = max(most, peak.HeapAlloc)
-					select {
-					case <-stop:
-						done <- most
-						return
-					case <-time.After(5 * time.Millisecond):
-					}
-				}
-			}()
-			r := w.verify(t, container)
-			close(stop)
-			most := <-done - before.HeapAlloc
-			require.Equal(t, signature.TotalPassed, r.Indication, "%s %s", r.Signatures[0].SubIndication, r.Signatures[0].Reason)
-			t.Logf("xml %v, deflated %v: %d MB of heap above the container", xml, deflate, most>>20)
-			require.Less(t, most, uint64(32<<20))
-			b, _, err := r.MustBePassed()
-			require.NoError(t, err)
-			rc, err := b.Open()
-			require.NoError(t, err)
-			n, err := io.Copy(io.Discard, rc)
-			require.NoError(t, err)
-			require.EqualValues(t, size, n)
-		}
-	}
 }
 
 func explode(t testing.TB, b []byte) archive {

@@ -20,7 +20,6 @@ type memory struct {
 	mu       sync.Mutex
 	led      bool
 	waiting  []Leaf
-	taken    uint64
 	last     []Position
 	tiles    map[string]audit.TileData
 	fail     error // the next call fails

@@ -7,7 +7,7 @@ import (
 )
 
 // precomputeAt is how often a key must be asked for before its tables are made.
-// Making them costs as much as some ten verifications save.
+// Making them costs as much as some twenty verifications save.
 const precomputeAt = 3
 
 // KeyCache keeps the keys used last, so that a key of a certification

@@ -171,7 +171,7 @@ func parseScalar(o *order, octets der, field string) (s scalar, public der, err 
 	isInteger := err == nil && len(rest) == 0 && setBigEndian(o, &asInteger, big)
 	isBytes := len(octets) >= o.bytes()-1 && len(octets) <= o.bytes()+8 && o.setBytes(&asBytes, octets)
 	switch {
-	case isInteger && isBytes: // one key in some twenty thousand; signing with the wrong reading would be worse
+	case isInteger && isBytes: // one key in some ten thousand; signing with the wrong reading would be worse
 		return s, nil, parseErr(field, fmt.Errorf("%w: reads both as an INTEGER and as bare bytes", ErrEncoding))
 	case isInteger:
 		return asInteger, nil, nil

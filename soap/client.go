@@ -120,9 +120,9 @@ func ReadReply(contentType string, body io.Reader, lim Limits, spillDir string) 
 	var err error
 	switch {
 	case ct.media == "multipart/related":
-		r.Wire, charset, r.Attachments, err = readRelated(body, ct.params["boundary"], lim, spillDir, nil)
+		r.Wire, charset, r.Attachments, err = readRelated(body, ct.params["boundary"], lim, spillDir, nil, nil)
 	case soapMedia(ct.media):
-		r.Wire, err = readAtMost(body, nil, lim.EnvelopeBytes)
+		r.Wire, err = readAtMost(body, nil, lim.EnvelopeBytes, nil)
 	default:
 		return nil, errors.New("reading a soap message: it is not SOAP by its content type")
 	}

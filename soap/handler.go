@@ -19,6 +19,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"mist/registry"
 )
@@ -49,6 +50,8 @@ type Handler struct {
 
 	limits Limits
 	pool   *sync.Pool
+	// memory is what messages being read hold, all together.
+	memory *atomic.Int64
 }
 
 // Outcome is one finished request in numbers.
@@ -74,6 +77,7 @@ func New(h Handler) (*Handler, error) {
 		h.Log = slog.New(slog.DiscardHandler)
 	}
 	h.limits = h.Limits.withDefaults()
+	h.memory = new(atomic.Int64)
 	h.pool = &sync.Pool{New: func() any { return new(scratch) }}
 	return &h, nil
 }
@@ -98,7 +102,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	sc, _ := h.pool.Get().(*scratch)
 	defer h.release(sc)
-	m, in, err := h.message(r, sc.in, &sc.env)
+	mem := ledger{shared: h.memory, max: h.limits.MemoryBytes}
+	defer mem.release()
+	m, in, err := h.message(r, sc.in, &sc.env, &mem)
 	sc.in = in
 	if m != nil {
 		defer closeAttachments(m.Attachments)
@@ -108,6 +114,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ans, err = h.call(r.Context(), m)
 	}
 	if err != nil {
+		drain(r.Body)
 		h.writeFault(w, m, sc, err)
 		return
 	}
@@ -117,6 +124,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	sc.out = appendAnswer(sc.out[:0], m, ans)
 	h.write(w, http.StatusOK, m.Version.MediaType()+"; charset=UTF-8", m, sc.out, "")
+}
+
+// maxDrain is how much of a refused body is read away.
+const maxDrain = 64 << 20
+
+// drain reads the rest of a refused body. Clients that send everything before
+// they read would otherwise meet a reset connection instead of the fault. The
+// bytes go nowhere, and the listener's read limit bounds the time.
+func drain(body io.Reader) {
+	_, _ = io.CopyN(io.Discard, body, maxDrain) // EOF is the ordinary end
 }
 
 func (h *Handler) release(sc *scratch) {

@@ -18,6 +18,9 @@ type Limits struct {
 	PartHeaderBytes int
 	// SpillBytes is how much of an attachment stays in memory; the rest goes to a file.
 	SpillBytes int
+	// MemoryBytes is what all messages being read may hold in memory together;
+	// past it newcomers are told to try later. Small messages do not count.
+	MemoryBytes int64
 	// Budget is the time an operation has before the caller gets a Timeout fault.
 	Budget time.Duration
 }
@@ -33,6 +36,7 @@ const (
 	DefaultParts           = 50
 	DefaultPartHeaderBytes = 16 << 10
 	DefaultSpillBytes      = 256 << 10
+	DefaultMemoryBytes     = 256 << 20
 	// DefaultBudget stays under the 30 s the Diia portal waits and the 60 s
 	// after which a security server gives up.
 	DefaultBudget = 25 * time.Second
@@ -68,6 +72,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.SpillBytes <= 0 {
 		l.SpillBytes = DefaultSpillBytes
+	}
+	if l.MemoryBytes <= 0 {
+		l.MemoryBytes = DefaultMemoryBytes
 	}
 	if l.Budget <= 0 {
 		l.Budget = DefaultBudget

@@ -66,10 +66,13 @@ type Answer struct {
 
 // readAtMost reads r to its end into buf, growing it, and gives errTooLarge
 // when there is more than max.
-func readAtMost(r io.Reader, buf []byte, max int64) ([]byte, error) {
+func readAtMost(r io.Reader, buf []byte, max int64, l *ledger) ([]byte, error) {
 	buf = buf[:0]
 	for {
 		if len(buf) == cap(buf) {
+			if err := l.hold(2 * int64(cap(buf))); err != nil {
+				return buf, err
+			}
 			buf = append(buf, 0)[:len(buf)]
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
@@ -101,7 +104,7 @@ func readFault(err error) *Fault {
 
 // message reads the request body. buf is scratch space; the message keeps it.
 // e is parsed into.
-func (h *Handler) message(r *http.Request, buf []byte, e *Envelope) (m *Message, grown []byte, err error) {
+func (h *Handler) message(r *http.Request, buf []byte, e *Envelope, mem *ledger) (m *Message, grown []byte, err error) {
 	if v := r.Header.Get("Content-Encoding"); v != "" && !strings.EqualFold(v, "identity") {
 		return nil, buf, Faultf("UnsupportedEncoding", "compressed messages are not accepted")
 	}
@@ -125,7 +128,7 @@ func (h *Handler) message(r *http.Request, buf []byte, e *Envelope) (m *Message,
 	switch {
 	case ct.media == "multipart/related":
 		body := http.MaxBytesReader(nil, r.Body, lim.EnvelopeBytes+lim.TotalBytes*3/2)
-		buf, charset, m.Attachments, err = readRelated(body, ct.params["boundary"], lim, h.SpillDir, buf)
+		buf, charset, m.Attachments, err = readRelated(body, ct.params["boundary"], lim, h.SpillDir, buf, mem)
 		if err != nil {
 			return m, buf, err
 		}
@@ -134,9 +137,11 @@ func (h *Handler) message(r *http.Request, buf []byte, e *Envelope) (m *Message,
 			return m, buf, errTooLarge
 		}
 		if n := int(r.ContentLength); n > 0 && cap(buf) <= n {
+			// A promised length is not memory yet: large bodies grow as they come.
+			n = min(n, freeBytes)
 			buf = make([]byte, 0, n+512) // one byte more than the body, so that EOF needs no growth
 		}
-		if buf, err = readAtMost(r.Body, buf, lim.EnvelopeBytes); err != nil {
+		if buf, err = readAtMost(r.Body, buf, lim.EnvelopeBytes, mem); err != nil {
 			return m, buf, readFault(err)
 		}
 	default:

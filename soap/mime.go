@@ -278,7 +278,7 @@ func contentID(v string) string {
 
 // readRelated reads a multipart/related body: the SOAP part appended to buf,
 // its charset, and the attachments.
-func readRelated(r io.Reader, boundary string, lim Limits, spillDir string, buf []byte) (soapPart []byte, charset string, atts []*Attachment, err error) {
+func readRelated(r io.Reader, boundary string, lim Limits, spillDir string, buf []byte, mem *ledger) (soapPart []byte, charset string, atts []*Attachment, err error) {
 	m, fault := newMultipartReader(r, boundary)
 	if fault != nil {
 		return nil, "", nil, fault
@@ -289,7 +289,7 @@ func readRelated(r io.Reader, boundary string, lim Limits, spillDir string, buf 
 			atts = nil
 		}
 	}()
-	total, seen := int64(0), map[string]bool{}
+	total, inMemory, seen := int64(0), int64(0), map[string]bool{}
 	for i := 0; ; i++ {
 		head, err := m.nextPart(lim.PartHeaderBytes)
 		if errors.Is(err, io.EOF) {
@@ -317,9 +317,10 @@ func readRelated(r io.Reader, boundary string, lim Limits, spillDir string, buf 
 				return nil, "", atts, Faultf("InvalidContentType", "the first MIME part must be the SOAP message")
 			}
 			charset = ct.params["charset"]
-			if soapPart, err = readAtMost(body, buf, lim.EnvelopeBytes); err != nil {
+			if soapPart, err = readAtMost(body, buf, lim.EnvelopeBytes, mem); err != nil {
 				return nil, "", atts, readFault(err)
 			}
+			inMemory = int64(cap(soapPart))
 			continue
 		}
 		a := &Attachment{ContentID: contentID(head.Get("Content-ID")), ContentType: head.Get("Content-Type")}
@@ -330,6 +331,10 @@ func readRelated(r io.Reader, boundary string, lim Limits, spillDir string, buf 
 		atts = append(atts, a)
 		if err := a.fill(body, lim, spillDir); err != nil {
 			return nil, "", atts, readFault(err)
+		}
+		inMemory += int64(len(a.memory))
+		if err := mem.hold(inMemory); err != nil {
+			return nil, "", atts, err
 		}
 		if total += a.Size; total > lim.TotalBytes {
 			return nil, "", atts, errTooLarge

@@ -215,6 +215,9 @@ func TestRenamedKeepsEmptyElementsApart(t *testing.T) {
 
 // The reader's worst cases stay linear: each of these is near the size limit.
 func TestHostileMessagesAreCheap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("times mean nothing under the race detector")
+	}
 	big := 9 << 20
 	body := func(inner string) string {
 		return envOpen + `<S:Body><x:op>` + inner + `</x:op></S:Body></S:Envelope>`

@@ -48,7 +48,7 @@ func start(t testing.TB, h http.Handler, tr Transport) string {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second) // a connection that never spoke counts as busy for 5 s
 		defer cancel()
 		require.NoError(t, s.Shutdown(ctx))
 		require.NoError(t, <-done)
@@ -238,6 +238,24 @@ func TestHTTPAttacks(t *testing.T) {
 		require.NotContains(t, status, "200", name)
 	}
 	require.Equal(t, "HTTP/1.1 200 OK", raw(good))
+}
+
+// A client that sends all of an oversize message before it reads gets the
+// fault, not a reset connection.
+func TestOversizeMessageGetsItsFault(t *testing.T) {
+	addr := start(t, newHandler(t, mirror, nil), Transport{})
+	body := strings.Replace(envelope, "<x:a>1<", "<x:a>"+strings.Repeat("1", 13<<20)+"<", 1)
+	for _, head := range []string{fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body), fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body)} {
+		c, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		defer c.Close()
+		require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+		_, err = io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nConnection: close\r\n"+head)
+		require.NoError(t, err)
+		answer, err := io.ReadAll(c)
+		require.NoError(t, err)
+		require.Contains(t, string(answer), "<code>TooLarge</code>")
+	}
 }
 
 func TestShutdownLetsAnswersFinish(t *testing.T) {

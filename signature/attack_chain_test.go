@@ -350,10 +350,7 @@ func TestAlgorithmEnded(t *testing.T) {
 			table, err := signature.DefaultAlgorithms()
 			require.NoError(t, err)
 			ended := *table
-			ended.Digests = nil
-			for _, e := range table.Digests {
-				ended.Digests = append(ended.Digests, e)
-			}
+			ended.Digests = append([]signature.AlgorithmEntry(nil), table.Digests...)
 			require.NoError(t, ended.End(only, until))
 			// Only the signature's own digest: the chain keeps another one.
 			f := *r.Facts

@@ -128,6 +128,7 @@ func (g *gatherer) certificate(der []byte, origin string) *cert.Certificate {
 }
 
 func (g *gatherer) add(c *cert.Certificate, origin string) *cert.Certificate {
+	c = g.edges.Intern(c)
 	if have, ok := g.pool.Get(c.ID); ok {
 		c = have
 	} else {

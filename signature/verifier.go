@@ -146,7 +146,22 @@ func (v *Verifier) read(ctx context.Context, in Input) (*facts.Reading, error) {
 		}
 		return reading, nil
 	}
-	return nil, &UnreadableError{Err: facts.ErrNotThisFormat}
+	if looksLikeFormat(src) {
+		return nil, &UnreadableError{Err: facts.ErrNotThisFormat}
+	}
+	// Plain text, a picture, a PDF without our formats: no signature.
+	return &facts.Reading{Octets: map[string][]facts.Octets{}}, nil
+}
+
+// looksLikeFormat says whether bytes begin as DER, PEM, XML or zip: then not
+// being able to read them is a failure and not the absence of a signature.
+func looksLikeFormat(src facts.Source) bool {
+	var head [64]byte
+	n, _ := src.ReadAt(head[:], 0)
+	b := head[:n]
+	text := bytes.TrimLeft(b, " \t\r\n\ufeff")
+	return bytes.HasPrefix(b, []byte{0x30}) || bytes.HasPrefix(b, []byte("PK")) ||
+		bytes.HasPrefix(text, []byte("<")) || bytes.HasPrefix(text, []byte("-----BEGIN"))
 }
 
 // maxArmoured is the largest text wrapping of a binary signature read.

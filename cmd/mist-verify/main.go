@@ -114,14 +114,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return exitUnreadable
 	}
 	if len(args) == 0 {
-		args = []string{"--help"}
-		code = exitUse
+		// Nothing to do is wrong use; the manual goes where errors go.
+		parser.Stdout = errOut
+		_, _ = parser.Parse([]string{"--help"})
+		return exitUse
 	}
 	k, err := parser.Parse(args)
 	if done {
-		if len(args) == 1 && code == 0 && args[0] == "--help" {
-			return exitPassed
-		}
 		return code
 	}
 	if err != nil {

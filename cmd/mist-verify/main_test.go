@@ -60,6 +60,7 @@ func room(t *testing.T) string {
 	broken[bytes.Index(broken, body)+3] ^= 1
 	write("broken.p7s", broken)
 	write("bundle.p7b", sign.Message("1.2.840.113549.1.7.1", nil, sign.DigestAlgorithm("SHA256"), [][]byte{root.Raw}, nil, nil, nil))
+	write("cut.p7s", attached[:len(attached)/2])
 	write("junk.bin", []byte("not a signature"))
 	return dir
 }
@@ -87,10 +88,13 @@ func TestExitCodes(t *testing.T) {
 		{"unknown policy", []string{f("a.p7s"), "--policy", "nonsense"}, 4},
 		{"bad time", []string{f("a.p7s"), "--time", "yesterday"}, 4},
 		{"trust is no folder", []string{f("a.p7s"), "--trust", f("a.p7s")}, 4},
-		{"unreadable", append([]string{f("junk.bin")}, trusted...), 5},
+		{"nothing named at all", nil, 4},
+		{"help", []string{"--help"}, 0},
+		{"text", append([]string{f("junk.bin")}, trusted...), 3},
+		{"unreadable", append([]string{f("cut.p7s")}, trusted...), 5},
 		{"absent", append([]string{f("absent")}, trusted...), 5},
 		{"gravest: failed before undecided", append([]string{f("a.p7s"), f("d.p7s"), f("broken.p7s")}, trusted...), 1},
-		{"gravest: unreadable first", append([]string{f("broken.p7s"), f("junk.bin")}, trusted...), 5},
+		{"gravest: unreadable first", append([]string{f("broken.p7s"), f("cut.p7s")}, trusted...), 5},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -181,12 +181,18 @@ func parseEC(oid string, params, point []byte) (*PublicKey, error) {
 // compressed SEC 1 point.
 func NewEC(oid, curveOID string, point []byte) (*PublicKey, error) {
 	if c, ok := namedCurves[curveOID]; ok {
-		x, y := decodePoint(c.Params().P, big.NewInt(-3), c.Params().B, point)
-		if x == nil || !c.IsOnCurve(x, y) {
+		q := c.Params()
+		x, y := decodePoint(q.P, big.NewInt(-3), q.B, point)
+		if x == nil || y.Cmp(q.P) >= 0 || x.Cmp(q.P) >= 0 {
 			return nil, errors.New("public key is not a point of its curve")
 		}
-		return &PublicKey{Encryption: ECDSA, OID: oid, Bits: c.Params().BitSize, Curve: c.Params().Name,
-			ec: &ecdsa.PublicKey{Curve: c, X: x, Y: y}}, nil
+		size := (q.BitSize + 7) / 8
+		full := append([]byte{4}, x.FillBytes(make([]byte, size))...)
+		k, err := ecdsa.ParseUncompressedPublicKey(c, append(full, y.FillBytes(make([]byte, size))...))
+		if err != nil {
+			return nil, errors.New("public key is not a point of its curve")
+		}
+		return &PublicKey{Encryption: ECDSA, OID: oid, Bits: q.BitSize, Curve: q.Name, ec: k}, nil
 	}
 	if c, ok := otherCurves[curveOID]; ok {
 		x, y := decodePoint(c.p, c.a, c.b, point)

@@ -96,7 +96,8 @@ func TestHostileKeysAndValues(t *testing.T) {
 
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
-	point := elliptic.Marshal(elliptic.P256(), ec.X, ec.Y)
+	point, err := ec.PublicKey.Bytes()
+	require.NoError(t, err)
 	good, err := NewEC("", "1.2.840.10045.3.1.7", point)
 	require.NoError(t, err)
 	point[40] ^= 1
@@ -126,12 +127,15 @@ func TestWeierstrassAgreesWithTheStandardLibrary(t *testing.T) {
 	for range 20 {
 		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		require.NoError(t, err)
-		sum := sha256.Sum256(k.X.Bytes())
+		point, err := k.PublicKey.Bytes()
+		require.NoError(t, err)
+		x, y := new(big.Int).SetBytes(point[1:33]), new(big.Int).SetBytes(point[33:])
+		sum := sha256.Sum256(point)
 		r, s, err := ecdsa.Sign(rand.Reader, k, sum[:])
 		require.NoError(t, err)
-		require.True(t, c.verify(k.X, k.Y, sum[:], r, s))
+		require.True(t, c.verify(x, y, sum[:], r, s))
 		sum[0] ^= 1
-		require.False(t, c.verify(k.X, k.Y, sum[:], r, s))
+		require.False(t, c.verify(x, y, sum[:], r, s))
 	}
 }
 
@@ -147,12 +151,15 @@ func TestExplicitCurveParameters(t *testing.T) {
 	}
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
+	point, err := k.PublicKey.Bytes()
+	require.NoError(t, err)
+	coordinate := func(b []byte) *big.Int { return new(big.Int).SetBytes(b) }
 	spki := func(p []byte) []byte {
-		return ber.Seq(ber.Seq(ber.EncodeOID("1.2.840.10045.2.1"), p), ber.EncodeBits(elliptic.Marshal(elliptic.P256(), k.X, k.Y)))
+		return ber.Seq(ber.Seq(ber.EncodeOID("1.2.840.10045.2.1"), p), ber.EncodeBits(point))
 	}
 	got, err := ParsePublicKey(spki(params(q.Gx, q.Gy)))
 	require.NoError(t, err)
 	require.Equal(t, "P-256", got.Curve)
-	_, err = ParsePublicKey(spki(params(k.X, k.Y))) // CVE-2020-0601: a generator of one's own
+	_, err = ParsePublicKey(spki(params(coordinate(point[1:33]), coordinate(point[33:])))) // CVE-2020-0601: a generator of one's own
 	require.ErrorIs(t, err, ErrUnsupported)
 }

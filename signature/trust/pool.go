@@ -123,13 +123,53 @@ func upperHex(b []byte) string {
 // kept for ever. It is bounded and safe for concurrent use.
 type Edges struct {
 	mu sync.RWMutex
-	m  map[string]bool
+	m  map[string]bool // guarded by mu
+	// units are certificates of authorities, time-stamp units and OCSP
+	// responders met in documents: few, and met again and again.
+	units map[string]*unit // guarded by mu
 }
 
-const maxEdges = 1 << 16
+type unit struct {
+	c    *cert.Certificate
+	uses int
+}
+
+const (
+	maxEdges = 1 << 16
+	maxUnits = 256
+	// precomputeAt is the number of uses after which tables for a DSTU key
+	// pay (measured in package dstu4145).
+	precomputeAt = 3
+)
 
 // NewEdges makes an empty cache.
-func NewEdges() *Edges { return &Edges{m: map[string]bool{}} }
+func NewEdges() *Edges { return &Edges{m: map[string]bool{}, units: map[string]*unit{}} }
+
+// Intern returns the certificate as it was parsed before, when it belongs to
+// an authority or a unit. A key that keeps coming gets its tables.
+func (e *Edges) Intern(c *cert.Certificate) *cert.Certificate {
+	if !c.Ext.CA && !c.HasExtKeyUsage(cert.EKUTimeStamping) && !c.HasExtKeyUsage(cert.EKUOCSPSigning) {
+		return c
+	}
+	e.mu.Lock()
+	u := e.units[c.ID]
+	if u == nil {
+		if len(e.units) >= maxUnits {
+			clear(e.units)
+		}
+		u = &unit{c: c}
+		e.units[c.ID] = u
+	}
+	u.uses++
+	due := u.uses == precomputeAt
+	e.mu.Unlock()
+	if due {
+		if k := u.c.Key.DSTU(); k != nil {
+			k.Precompute()
+		}
+	}
+	return u.c
+}
 
 // Signed says whether issuer's key verifies c.
 func (e *Edges) Signed(c, issuer *cert.Certificate) bool {

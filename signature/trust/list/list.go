@@ -51,12 +51,12 @@ var (
 
 // Service types by purpose: whole URIs of both families, ETSI and national.
 var serviceTypes = map[string]string{
-	"http://uri.etsi.org/TrstSvc/Svctype/CA/QC":               facts.PurposeSigner,
-	"http://uri.etsi.org/TrstSvc/Svctype/TSA/QTST":            facts.PurposeTSA,
-	"http://uri.etsi.org/TrstSvc/Svctype/TSA":                 facts.PurposeTSA,
-	"http://uri.etsi.org/TrstSvc/Svctype/Certstatus/OCSP/QC":  facts.PurposeOCSP,
-	"http://uri.etsi.org/TrstSvc/Svctype/Certstatus/OCSP":     facts.PurposeOCSP,
-	"http://czo.gov.ua/TrstSvc/Svctype/MR-TSA/QTST":           facts.PurposeTSA,
+	"http://uri.etsi.org/TrstSvc/Svctype/CA/QC":              facts.PurposeSigner,
+	"http://uri.etsi.org/TrstSvc/Svctype/TSA/QTST":           facts.PurposeTSA,
+	"http://uri.etsi.org/TrstSvc/Svctype/TSA":                facts.PurposeTSA,
+	"http://uri.etsi.org/TrstSvc/Svctype/Certstatus/OCSP/QC": facts.PurposeOCSP,
+	"http://uri.etsi.org/TrstSvc/Svctype/Certstatus/OCSP":    facts.PurposeOCSP,
+	"http://czo.gov.ua/TrstSvc/Svctype/MR-TSA/QTST":          facts.PurposeTSA,
 }
 
 // Statuses under which a service is relied upon.

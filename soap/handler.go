@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -310,7 +311,7 @@ func (h *Handler) writeRelated(w http.ResponseWriter, m *Message, sc *scratch, a
 // without looking at a body.
 func (h *Handler) serveContract(w http.ResponseWriter, r *http.Request) {
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
-	_, asked := r.URL.Query()["wsdl"]
+	asked := strings.EqualFold(r.URL.RawQuery, "wsdl") // ?WSDL is as common
 	if !get || !asked || h.Contract == nil {
 		w.Header().Set("Allow", "GET, POST")
 		http.Error(w, "send a SOAP message by POST, or GET ?wsdl for the contract", http.StatusMethodNotAllowed)

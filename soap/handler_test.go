@@ -195,6 +195,7 @@ func TestMethods(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.Code)
 	require.Equal(t, "text/xml; charset=UTF-8", w.Header().Get("Content-Type"))
 	require.Equal(t, "<w at='http://host:81/soap'/>", w.Body.String())
+	require.Equal(t, http.StatusOK, do("GET", "/soap?WSDL").Code)
 	require.Empty(t, do("HEAD", "http://host:81/soap?wsdl").Body.String())
 }
 

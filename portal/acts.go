@@ -61,25 +61,12 @@ type acts struct {
 func (a acts) routes(r chi.Router) {
 	one := a.act.Path + "/{id}"
 	r.Post(a.act.Path, a.member(a.create))
-	r.Get(one, a.draft(a.get))
-	r.Get(one+"/data_to_be_signed", a.draft(a.dataToBeSigned))
-	r.Patch(one+"/actions/approve", a.draft(a.approve))
-	r.Patch(one+"/actions/resend_otp", a.draft(a.resendOTP))
-	r.Patch(one+"/actions/reject", a.draft(a.reject))
-	r.Patch(one+"/actions/sign", a.draft(a.sign))
-}
-
-type draftHandler func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error
-
-// draft reads the id of the path, after authentication.
-func (a acts) draft(h draftHandler) http.HandlerFunc {
-	return a.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
-		id, err := registry.ParseID(chi.URLParam(r, "id"))
-		if err != nil {
-			return registry.Invalid(registry.FieldError{Entry: "$.id", EntryType: "request", Rule: "format", Description: "expected a UUID in the path"})
-		}
-		return h(w, r, c, id)
-	})
+	r.Get(one, a.byID(a.get))
+	r.Get(one+"/data_to_be_signed", a.byID(a.dataToBeSigned))
+	r.Patch(one+"/actions/approve", a.byID(a.approve))
+	r.Patch(one+"/actions/resend_otp", a.byID(a.resendOTP))
+	r.Patch(one+"/actions/reject", a.byID(a.reject))
+	r.Patch(one+"/actions/sign", a.byID(a.sign))
 }
 
 func (a acts) create(w http.ResponseWriter, r *http.Request, c registry.Caller) error {

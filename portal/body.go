@@ -154,6 +154,17 @@ func (f *fields) text(name string, required bool) string {
 	return s
 }
 
+// id takes a UUID; absent gives the zero id.
+func (f *fields) id(name string) registry.ID {
+	_, given := f.object[name]
+	text := f.text(name, false)
+	id, err := registry.ParseID(text)
+	if given && (err != nil || id.IsZero()) {
+		f.wrong(name, "format", "expected a UUID")
+	}
+	return id
+}
+
 // digits takes a string, or a whole number as older clients send codes.
 func (f *fields) digits(name string) string {
 	if n, ok := f.object[name].(json.Number); ok {

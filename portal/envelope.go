@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+
+	"mist/registry/query"
 )
 
 // envelope is every answer of the API (domain notes 1.0): data and error never
@@ -15,7 +17,8 @@ type envelope struct {
 	Error *errorBody `json:"error,omitempty"`
 	// Urgent carries what the caller must act on or keep and what is not the
 	// resource: how the patient confirms, the audit receipt.
-	Urgent *urgent `json:"urgent,omitempty"`
+	Urgent *urgent       `json:"urgent,omitempty"`
+	Paging *query.Paging `json:"paging,omitempty"`
 }
 
 type meta struct {
@@ -33,6 +36,14 @@ func (p *portal) meta(r *http.Request, status int) meta {
 // answer writes a resource.
 func (p *portal) answer(w http.ResponseWriter, r *http.Request, status int, data any, u *urgent) error {
 	p.write(w, status, envelope{Meta: p.meta(r, status), Data: data, Urgent: u})
+	return nil
+}
+
+// list writes a part of a list; items is a slice, never nil.
+func (p *portal) list(w http.ResponseWriter, r *http.Request, items any, paging query.Paging) error {
+	m := p.meta(r, http.StatusOK)
+	m.Type = "list"
+	p.write(w, http.StatusOK, envelope{Meta: m, Data: items, Paging: &paging})
 	return nil
 }
 

@@ -22,8 +22,9 @@ func specTree(t *testing.T) map[string]any {
 }
 
 func TestSpecAndRouterAgree(t *testing.T) {
+	f := &fakes{}
 	p, err := build(Config{
-		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})},
+		BaseURL: "http://127.0.0.1:1", Access: f, Acts: []Act{DeclarationRequests(f)}, Declarations: f, DeclarationLife: f,
 		Source: registry.SystemSource(), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits(),
 	})
 	require.NoError(t, err)

@@ -22,6 +22,7 @@ import (
 	"mist/registry/audit"
 	"mist/registry/declaration"
 	"mist/registry/intake"
+	"mist/registry/query"
 )
 
 // fakes stand for the rooms behind the translation layer; what the rooms do is
@@ -33,11 +34,15 @@ type fakes struct {
 	err     error
 	hook    func(ctx context.Context) // runs inside every call of the service
 
-	caller  registry.Caller
-	grant   access.Grant
-	body    []byte
-	code    string
-	revoked string
+	caller      registry.Caller
+	grant       access.Grant
+	body        []byte
+	code        string
+	revoked     string
+	filter      query.DeclarationFilter
+	approved    bool
+	note        string
+	termination declaration.Termination
 }
 
 const goodToken = "good-token"
@@ -127,7 +132,7 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 		},
 	}}
 	c := Config{
-		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)},
+		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes,
 		Source: registry.Source{Clock: func() time.Time { return now }, Random: rand.Reader},
 		Log:    slog.New(slog.NewJSONHandler(b.log, nil)), Limits: DefaultLimits(), Metrics: b.metrics,
 	}
@@ -438,7 +443,7 @@ func TestSecurityHeaders(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	good := Config{
-		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})},
+		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{},
 		Source: registry.SystemSource(), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits(),
 	}
 	_, err := New(good)

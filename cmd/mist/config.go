@@ -95,11 +95,17 @@ type KeysConfig struct {
 
 // LimitsConfig bounds lives and waits.
 type LimitsConfig struct {
-	DraftTTL   time.Duration `yaml:"draft_ttl"`
-	OTPTTL     time.Duration `yaml:"otp_ttl"`
-	OTPTries   int           `yaml:"otp_tries"`
-	TokenTTL   time.Duration `yaml:"token_ttl"`
-	Replay     time.Duration `yaml:"replay"`
+	DraftTTL time.Duration `yaml:"draft_ttl"`
+	OTPTTL   time.Duration `yaml:"otp_ttl"`
+	OTPTries int           `yaml:"otp_tries"`
+	TokenTTL time.Duration `yaml:"token_ttl"`
+	Replay   time.Duration `yaml:"replay"`
+	// VerificationTerm is how long an OFFLINE declaration awaits the NHSU.
+	VerificationTerm time.Duration `yaml:"verification_term"`
+	// DraftRetention is how long a finished draft keeps personal data.
+	DraftRetention time.Duration `yaml:"draft_retention"`
+	// Upkeep is the pause between two rounds of the jobs.
+	Upkeep     time.Duration `yaml:"upkeep"`
 	ReadHeader time.Duration `yaml:"read_header"`
 	Read       time.Duration `yaml:"read"`
 	Write      time.Duration `yaml:"write"`
@@ -129,6 +135,7 @@ func defaultConfig() Config {
 		Log:      LogConfig{Period: 200 * time.Millisecond},
 		Limits: LimitsConfig{
 			DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, TokenTTL: time.Hour, Replay: 24 * time.Hour,
+			VerificationTerm: 30 * 24 * time.Hour, DraftRetention: 90 * 24 * time.Hour, Upkeep: time.Minute,
 			ReadHeader: 5 * time.Second, Read: 30 * time.Second, Write: 60 * time.Second, Drain: 20 * time.Second,
 		},
 	}
@@ -227,6 +234,7 @@ func (c Config) validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"draft_ttl": c.Limits.DraftTTL, "otp_ttl": c.Limits.OTPTTL, "token_ttl": c.Limits.TokenTTL, "replay": c.Limits.Replay,
+		"verification_term": c.Limits.VerificationTerm, "draft_retention": c.Limits.DraftRetention, "upkeep": c.Limits.Upkeep,
 		"read_header": c.Limits.ReadHeader, "read": c.Limits.Read, "write": c.Limits.Write, "drain": c.Limits.Drain,
 	} {
 		if d <= 0 {

@@ -19,8 +19,11 @@ const (
 	roleDoctor     = "doctor"
 	rolePharmacist = "pharmacist"
 	roleCitizen    = "citizen"
-	roleAuditor    = "auditor"
-	roleNHSU       = "nhsu"
+	// Citizens of a special kind.
+	roleCitizenOffline = "citizen_offline"
+	roleCitizenNoTaxID = "citizen_no_tax_id"
+	roleAuditor        = "auditor"
+	roleNHSU           = "nhsu"
 )
 
 // Algorithms of sandbox keys.
@@ -177,7 +180,10 @@ const (
 var misScopes = []string{
 	"declaration_request:write", "declaration_request:read", "declaration_request:approve",
 	"declaration_request:sign", "declaration_request:reject",
+	"declaration:read",
 }
+
+var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "declaration:verify", "declaration:terminate"}
 
 // populate makes the sandbox's people and clinics. Keys and certificates are
 // filled in by the caller.
@@ -238,6 +244,7 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	}
 	addClient("МІС «Зразкова»", "MIS", first.ID, misScopes)
 	addClient("МІС «Навчальна»", "MIS", second.ID, misScopes)
+	addClient("НСЗУ (пісочниця)", "NHS", nhsu.ID, nhsScopes)
 	addClient("Аудитор журналу", "AUDITOR", registry.ID{}, []string{"audit:read"})
 
 	for _, a := range []string{algorithmDSTU, algorithmECDSA} {
@@ -255,7 +262,18 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 		addHuman(roleCitizen, a, h).PersonID = addPatient(h).String()
 	}
 	addHuman(roleAuditor, algorithmDSTU, g.Human(30, 60, today))
-	addHuman(roleNHSU, algorithmDSTU, g.Human(30, 60, today))
+	addHuman(roleNHSU, algorithmDSTU, g.Human(30, 60, today)).LegalEntityID = nhsu.ID.String()
+	// A patient who confirms by documents, and one who has no tax number.
+	h = g.Human(20, 70, today)
+	p := population.Patient(h, id(), now)
+	p.AuthenticationMethods = []patient.AuthenticationMethod{{Type: "OFFLINE"}}
+	s.Persons = append(s.Persons, storedPerson{p, p.Status, p.VerificationStatus})
+	addHuman(roleCitizenOffline, algorithmDSTU, h).PersonID = p.ID.String()
+	h = g.Human(20, 70, today)
+	p = population.Patient(h, id(), now)
+	p.TaxID, p.NoTaxID = "", true
+	s.Persons = append(s.Persons, storedPerson{p, p.Status, p.VerificationStatus})
+	addHuman(roleCitizenNoTaxID, algorithmDSTU, h).PersonID = p.ID.String()
 	for range 20 {
 		addPatient(g.Human(0, 80, today))
 	}

@@ -228,10 +228,14 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	rest, err := portal.New(portal.Config{
+	rooms, err := newRooms(s.store, s.source, cfg.Limits)
+	if err != nil {
+		return err
+	}
+	rest, err := portal.New(rooms.serve(portal.Config{
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Source: s.source, Log: s.log,
 		Limits: portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -239,6 +243,13 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+
+	// The jobs end with the listeners, before the sequencer.
+	jobs := newRunner(rooms.upkeep.Jobs(), cfg.Limits.Upkeep, s.log, metrics)
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	idle := make(chan struct{})
+	go func() { defer close(idle); jobs.run(working) }()
+	s.onClose(func() { stopWork(); <-idle })
 
 	all := &endpoints{limits: cfg.Limits, log: s.log}
 	all.add("rest", s.listeners["rest"], rest)

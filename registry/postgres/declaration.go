@@ -41,10 +41,12 @@ func (tx *Tx) CountDeclarations(ctx context.Context, party, withoutPerson regist
 	return n, err
 }
 
-// ActiveDeclaration finds the person's declaration that is active or pending.
+// ActiveDeclaration finds the person's declaration that is active or pending
+// and holds its row, so that a job that ends it at this moment comes first or
+// after, never between.
 func (tx *Tx) ActiveDeclaration(ctx context.Context, person registry.ID) (d declaration.Declaration, found bool, err error) {
 	found, err = tx.queryOne(ctx, declarationDest(&d), `SELECT `+declarationColumns+` FROM declarations dc
-WHERE dc.person_id = $1 AND dc.status IN ('active', 'pending_verification')`, person)
+WHERE dc.person_id = $1 AND dc.status IN ('active', 'pending_verification') FOR NO KEY UPDATE`, person)
 	return inUTC(d), found, err
 }
 

@@ -76,14 +76,20 @@ ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.sta
 
 const personColumns = `p.id, p.version, p.status, p.verification_status, p.death_date, p.master_id, p.body, p.inserted_at, p.updated_at`
 
-func (tx *Tx) scanPerson(rows pgx.Rows) (patient.Person, error) {
-	var p patient.Person
-	var stored patient.Person
-	var sealed []byte
-	if err := rows.Scan(&stored.ID, &stored.Version, &stored.Status, &stored.VerificationStatus, &stored.DeathDate, &stored.MasterID, &sealed, &stored.InsertedAt, &stored.UpdatedAt); err != nil {
-		return p, err
-	}
-	plain, err := tx.open("persons", stored.ID.String(), sealed)
+// personRow holds what a scan of personColumns gives; the record is sealed.
+type personRow struct {
+	stored patient.Person
+	sealed []byte
+}
+
+func (r *personRow) dest() []any {
+	p := &r.stored
+	return []any{&p.ID, &p.Version, &p.Status, &p.VerificationStatus, &p.DeathDate, &p.MasterID, &r.sealed, &p.InsertedAt, &p.UpdatedAt}
+}
+
+func (tx *Tx) openPerson(r personRow) (p patient.Person, err error) {
+	stored := r.stored
+	plain, err := tx.open("persons", stored.ID.String(), r.sealed)
 	if err != nil {
 		return p, err
 	}
@@ -93,6 +99,14 @@ func (tx *Tx) scanPerson(rows pgx.Rows) (patient.Person, error) {
 	p.ID, p.Version, p.Status, p.VerificationStatus = stored.ID, stored.Version, stored.Status, stored.VerificationStatus
 	p.DeathDate, p.MasterID, p.InsertedAt, p.UpdatedAt = stored.DeathDate, stored.MasterID, stored.InsertedAt.UTC(), stored.UpdatedAt.UTC()
 	return p, nil
+}
+
+func (tx *Tx) scanPerson(rows pgx.Rows) (patient.Person, error) {
+	var r personRow
+	if err := rows.Scan(r.dest()...); err != nil {
+		return patient.Person{}, err
+	}
+	return tx.openPerson(r)
 }
 
 // Person reads a person by id; not-found if there is none.

@@ -6,6 +6,7 @@ import (
 	"mist/registry/declaration"
 	"mist/registry/intake"
 	"mist/registry/query"
+	"mist/registry/upkeep"
 )
 
 // A transaction is the port of every room.
@@ -14,6 +15,10 @@ var (
 	_ declaration.Tx = (*Tx)(nil)
 	_ query.Tx       = (*Tx)(nil)
 	_ access.Tx      = (*Tx)(nil)
+
+	_ declaration.LifeTx = (*Tx)(nil)
+	_ query.ProvidersTx  = (*Tx)(nil)
+	_ upkeep.Tx          = (*Tx)(nil)
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.Store                  = Port[query.Tx]{}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"mist/portal"
+	"mist/registry"
+	"mist/registry/declaration"
+	"mist/registry/postgres"
+	"mist/registry/query"
+	"mist/registry/upkeep"
+)
+
+// rooms are the services beside the act kinds that REST and the jobs use.
+type rooms struct {
+	declarations *query.Providers
+	life         *declaration.Life
+	upkeep       *upkeep.Service
+}
+
+func newRooms(store *postgres.Store, source registry.Source, limits LimitsConfig) (r rooms, err error) {
+	if r.declarations, err = query.NewProviders(postgres.NewPort[query.ProvidersTx](store)); err != nil {
+		return rooms{}, err
+	}
+	if r.life, err = declaration.NewLife(postgres.NewPort[declaration.LifeTx](store)); err != nil {
+		return rooms{}, err
+	}
+	r.upkeep, err = upkeep.New(postgres.NewPort[upkeep.Tx](store), r.life, source,
+		upkeep.Terms{Verification: limits.VerificationTerm, Retention: limits.DraftRetention})
+	return r, err
+}
+
+// serve puts the rooms behind REST.
+func (r rooms) serve(c portal.Config) portal.Config {
+	c.Declarations, c.DeclarationLife = r.declarations, r.life
+	return c
+}

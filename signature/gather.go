@@ -412,15 +412,20 @@ func tokenValue(tok *cms.Token, s *cms.SignerInfo, who *cert.Certificate, unsupp
 	return value
 }
 
-// snapshotDocument hashes the input while reading it once.
+// describe hashes the input in one pass.
 func describe(src facts.Source, name, format string) (facts.Document, error) {
 	h := sha256.New()
-	n, err := io.Copy(h, io.NewSectionReader(src, 0, src.Size()))
+	size := src.Size()
+	buf := make([]byte, min(size, 64<<10)+1)
+	n, err := io.CopyBuffer(writerOnly{h}, io.NewSectionReader(src, 0, size), buf)
 	if err != nil {
 		return facts.Document{}, fmt.Errorf("reading the document: %w", err)
 	}
-	if n != src.Size() {
+	if n != size {
 		return facts.Document{}, errors.New("reading the document: shorter than announced")
 	}
 	return facts.Document{Name: name, Format: format, Size: n, SHA256: h.Sum(nil)}, nil
 }
+
+// writerOnly keeps io.CopyBuffer on the buffer it is given.
+type writerOnly struct{ io.Writer }

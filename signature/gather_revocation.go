@@ -165,7 +165,7 @@ func (g *gatherer) crlFact(l foundCRL, base string, issuer *cert.Certificate) {
 		if len(l.AuthorityKeyID) > 0 && len(c.Ext.SubjectKeyID) > 0 && !bytes.Equal(l.AuthorityKeyID, c.Ext.SubjectKeyID) {
 			return errOtherKey
 		}
-		return l.CheckSignature(c)
+		return g.edges.List(l.CRL, c)
 	}, &f)
 	if signer != nil {
 		// The CRL issuer is the certificate issuer by name, and its key may

@@ -152,6 +152,9 @@ func (b *builder) check(r Rule, name, subject string, ok bool, v verdict, detail
 			b.done = true
 		}
 	}
+	if b.Checks == nil {
+		b.Checks = make([]Check, 0, 12)
+	}
 	b.Checks = append(b.Checks, c)
 	return !b.done
 }

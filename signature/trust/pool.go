@@ -171,6 +171,28 @@ func (e *Edges) Intern(c *cert.Certificate) *cert.Certificate {
 	return u.c
 }
 
+// List checks the signature of a CRL with a key once: lists of the store are
+// long and meet every document.
+func (e *Edges) List(l *CRL, issuer *cert.Certificate) error {
+	key := l.ID + issuer.ID
+	e.mu.RLock()
+	ok, known := e.m[key]
+	e.mu.RUnlock()
+	if known && ok {
+		return nil
+	}
+	err := l.CheckSignature(issuer)
+	if err == nil {
+		e.mu.Lock()
+		if len(e.m) >= maxEdges {
+			clear(e.m)
+		}
+		e.m[key] = true
+		e.mu.Unlock()
+	}
+	return err
+}
+
 // Signed says whether issuer's key verifies c.
 func (e *Edges) Signed(c, issuer *cert.Certificate) bool {
 	key := c.ID + issuer.ID

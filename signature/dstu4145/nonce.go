@@ -25,8 +25,8 @@ func newNonceSource(priv *PrivateKey, seed *[nonceSeedSize]byte, digest []byte) 
 	b = append(b, nonceLabel...)
 	b = b[:len(b)+8*len(scalar{})]
 	s.order.putBytes(b[len(nonceLabel):], &priv.d)
-	b = append(b, seed[:]...)
-	b = append(b, digest...)
+	copy(s.input[len(b):], seed[:])
+	copy(s.input[len(b)+len(seed):], digest)
 	s.input[len(s.input)-2] = byte(len(digest))
 	return s
 }

@@ -30,9 +30,6 @@ const (
 	tables     = 16 // four registers for each S-box
 )
 
-// mds is the first row of the matrix of ψ.
-var mds = [8]byte{0x01, 0x01, 0x05, 0x01, 0x08, 0x06, 0x07, 0x04}
-
 // multiply multiplies modulo x^8+x^4+x^3+x^2+1.
 func multiply(a, b byte) (p byte) {
 	for ; b != 0; b >>= 1 {

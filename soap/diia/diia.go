@@ -44,6 +44,8 @@ type Config struct {
 	// RequirePurpose refuses requests without the identifier of a purpose
 	// declaration, as the monitoring of access to personal data will demand.
 	RequirePurpose bool
+	// Rate bounds each client's calls of each operation; zero bounds nothing.
+	Rate xroad.Rate
 }
 
 // versions published: Trembita leaves serviceVersion out, X-Road has v1. Both
@@ -70,7 +72,7 @@ func Services(c Config) ([]xroad.Service, error) {
 		}
 		out = append(out, xroad.Service{
 			Provider: c.Provider, Code: code, Versions: versions, Namespace: c.Contract.TargetNamespace,
-			Clients: c.Clients, Validate: b.validate, Operation: op,
+			Clients: c.Clients, Rate: c.Rate, Validate: b.validate, Operation: op,
 			// The contract's technical notes tell these paths.
 			Processing: &xroad.Processing{
 				Purpose:  []string{"purposeId"},

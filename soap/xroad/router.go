@@ -93,12 +93,16 @@ type Service struct {
 	// neither relies on the other. AnyClient lifts ours.
 	Clients   []ClientID
 	AnyClient bool
+	// Rate bounds each client's calls; it is checked before the body is looked at.
+	Rate Rate
 	// Validate checks the body element as a document of its own against the
 	// schema, before dispatch; it returns a fault or registry error. nil skips.
 	Validate func(doc []byte) error
 	// Processing is enforced after validation; nil asks for nothing.
 	Processing *Processing
 	Operation  Operation
+
+	limiter *limiter
 }
 
 // maxDocument bounds a body after optimised content is put back.
@@ -130,7 +134,10 @@ func NewRouter(services []Service, echo bool) (*Router, error) {
 			return nil, fmt.Errorf("service %s publishes no version", s.Code)
 		case len(s.Clients) > 0 && s.AnyClient:
 			return nil, fmt.Errorf("service %s has both a client list and any client", s.Code)
+		case s.Rate.PerSecond > 0 && (s.Rate.Burst < 1 || s.Rate.Clock == nil):
+			return nil, fmt.Errorf("service %s has a rate without burst or clock", s.Code)
 		}
+		s.limiter = newLimiter(s.Rate, s.Clients)
 		if s.Element == "" {
 			s.Element = s.Code
 		}
@@ -179,6 +186,9 @@ func (r *Router) ServeSOAP(ctx context.Context, m *soap.Message) (*soap.Answer, 
 	}
 	if !s.AnyClient && !slices.Contains(s.Clients, h.Client) {
 		return nil, soap.Faultf("AccessDenied", "the client is not allowed to use this service")
+	}
+	if err := s.limiter.admit(h.Client); err != nil {
+		return nil, err
 	}
 	p := &m.Payload
 	if p.Space != s.Namespace || strings.TrimSuffix(p.Local, "Request") != strings.TrimSuffix(s.Element, "Request") {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -251,6 +252,7 @@ func TestRouterRefusesBadConfiguration(t *testing.T) {
 		"versions":  func(s *xroad.Service) { s.Versions = nil },
 		"twice":     func(s *xroad.Service) { s.Versions = []string{"v1", "v1"} },
 		"clients":   func(s *xroad.Service) { s.AnyClient = true },
+		"rate":      func(s *xroad.Service) { s.Rate = xroad.Rate{PerSecond: 1} },
 	} {
 		s := good
 		edit(&s)
@@ -261,6 +263,35 @@ func TestRouterRefusesBadConfiguration(t *testing.T) {
 	require.Error(t, err)
 	_, err = xroad.NewRouter([]xroad.Service{good}, false)
 	require.NoError(t, err)
+}
+
+// Each client has a bucket of its own, filled by time.
+func TestRateIsPerClient(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s := thing(ok)
+	other := xroad.ClientID{Instance: "SEVDEIR-TEST", Class: "GOV", Member: "00015622", Subsystem: "DpDiia_cons"}
+	s.Clients = append(s.Clients, other)
+	s.Rate = xroad.Rate{PerSecond: 2, Burst: 3, Clock: func() time.Time { return now }}
+	h := handler(t, false, s)
+	ask := func(doc string) string {
+		if w := send(t, h, "text/xml", []byte(doc)); w.Code != http.StatusOK {
+			return faultCode(t, w)
+		}
+		return "ok"
+	}
+	for range 3 {
+		require.Equal(t, "ok", ask(message))
+	}
+	require.Equal(t, "RateLimited", ask(message))
+	require.Equal(t, "ok", ask(strings.Replace(message, ">43395033<", ">00015622<", 1)))
+	now = now.Add(500 * time.Millisecond)
+	require.Equal(t, "ok", ask(message))
+	require.Equal(t, "RateLimited", ask(message))
+	now = now.Add(time.Hour)
+	for range 3 {
+		require.Equal(t, "ok", ask(message))
+	}
+	require.Equal(t, "RateLimited", ask(message), "no more than a burst is saved up")
 }
 
 func TestClientID(t *testing.T) {

@@ -120,6 +120,13 @@ func (g *gatherer) known(e facts.Encoded) *cert.Certificate {
 }
 
 func (g *gatherer) certificate(der []byte, origin string) *cert.Certificate {
+	id := facts.ID("C", der)
+	if c, ok := g.pool.Get(id); ok {
+		return g.add(c, origin)
+	}
+	if c := g.edges.Unit(id); c != nil {
+		return g.add(c, origin)
+	}
 	c, err := cert.Parse(der)
 	if err != nil {
 		return nil
@@ -342,7 +349,7 @@ func (g *gatherer) readToken(t *facts.Token, out *facts.Timestamp) {
 		g.revocation(facts.KindOCSP, der, facts.OriginTimestamp, "")
 	}
 	s := tok.SignedData.Signers[0]
-	who, ref, problems := s.Identify(embedded, g.find)
+	who, ref, problems := s.Identify(embedded, g.pool.Match)
 	out.Signer = ref
 	out.Problems = append(out.Problems, problems...)
 	scheme, digest, problems := s.Scheme()
@@ -375,14 +382,6 @@ func (g *gatherer) readToken(t *facts.Token, out *facts.Timestamp) {
 	}
 	out.Imprint.Found = true
 	out.Imprint.Intact = cms.DigestEqual(h1.Sum(nil), tok.Imprint) || cms.DigestEqual(h2.Sum(nil), tok.Imprint)
-}
-
-func (g *gatherer) find(ref facts.CertificateRef) [][]byte {
-	var out [][]byte
-	for _, c := range g.pool.Match(ref) {
-		out = append(out, c.Raw)
-	}
-	return out
 }
 
 // tokenValue checks message digest and signature value of the token's signer.

@@ -238,10 +238,7 @@ func (g *gatherer) ocspFact(o foundOCSP, k int, c, issuer *cert.Certificate) fac
 	}
 	var candidates []*cert.Certificate
 	for _, der := range o.Certificates {
-		if x, err := cert.Parse(der); err == nil {
-			if have, ok := g.pool.Get(x.ID); ok {
-				x = have
-			}
+		if x, ok := g.pool.Get(facts.ID("C", der)); ok {
 			candidates = append(candidates, x)
 		}
 	}

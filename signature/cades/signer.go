@@ -29,7 +29,7 @@ func (r *reader) signer(m *cms.SignedData, s *cms.SignerInfo, c content, embedde
 	value := sha256.Sum256(s.Signature)
 	sig.ValueSHA256 = value[:]
 
-	who, ref, problems := s.Identify(embedded, r.env.Certificates)
+	who, ref, problems := s.Identify(embedded, cms.FindDER(r.env.Certificates))
 	sig.SigningCertificate = ref
 	sig.Problems = append(sig.Problems, problems...)
 	if who != nil {
@@ -231,7 +231,7 @@ func (r *reader) counterSignatures(parent *cms.SignerInfo, parentID string, embe
 		}
 		value := sha256.Sum256(s.Signature)
 		sig.ValueSHA256 = value[:]
-		who, ref, problems := s.Identify(embedded, r.env.Certificates)
+		who, ref, problems := s.Identify(embedded, cms.FindDER(r.env.Certificates))
 		sig.SigningCertificate = ref
 		sig.Problems = append(sig.Problems, problems...)
 		scheme, digest, problems := s.Scheme()

@@ -3,6 +3,7 @@ package cert
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"mist/signature/internal/ber"
@@ -58,7 +59,12 @@ func ParseName(e ber.Element) (Name, error) {
 				text = fmt.Sprintf("#%x", v.Full)
 			}
 			n.Attributes = append(n.Attributes, Attribute{OID: oid, Value: text, raw: v})
-			fmt.Fprintf(&canon, "%s=%q+", oid, fold(text))
+			folded := fold(text)
+			canon.WriteString(oid)
+			canon.WriteByte('=')
+			canon.WriteString(strconv.Itoa(len(folded)))
+			canon.WriteByte(':')
+			canon.WriteString(folded)
 			if len(n.Attributes) > 64 {
 				return Name{}, fmt.Errorf("%w: more than 64 attributes in a name", ber.ErrSyntax)
 			}
@@ -70,7 +76,21 @@ func ParseName(e ber.Element) (Name, error) {
 
 // fold is the comparison form of RFC 5280, 7.1 in short: case and inner
 // white space do not count.
-func fold(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), " ")) }
+func fold(s string) string {
+	plain, space := true, true // space: the last character was white, or there is none yet
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= 0x80 || c < ' ' || c >= 'A' && c <= 'Z' || c == ' ' && space {
+			plain = false
+			break
+		}
+		space = c == ' '
+	}
+	if plain && !space {
+		return s
+	}
+	return strings.ToLower(strings.Join(strings.Fields(s), " "))
+}
 
 // Equal compares names: bytes first, then the folded attributes, as issuers
 // change string types between a CA certificate and what it issues.

@@ -227,8 +227,24 @@ func readCertRef(v ber.Element, v2 bool) (signingCertRef, error) {
 	return r, nil
 }
 
-// Finder looks up certificates (DER) that are not in the message.
-type Finder func(facts.CertificateRef) [][]byte
+// Finder looks up certificates that are not in the message.
+type Finder func(facts.CertificateRef) []*cert.Certificate
+
+// FindDER makes a Finder of a look-up that returns DER.
+func FindDER(f func(facts.CertificateRef) [][]byte) Finder {
+	if f == nil {
+		return nil
+	}
+	return func(ref facts.CertificateRef) []*cert.Certificate {
+		var out []*cert.Certificate
+		for _, der := range f(ref) {
+			if c, err := cert.Parse(der); err == nil {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+}
 
 // Identify finds the signer's certificate (EN 319 102-1, 5.2.3.4): the signed
 // reference decides by digest; the signer identifier alone only when there is
@@ -239,16 +255,12 @@ func (s *SignerInfo) Identify(embedded []*cert.Certificate, find Finder) (*cert.
 	f.References = attributes
 	f.ReferencePresent = len(refs) > 0
 	candidates := embedded
-	if find != nil {
+	if find != nil && !s.among(embedded, refs) {
 		q := facts.CertificateRef{Issuer: s.IssuerRaw, Serial: s.SerialRaw, KeyID: s.KeyID}
 		for _, r := range refs {
 			q.Digests = append(q.Digests, facts.Digest{Algorithm: string(r.digest), Value: r.value})
 		}
-		for _, der := range find(q) {
-			if c, err := cert.Parse(der); err == nil {
-				candidates = append(candidates[:len(candidates):len(candidates)], c)
-			}
-		}
+		candidates = append(candidates[:len(candidates):len(candidates)], find(q)...)
 	}
 	if len(refs) > 0 {
 		f.DigestPresent = len(refs[0].value) > 0
@@ -305,6 +317,17 @@ func (s *SignerInfo) Identify(embedded []*cert.Certificate, find Finder) (*cert.
 	f.SignerInfoMatch = true
 	f.IssuerSerialMatch = f.IssuerSerialGiven && bytes.Equal(refs[0].serialRaw, chosen.SerialRaw)
 	return chosen, f, problems
+}
+
+// among says whether the signed reference, or without one the identifier,
+// finds its certificate in the message itself.
+func (s *SignerInfo) among(embedded []*cert.Certificate, refs []signingCertRef) bool {
+	for _, c := range embedded {
+		if len(refs) > 0 && refs[0].matches(c) || len(refs) == 0 && s.names(c) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r signingCertRef) matches(c *cert.Certificate) bool {

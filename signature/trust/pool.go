@@ -145,6 +145,16 @@ const (
 // NewEdges makes an empty cache.
 func NewEdges() *Edges { return &Edges{m: map[string]bool{}, units: map[string]*unit{}} }
 
+// Unit returns a certificate that Intern kept, nil when there is none.
+func (e *Edges) Unit(id string) *cert.Certificate {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if u := e.units[id]; u != nil {
+		return u.c
+	}
+	return nil
+}
+
 // Intern returns the certificate as it was parsed before, when it belongs to
 // an authority or a unit. A key that keeps coming gets its tables.
 func (e *Edges) Intern(c *cert.Certificate) *cert.Certificate {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,9 +14,9 @@ import (
 )
 
 func TestOnlyListedHostsAreAsked(t *testing.T) {
-	asked := 0
+	var asked atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked++
+		asked.Add(1)
 		switch r.URL.Path {
 		case "/away":
 			http.Redirect(w, r, "http://elsewhere.example/crl", http.StatusFound)
@@ -52,7 +53,7 @@ func TestOnlyListedHostsAreAsked(t *testing.T) {
 		require.Error(t, err, path)
 	}
 
-	before := asked
+	before := asked.Load()
 	for what, address := range map[string]string{
 		"another host": "http://elsewhere.example/", "another port": "http://127.0.0.1:1/", "another scheme": "ftp://" + host + "/",
 		"a file": "file:///etc/passwd", "credentials": "http://u:p@" + host + "/", "no address": "://",
@@ -67,7 +68,7 @@ func TestOnlyListedHostsAreAsked(t *testing.T) {
 	_, err = public.CRL(t.Context(), s.URL)
 	var refused *fetch.RefusedError
 	require.ErrorAs(t, err, &refused)
-	require.Equal(t, before, asked)
+	require.Equal(t, before, asked.Load())
 	_, err = fetch.New(fetch.Config{Hosts: []string{"*.example"}})
 	require.Error(t, err)
 }

@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
+	"mist/signature/algo"
 	"mist/signature/cert"
 	"mist/signature/cms"
 	"mist/signature/facts"
@@ -356,9 +358,7 @@ func (g *gatherer) readToken(t *facts.Token, out *facts.Timestamp) {
 	out.Problems = append(out.Problems, problems...)
 	out.Algorithm = facts.Algorithm{Encryption: scheme.Encryption, Digest: string(scheme.Digest)}
 
-	var sbox = (&cert.Certificate{}).Key.SBox()
 	if who != nil {
-		sbox = who.Key.SBox()
 		g.pool.Add(who)
 		out.Algorithm.KeyBits, out.Algorithm.Curve = who.KeyAlgorithm().KeyBits, who.KeyAlgorithm().Curve
 		if tok.TSA != nil {
@@ -374,14 +374,42 @@ func (g *gatherer) readToken(t *facts.Token, out *facts.Timestamp) {
 	if tok.Digest == "" || t.Message == nil {
 		return
 	}
-	// GOST 34.311 imprints were made with DKE 1, or with the S-box of the
-	// time-stamp unit's key.
-	h1, h2 := tok.Digest.New(nil), tok.Digest.New(sbox)
-	if err := t.Message(io.MultiWriter(h1, h2)); err != nil {
+	values, err := digests(tok.Digest, who, t.Message)
+	if err != nil {
 		return
 	}
 	out.Imprint.Found = true
-	out.Imprint.Intact = cms.DigestEqual(h1.Sum(nil), tok.Imprint) || cms.DigestEqual(h2.Sum(nil), tok.Imprint)
+	out.Imprint.Intact = anyEqual(values, tok.Imprint)
+}
+
+// digests of what write writes. GOST 34.311 values of time-stamp units were
+// made with DKE 1 or with the S-box of the unit's key.
+func digests(d algo.Digest, who *cert.Certificate, write func(io.Writer) error) ([][]byte, error) {
+	hs := []hash.Hash{d.New(nil)}
+	if d == algo.GOST34311 && who != nil && who.Key.OwnSBox() != nil {
+		hs = append(hs, d.New(who.Key.OwnSBox()))
+	}
+	ws := make([]io.Writer, len(hs))
+	for i, h := range hs {
+		ws[i] = h
+	}
+	if err := write(io.MultiWriter(ws...)); err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(hs))
+	for i, h := range hs {
+		out[i] = h.Sum(nil)
+	}
+	return out, nil
+}
+
+func anyEqual(values [][]byte, want []byte) bool {
+	for _, v := range values {
+		if cms.DigestEqual(v, want) {
+			return true
+		}
+	}
+	return false
 }
 
 // tokenValue checks message digest and signature value of the token's signer.
@@ -399,12 +427,8 @@ func tokenValue(tok *cms.Token, s *cms.SignerInfo, who *cert.Certificate, unsupp
 			*problems = append(*problems, facts.Problem{Code: facts.ProblemContentType})
 		}
 	}
-	match := false
-	h1, h2 := digest.New(nil), digest.New(who.Key.SBox())
-	h1.Write(tok.SignedData.Content)
-	h2.Write(tok.SignedData.Content)
-	match = cms.DigestEqual(h1.Sum(nil), want) || cms.DigestEqual(h2.Sum(nil), want)
-	if !match {
+	values, err := digests(digest, who, func(w io.Writer) error { _, err := w.Write(tok.SignedData.Content); return err })
+	if err != nil || !anyEqual(values, want) {
 		return facts.OutcomeBad
 	}
 	value, _ := s.VerifyValue(who.Key, scheme)

@@ -48,6 +48,15 @@ func (k *PublicKey) SBox() *gost34311.SBox {
 	return k.dstu.SBox()
 }
 
+// OwnSBox is SBox when it is another one than DKE 1, nil otherwise: only then
+// GOST 34.311 values differ.
+func (k *PublicKey) OwnSBox() *gost34311.SBox {
+	if s := k.SBox(); s != nil && !s.Equal(gost34311.DefaultSBox()) {
+		return s
+	}
+	return nil
+}
+
 // DSTU returns the DSTU 4145 key, nil for other kinds.
 func (k *PublicKey) DSTU() *dstu4145.PublicKey {
 	if k == nil {

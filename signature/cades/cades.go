@@ -200,8 +200,8 @@ func (c content) digests(d algo.Digest, key *algo.PublicKey) (sha [32]byte, valu
 	if d.Known() && d != algo.SHA256 {
 		hs = append(hs, d.New(nil))
 		ws = append(ws, hs[0])
-		if d == algo.GOST34311 && key.SBox() != nil {
-			own := d.New(key.SBox())
+		if d == algo.GOST34311 && key.OwnSBox() != nil {
+			own := d.New(key.OwnSBox())
 			hs = append(hs, own)
 			ws = append(ws, own)
 		}

@@ -68,11 +68,9 @@ func (s *SignerInfo) VerifyValue(key *algo.PublicKey, scheme algo.Scheme) (facts
 	// only this way.
 	received := append([]byte(nil), s.SignedRaw...)
 	received[0] = ber.Set
-	der, derErr := ber.ToDER(received)
-	isDER := derErr == nil && bytes.Equal(der, received)
 	err := verify(key, scheme, received, s.Signature)
 	if err == nil {
-		if isDER {
+		if ber.IsOrderedSet(received) {
 			return facts.OutcomeGood, nil
 		}
 		return facts.OutcomeGood, []facts.Problem{{Code: facts.RemarkAttributesNotDER}}
@@ -80,7 +78,8 @@ func (s *SignerInfo) VerifyValue(key *algo.PublicKey, scheme algo.Scheme) (facts
 	if !errors.Is(err, algo.ErrBadSignature) {
 		return outcome(err), nil
 	}
-	if !isDER && derErr == nil && verify(key, scheme, der, s.Signature) == nil {
+	der, derErr := ber.ToDER(received)
+	if derErr == nil && !bytes.Equal(der, received) && verify(key, scheme, der, s.Signature) == nil {
 		return facts.OutcomeGood, []facts.Problem{{Code: facts.RemarkAttributesReencoded}}
 	}
 	return facts.OutcomeBad, nil
@@ -352,6 +351,9 @@ func (r signingCertRef) matches(c *cert.Certificate) bool {
 func sameName(raw []byte, c *cert.Certificate) bool {
 	if raw == nil {
 		return false
+	}
+	if bytes.Equal(raw, c.Issuer.Raw) {
+		return true
 	}
 	e, err := ber.One(raw)
 	if err != nil {

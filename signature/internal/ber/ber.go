@@ -449,6 +449,24 @@ func IsDER(b []byte) bool {
 	return err == nil && bytes.Equal(out, b)
 }
 
+// IsOrderedSet says whether a SET stands in definite minimal length with its
+// members in DER order. What is inside the members is not looked at.
+func IsOrderedSet(b []byte) bool {
+	e, err := One(b)
+	if err != nil || e.Tag != Set || e.Indefinite || headerSize(len(e.Body))+len(e.Body) != len(b) {
+		return false
+	}
+	var last []byte
+	for c := e.Children(); !c.Empty(); {
+		k, err := c.Next()
+		if err != nil || k.Indefinite || headerSize(len(k.Body))+len(k.Body) != len(k.Full) || bytes.Compare(last, k.Full) > 0 {
+			return false
+		}
+		last = k.Full
+	}
+	return true
+}
+
 // ToDER re-encodes one element as DER: definite minimal lengths, primitive
 // octet strings, members of a SET in order (X.690, 10.2, 11.6).
 func ToDER(b []byte) ([]byte, error) { return toDER(b, 0) }

@@ -23,6 +23,17 @@ func Header(tag byte, n int) []byte {
 	return append(out, l...)
 }
 
+// headerSize is the length of Header(tag, n) for a tag below 31.
+func headerSize(n int) int {
+	size := 2
+	if n >= 0x80 {
+		for v := n; v > 0; v >>= 8 {
+			size++
+		}
+	}
+	return size
+}
+
 // Wrap encodes tag, length and the concatenated parts.
 func Wrap(tag byte, parts ...[]byte) []byte {
 	n := 0

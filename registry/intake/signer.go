@@ -48,8 +48,10 @@ func judgementError(reportID registry.ID, cause error) error {
 	}
 	switch {
 	case np.Indication == signature.NoSignatureFound:
-		e.Detail, e.Reason = "document must contain 1 signature and 0 stamps but contains 0 signatures", "no_signature"
+		e.Code, e.Reason = registry.CodeMalformed, "no_signature"
+		e.Detail = "document must contain 1 signature and 0 stamps but contains 0 signatures"
 	case np.Reason == signature.ReasonSeveralSignatures:
+		e.Code = registry.CodeMalformed
 		e.Detail = "document must contain 1 signature and 0 stamps but contains more"
 	case np.Indication == signature.Indeterminate:
 		e.Code = registry.CodeSignatureIndeterminate

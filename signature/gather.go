@@ -312,11 +312,9 @@ func (g *gatherer) token(t *facts.Token) {
 		Imprint: facts.DigestMatch{Kind: facts.MatchImprint},
 	}
 	// The same token twice keeps two ids.
-	for _, have := range g.f.Timestamps {
-		if have.ID == out.ID {
-			out.ID = facts.ID("T", append([]byte(fmt.Sprintf("%s%d", out.ID, len(g.f.Timestamps))), t.DER...))
-			out.Problems = append(out.Problems, facts.Problem{Code: facts.RemarkStructure, Detail: "the same token occurs twice"})
-		}
+	for n := 2; g.hasToken(out.ID); n++ {
+		out.ID = fmt.Sprintf("%s#%d", facts.ID("T", t.DER), n)
+		out.Problems = []facts.Problem{{Code: facts.RemarkStructure, Detail: "the same token occurs more than once"}}
 	}
 	g.readToken(t, &out)
 	if out.Time.IsZero() && out.SignatureValue == facts.OutcomeUnknown {
@@ -326,6 +324,15 @@ func (g *gatherer) token(t *facts.Token) {
 	if t.Signature != "" {
 		g.link(t.Signature, func(s *facts.Signature) *[]string { return &s.Timestamps }, out.ID)
 	}
+}
+
+func (g *gatherer) hasToken(id string) bool {
+	for i := range g.f.Timestamps {
+		if g.f.Timestamps[i].ID == id {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *gatherer) readToken(t *facts.Token, out *facts.Timestamp) {

@@ -2,6 +2,7 @@ package signature
 
 import (
 	"bytes"
+	"fmt"
 
 	"mist/signature/cert"
 	"mist/signature/facts"
@@ -220,7 +221,7 @@ func (g *gatherer) ocspFact(o foundOCSP, k int, c, issuer *cert.Certificate) fac
 	a := o.Answers[k]
 	id := o.ID
 	if k > 0 {
-		id = facts.ID("R", append([]byte{byte(k >> 8), byte(k)}, o.Raw...))
+		id = fmt.Sprintf("%s#%d", o.ID, k+1)
 	}
 	info := facts.CertificateInfo{Revocation: id, Status: a.Status, RevokedAt: facts.TimePtr(a.RevokedAt), Reason: a.Reason}
 	if g.revs[id] {

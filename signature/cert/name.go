@@ -155,6 +155,9 @@ func (n Name) String() string {
 }
 
 func escape(s string) string {
+	if plainName(s) {
+		return s
+	}
 	var b strings.Builder
 	for i, r := range s {
 		switch {
@@ -168,4 +171,19 @@ func escape(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// plainName says whether s needs no escaping; most names do not.
+func plainName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; c {
+		case ',', '+', '"', '\\', '<', '>', ';', 0x7f:
+			return false
+		default:
+			if c < ' ' || i == 0 && (c == '#' || c == ' ') {
+				return false
+			}
+		}
+	}
+	return true
 }

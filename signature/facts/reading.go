@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -181,4 +182,34 @@ func TimePtr(t time.Time) *time.Time {
 	}
 	u := Time(t)
 	return &u
+}
+
+// CheckIDs says whether the raw certificates, revocation data and tokens are
+// the ones their ids name: what a report's digest binds. Stored facts are
+// checked with it before they are judged again. Objects without raw bytes are
+// passed over.
+func (f *Facts) CheckIDs() error {
+	check := func(prefix, id string, raw []byte) error {
+		base, _, _ := strings.Cut(id, "#") // #n tells objects with the same bytes apart
+		if len(raw) > 0 && base != ID(prefix, raw) {
+			return fmt.Errorf("stored facts: bytes of %s are not those its id names", id)
+		}
+		return nil
+	}
+	for i := range f.Certificates {
+		if err := check("C", f.Certificates[i].ID, f.Certificates[i].DER); err != nil {
+			return err
+		}
+	}
+	for i := range f.Revocations {
+		if err := check("R", f.Revocations[i].ID, f.Revocations[i].DER); err != nil {
+			return err
+		}
+	}
+	for i := range f.Timestamps {
+		if err := check("T", f.Timestamps[i].ID, f.Timestamps[i].Token); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -5,6 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +91,7 @@ func TestExitCodes(t *testing.T) {
 		{"unknown policy", []string{f("a.p7s"), "--policy", "nonsense"}, 4},
 		{"bad time", []string{f("a.p7s"), "--time", "yesterday"}, 4},
 		{"trust is no folder", []string{f("a.p7s"), "--trust", f("a.p7s")}, 4},
+		{"host without online", []string{f("a.p7s"), "--host", "ocsp.test"}, 4},
 		{"nothing named at all", nil, 4},
 		{"help", []string{"--help"}, 0},
 		{"text", append([]string{f("junk.bin")}, trusted...), 3},
@@ -205,4 +209,54 @@ func TestEHealthDocuments(t *testing.T) {
 		require.Equal(t, 1, code, out)
 	}
 	corpus.Count(t, "ua (mist-verify)", len(files), 0)
+}
+
+// A fresh signature needs its revocation status: offline undecided, online
+// answered by a responder that the signer's certificate names.
+func TestOnline(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now().UTC().Truncate(time.Second)
+	var ca, responder pki.Issuer
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		id, nonce, err := pki.ParseOCSPRequest(b)
+		require.NoError(t, err)
+		out, err := pki.RespondOCSP(id, nonce, pki.Status{}, responder, now, time.Hour, rand.Reader)
+		require.NoError(t, err)
+		w.Header().Set("Content-Type", "application/ocsp-response")
+		_, _ = w.Write(out)
+	}))
+	defer srv.Close()
+	issue := func(p pki.Template, by *pki.Issuer) pki.Issuer {
+		p.NotBefore, p.NotAfter = now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0)
+		k, err := sign.GenerateKey(sign.KindP256, rand.Reader)
+		require.NoError(t, err)
+		c, err := pki.Issue(p, k, by, rand.Reader)
+		require.NoError(t, err)
+		return pki.Issuer{Certificate: c, Key: k}
+	}
+	ca = issue(pki.Template{Profile: pki.Root, Subject: pki.Subject{CommonName: "Корінь"}}, nil)
+	responder = issue(pki.Template{Profile: pki.Responder, Subject: pki.Subject{CommonName: "OCSP"}}, &ca)
+	who := issue(pki.Template{Profile: pki.Person, OCSP: srv.URL, Subject: pki.Subject{CommonName: "Вигадана О.І.", RNOKPP: "2222222225"}}, &ca)
+	doc, err := sign.CAdES(t.Context(), sign.Signer{Key: who.Key, Certificate: who.Certificate.Raw}, facts.Bytes([]byte("зміст")), sign.Options{Time: now})
+	require.NoError(t, err)
+	file, folder := filepath.Join(dir, "a.p7s"), filepath.Join(dir, "trust")
+	require.NoError(t, os.WriteFile(file, doc, 0o644))
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "root.cer"), ca.Certificate.Raw, 0o644))
+	host := strings.TrimPrefix(srv.URL, "http://")
+	for name, c := range map[string]struct {
+		args []string
+		want int
+	}{
+		"offline":               {nil, 2},
+		"host not listed":       {[]string{"--online", "--allow-private"}, 2},
+		"private not allowed":   {[]string{"--online", "--host", host}, 2},
+		"asked":                 {[]string{"--online", "--host", host, "--allow-private"}, 0},
+		"asked, policy of acts": {[]string{"--online", "--host", host, "--allow-private", "--policy", "act"}, 0},
+	} {
+		code, out, errOut := command(t, "", append([]string{file, "--trust", folder, "--json"}, c.args...)...)
+		require.Equal(t, c.want, code, name+out+errOut)
+	}
 }

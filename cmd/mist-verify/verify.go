@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,13 +17,19 @@ import (
 	"mist/signature/explain"
 	"mist/signature/facts"
 	"mist/signature/trust"
+	"mist/signature/trust/fetch"
 	"mist/signature/trust/list"
 )
 
 // trustFlags are shared by the commands that verify.
 type trustFlags struct {
 	Trust  []string `help:"Folder of trusted certificates (.cer .crt .pem .der .p7b .crl). May be repeated." env:"MIST_TRUST" type:"path" placeholder:"DIR"`
-	Policy string   `help:"Validation policy: default, archive-test, act, or a policy file." default:"default" placeholder:"P"`
+	Policy string   `help:"Validation policy: default, archive-test, act, act-person, act-employee, or a policy file." default:"default" placeholder:"P"`
+	Online bool     `help:"Ask OCSP responders and fetch CRLs of the hosts that certificates in the trust folder name."`
+	Host   []string `help:"With --online: another host that may be asked. May be repeated." placeholder:"HOST"`
+	// A responder on this machine or network is asked only on demand: a
+	// signature must not choose whom we talk to inside.
+	AllowPrivate bool `help:"With --online: hosts with loopback and private addresses may be asked too."`
 }
 
 func (f trustFlags) verifier() (*signature.Verifier, signature.Policy, error) {
@@ -35,8 +42,37 @@ func (f trustFlags) verifier() (*signature.Verifier, signature.Policy, error) {
 	if err != nil {
 		return none, p, err
 	}
-	v, err := signature.NewVerifier(signature.Config{Trust: trust.Fixed(snap)})
+	c := signature.Config{Trust: trust.Fixed(snap)}
+	switch {
+	case f.Online:
+		online, err := fetch.New(fetch.Config{Hosts: append(hosts(snap), f.Host...), AllowPrivate: f.AllowPrivate})
+		if err != nil {
+			return none, p, &exitError{exitUse, err}
+		}
+		c.Fetcher = online
+	case len(f.Host) > 0 || f.AllowPrivate:
+		return none, p, wrongUse("--host and --allow-private go with --online")
+	}
+	v, err := signature.NewVerifier(c)
 	return v, p, err
+}
+
+// hosts are those that certificates of the trust folder name for OCSP, CRLs
+// and issuer certificates.
+func hosts(s *trust.Snapshot) []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, c := range s.Pool().All() {
+		for _, list := range [][]string{c.Ext.OCSP, c.Ext.CRL, c.Ext.FreshestCRL, c.Ext.CAIssuers} {
+			for _, a := range list {
+				if u, err := url.Parse(a); err == nil && u.Host != "" && !seen[u.Host] {
+					seen[u.Host] = true
+					out = append(out, u.Host)
+				}
+			}
+		}
+	}
+	return out
 }
 
 func loadPolicy(name string) (signature.Policy, error) {

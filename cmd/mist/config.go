@@ -58,15 +58,36 @@ type RESTConfig struct {
 	MaxBody      int64 `yaml:"max_body"` // bytes
 }
 
-// SOAPConfig is the Trembita listener. Until mutual TLS comes it must be on loopback.
+// SOAPConfig is the Trembita listener. Without TLS it must be on loopback.
 type SOAPConfig struct {
 	ListenConfig `yaml:",inline"`
+	// TLS demands a pinned certificate of the security server.
+	TLS SOAPTLSConfig `yaml:"tls,omitempty"`
+	// Allowed are the addresses (CIDR) that may connect; empty: loopback only.
+	Allowed []string `yaml:"allowed,omitempty"`
+	// RatePerSecond and Burst bound each client's calls; 0 bounds nothing.
+	RatePerSecond float64 `yaml:"rate_per_second,omitempty"`
+	Burst         int     `yaml:"burst,omitempty"`
+	// RequirePurpose refuses requests without a purpose declaration.
+	RequirePurpose bool `yaml:"require_purpose,omitempty"`
 	// Service is our X-Road address: INSTANCE/CLASS/MEMBER/SUBSYSTEM.
 	Service string `yaml:"service"`
 	// Clients are the X-Road clients that may ask: INSTANCE/CLASS/MEMBER/SUBSYSTEM.
 	Clients []string `yaml:"clients"`
 	MaxBody int64    `yaml:"max_body"` // bytes
 }
+
+// SOAPTLSConfig is mutual TLS with a security server: both sides know each
+// other's leaf certificate by its digest.
+type SOAPTLSConfig struct {
+	CertFile string `yaml:"cert_file,omitempty"`
+	KeyFile  string `yaml:"key_file,omitempty"`
+	// Pinned are SHA-256 digests (hexadecimal) of the security server's leaf
+	// certificates: the one in use and, during a rollover, its successor.
+	Pinned []string `yaml:"pinned,omitempty"`
+}
+
+func (t SOAPTLSConfig) on() bool { return t.CertFile != "" || t.KeyFile != "" || len(t.Pinned) > 0 }
 
 // LogConfig is the audit log.
 type LogConfig struct {
@@ -104,6 +125,10 @@ type LimitsConfig struct {
 	VerificationTerm time.Duration `yaml:"verification_term"`
 	// DraftRetention is how long a finished draft keeps personal data.
 	DraftRetention time.Duration `yaml:"draft_retention"`
+	// SearchClient and SearchUser are how many person searches an hour a client
+	// system and one of its users may make.
+	SearchClient int `yaml:"search_client"`
+	SearchUser   int `yaml:"search_user"`
 	// Upkeep is the pause between two rounds of the jobs.
 	Upkeep     time.Duration `yaml:"upkeep"`
 	ReadHeader time.Duration `yaml:"read_header"`
@@ -135,7 +160,7 @@ func defaultConfig() Config {
 		Log:      LogConfig{Period: 200 * time.Millisecond},
 		Limits: LimitsConfig{
 			DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, TokenTTL: time.Hour, Replay: 24 * time.Hour,
-			VerificationTerm: 30 * 24 * time.Hour, DraftRetention: 90 * 24 * time.Hour, Upkeep: time.Minute,
+			VerificationTerm: 30 * 24 * time.Hour, DraftRetention: 90 * 24 * time.Hour, Upkeep: time.Minute, SearchClient: 1000, SearchUser: 100,
 			ReadHeader: 5 * time.Second, Read: 30 * time.Second, Write: 60 * time.Second, Drain: 20 * time.Second,
 		},
 	}
@@ -173,7 +198,7 @@ func loadConfig(path string) (Config, error) {
 			*p = filepath.Join(base, *p)
 		}
 	}
-	for _, p := range []*string{&c.Database.URLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir} {
+	for _, p := range []*string{&c.Database.URLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile} {
 		resolve(p)
 	}
 	for id, p := range c.Keys.Sealing {
@@ -203,12 +228,18 @@ func (c Config) validate() error {
 		}
 	}
 	for name, listen := range map[string]string{"soap": c.SOAP.Listen, "admin": c.Admin.Listen} {
-		if host, _, err := net.SplitHostPort(listen); err == nil && !isLoopback(host) {
+		if host, _, err := net.SplitHostPort(listen); err == nil && !isLoopback(host) && !(name == "soap" && c.SOAP.TLS.on()) {
 			add("%s.listen: %s is not a loopback address; put the security server or a proxy with mutual TLS before it", name, listen)
 		}
 	}
 	if strings.Count(c.SOAP.Service, "/") != 3 {
 		add("soap.service must be INSTANCE/CLASS/MEMBER/SUBSYSTEM")
+	}
+	if t := c.SOAP.TLS; t.on() && (t.CertFile == "" || t.KeyFile == "" || len(t.Pinned) == 0) {
+		add("soap.tls: cert_file, key_file and pinned are needed together")
+	}
+	if c.SOAP.RatePerSecond < 0 || c.SOAP.RatePerSecond > 0 && c.SOAP.Burst < 1 {
+		add("soap.burst must be at least 1 where soap.rate_per_second is set")
 	}
 	for _, client := range c.SOAP.Clients {
 		if strings.Count(client, "/") != 3 {
@@ -240,6 +271,9 @@ func (c Config) validate() error {
 		if d <= 0 {
 			add("limits.%s must be positive", name)
 		}
+	}
+	if c.Limits.SearchClient < 1 || c.Limits.SearchUser < 1 {
+		add("limits.search_client and limits.search_user must be at least 1")
 	}
 	if c.Limits.OTPTries < 1 || c.Limits.OTPTries > 10 {
 		add("limits.otp_tries must lie between 1 and 10")

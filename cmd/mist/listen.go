@@ -11,11 +11,17 @@ import (
 	"sync/atomic"
 )
 
+// httpServer is *http.Server, or the guarded server of the Trembita listener.
+type httpServer interface {
+	Serve(l net.Listener) error
+	Shutdown(ctx context.Context) error
+}
+
 // endpoint is one HTTP listener of the server.
 type endpoint struct {
 	name     string
 	listener net.Listener
-	server   *http.Server
+	server   httpServer
 }
 
 // bind opens a listener before anything else starts, so that an address in use
@@ -44,7 +50,7 @@ type endpoints struct {
 }
 
 func (e *endpoints) add(name string, l net.Listener, h http.Handler) {
-	e.list = append(e.list, endpoint{name, l, &http.Server{
+	e.serveBy(name, l, &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: e.limits.ReadHeader,
 		ReadTimeout:       e.limits.Read,
@@ -52,7 +58,11 @@ func (e *endpoints) add(name string, l net.Listener, h http.Handler) {
 		IdleTimeout:       2 * e.limits.Read,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(e.log.Handler(), slog.LevelWarn),
-	}})
+	})
+}
+
+func (e *endpoints) serveBy(name string, l net.Listener, s httpServer) {
+	e.list = append(e.list, endpoint{name, l, s})
 }
 
 // serve blocks until ctx ends or a listener fails, then lets running requests
@@ -61,7 +71,7 @@ func (e *endpoints) serve(ctx context.Context) error {
 	failed := make(chan error, len(e.list))
 	for _, ep := range e.list {
 		go func() {
-			if err := ep.server.Serve(ep.listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := ep.server.Serve(ep.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("%s listener: %w", ep.name, err)
 			}
 		}()
@@ -79,7 +89,9 @@ func (e *endpoints) serve(ctx context.Context) error {
 		wg.Go(func() {
 			if err := ep.server.Shutdown(drain); err != nil {
 				e.log.Warn("requests were cut off at the end of the drain time", "listener", ep.name)
-				_ = ep.server.Close()
+				if s, ok := ep.server.(*http.Server); ok {
+					_ = s.Close()
+				}
 			}
 		})
 	}

@@ -30,6 +30,10 @@ type cli struct {
 	Migrate  migrateCommand  `cmd:"" help:"Bring the database schema up to date and stop."`
 	Postgres postgresCommand `cmd:"" help:"Find PostgreSQL's programs; on Debian, as root, install them if there are none."`
 	Sign     signCommand     `cmd:"" help:"Sign a file (CAdES-B; with --tsa CAdES-T)."`
+	XRoad    xroadCommand    `cmd:"" name:"xroad" help:"Trembita / X-Road: conformance of a service."`
+	SSSim    ssSimCommand    `cmd:"" name:"ss-sim" help:"Simulate a pair of security servers between clients and a provider (tests only)."`
+	Generate generateCommand `cmd:"" help:"Write a synthetic population for mist import."`
+	Import   importCommand   `cmd:"" help:"Bring data from a file into the registry."`
 	WSDL     wsdlCommand     `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
 }
 

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"mist/portal"
 	"mist/portal/tlog"
 	"mist/registry"
@@ -29,10 +27,6 @@ import (
 	"mist/signature"
 	"mist/signature/trust"
 	"mist/signature/trust/fetch"
-	"mist/soap"
-	"mist/soap/diia"
-	"mist/soap/xroad"
-	"mist/wsdl"
 )
 
 type serveCommand struct {
@@ -228,7 +222,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	rooms, err := newRooms(s.store, s.source, cfg.Limits)
+	rooms, err := newRooms(s.store, s.source, keys.otp, cfg.Limits)
 	if err != nil {
 		return err
 	}
@@ -253,7 +247,7 @@ func (s *server) run(e env, box *sandbox) error {
 
 	all := &endpoints{limits: cfg.Limits, log: s.log}
 	all.add("rest", s.listeners["rest"], rest)
-	all.add("soap", s.listeners["soap"], trembita)
+	all.serveBy("soap", s.listeners["soap"], trembita)
 	all.add("admin", s.listeners["admin"], adminHandler(metrics, all.draining.Load, []check{
 		{"database", s.store.Ping},
 		{"log", func(ctx context.Context) error {
@@ -282,39 +276,6 @@ func (s *server) run(e env, box *sandbox) error {
 
 // maxCheckpointAge is when the log counts as stopped.
 const maxCheckpointAge = 5 * time.Second
-
-// newTrembita builds the SOAP side.
-func (s *server) newTrembita(disclosures *query.Service, metrics prometheus.Registerer) (http.Handler, error) {
-	c := s.cfg.SOAP
-	provider, err := xroad.ParseClientID(c.Service)
-	if err != nil {
-		return nil, fmt.Errorf("soap.service: %w", err)
-	}
-	var clients []xroad.ClientID
-	for _, text := range c.Clients {
-		id, err := xroad.ParseClientID(text)
-		if err != nil {
-			return nil, fmt.Errorf("soap.clients: %w", err)
-		}
-		clients = append(clients, id)
-	}
-	contract, err := wsdl.Diia()
-	if err != nil {
-		return nil, err
-	}
-	services, err := diia.Services(diia.Config{Provider: provider, Clients: clients, Contract: contract, Queries: disclosures})
-	if err != nil {
-		return nil, err
-	}
-	router, err := xroad.NewRouter(services, s.cfg.Sandbox.Echo)
-	if err != nil {
-		return nil, err
-	}
-	return soap.New(soap.Handler{
-		Service: router, DetailNS: contract.TargetNamespace, Contract: contract.At, PublicURL: c.PublicURL,
-		Source: s.source, Log: s.log, Observe: observeSOAP(metrics),
-	})
-}
 
 // database gives the connection string and what to do at the end.
 func database(ctx context.Context, c DatabaseConfig, log *slog.Logger) (dsn string, stop func(), err error) {

@@ -165,6 +165,43 @@ func (f *fields) id(name string) registry.ID {
 	return id
 }
 
+// date takes a date YYYY-MM-DD; absent gives the zero date.
+func (f *fields) date(name string) registry.Date {
+	text := f.text(name, false)
+	if text == "" {
+		return registry.Date{}
+	}
+	d, err := registry.ParseDate(text)
+	if err != nil {
+		f.wrong(name, "date", "expected a date YYYY-MM-DD")
+	}
+	return d
+}
+
+// member takes an object; its own faults come back with join.
+func (f *fields) member(name string) (*fields, bool) {
+	v, given := f.object[name]
+	delete(f.object, name)
+	if !given {
+		return nil, false
+	}
+	o, ok := v.(map[string]any)
+	if !ok {
+		f.wrong(name, "cast", "type mismatch. Expected Object")
+	}
+	return object(o).fields(), ok
+}
+
+// join adds the faults of a member.
+func (f *fields) join(name string, member *fields) {
+	if err := registry.AsError(member.done()); err != nil {
+		for _, e := range err.Fields {
+			e.Entry = "$." + name + strings.TrimPrefix(e.Entry, "$")
+			f.errs = append(f.errs, e)
+		}
+	}
+}
+
 // digits takes a string, or a whole number as older clients send codes.
 func (f *fields) digits(name string) string {
 	if n, ok := f.object[name].(json.Number); ok {

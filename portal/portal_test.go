@@ -22,6 +22,7 @@ import (
 	"mist/registry/audit"
 	"mist/registry/declaration"
 	"mist/registry/intake"
+	"mist/registry/patient"
 	"mist/registry/query"
 )
 
@@ -43,6 +44,8 @@ type fakes struct {
 	approved    bool
 	note        string
 	termination declaration.Termination
+	criteria    patient.Criteria
+	answered    [2]string
 }
 
 const goodToken = "good-token"
@@ -132,7 +135,7 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 		},
 	}}
 	c := Config{
-		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes,
+		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes,
 		Source: registry.Source{Clock: func() time.Time { return now }, Random: rand.Reader},
 		Log:    slog.New(slog.NewJSONHandler(b.log, nil)), Limits: DefaultLimits(), Metrics: b.metrics,
 	}
@@ -443,7 +446,7 @@ func TestSecurityHeaders(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	good := Config{
-		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{},
+		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{}, Persons: &fakes{}, PersonSearch: &fakes{},
 		Source: registry.SystemSource(), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits(),
 	}
 	_, err := New(good)

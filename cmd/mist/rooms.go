@@ -4,6 +4,7 @@ import (
 	"mist/portal"
 	"mist/registry"
 	"mist/registry/declaration"
+	"mist/registry/patient"
 	"mist/registry/postgres"
 	"mist/registry/query"
 	"mist/registry/upkeep"
@@ -13,14 +14,24 @@ import (
 type rooms struct {
 	declarations *query.Providers
 	life         *declaration.Life
+	persons      *query.Persons
+	search       *patient.Search
 	upkeep       *upkeep.Service
 }
 
-func newRooms(store *postgres.Store, source registry.Source, limits LimitsConfig) (r rooms, err error) {
+func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, limits LimitsConfig) (r rooms, err error) {
 	if r.declarations, err = query.NewProviders(postgres.NewPort[query.ProvidersTx](store)); err != nil {
 		return rooms{}, err
 	}
 	if r.life, err = declaration.NewLife(postgres.NewPort[declaration.LifeTx](store)); err != nil {
+		return rooms{}, err
+	}
+	if r.persons, err = query.NewPersons(postgres.NewPort[query.PersonsTx](store)); err != nil {
+		return rooms{}, err
+	}
+	searching := patient.DefaultSearchLimits()
+	searching.PerClient, searching.PerUser = limits.SearchClient, limits.SearchUser
+	if r.search, err = patient.NewSearch(postgres.NewPort[patient.SearchTx](store), source, tokenKey, searching); err != nil {
 		return rooms{}, err
 	}
 	r.upkeep, err = upkeep.New(postgres.NewPort[upkeep.Tx](store), r.life, source,
@@ -31,5 +42,6 @@ func newRooms(store *postgres.Store, source registry.Source, limits LimitsConfig
 // serve puts the rooms behind REST.
 func (r rooms) serve(c portal.Config) portal.Config {
 	c.Declarations, c.DeclarationLife = r.declarations, r.life
+	c.Persons, c.PersonSearch = r.persons, r.search
 	return c
 }

@@ -22,6 +22,8 @@ const (
 	// Citizens of a special kind.
 	roleCitizenOffline = "citizen_offline"
 	roleCitizenNoTaxID = "citizen_no_tax_id"
+	roleNamesake       = "namesake"
+	roleCommonName     = "common_name"
 	roleAuditor        = "auditor"
 	roleNHSU           = "nhsu"
 )
@@ -180,10 +182,10 @@ const (
 var misScopes = []string{
 	"declaration_request:write", "declaration_request:read", "declaration_request:approve",
 	"declaration_request:sign", "declaration_request:reject",
-	"declaration:read",
+	"declaration:read", "person:read", "person:search",
 }
 
-var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "declaration:verify", "declaration:terminate"}
+var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate"}
 
 // populate makes the sandbox's people and clinics. Keys and certificates are
 // filled in by the caller.
@@ -276,6 +278,24 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	addHuman(roleCitizenNoTaxID, algorithmDSTU, h).PersonID = p.ID.String()
 	for range 20 {
 		addPatient(g.Human(0, 80, today))
+	}
+	// Namesakes of one birth date, for the search protocol: two, and six.
+	for _, n := range []struct {
+		role  string
+		count int
+	}{{roleNamesake, 2}, {roleCommonName, 6}} {
+		first := g.Human(30, 60, today)
+		for i := range n.count {
+			h := g.Human(30, 60, today)
+			h.LastName, h.FirstName, h.SecondName, h.Gender = first.LastName, first.FirstName, first.SecondName, first.Gender
+			h.BirthDate = first.BirthDate
+			h.UNZR = registry.UNZR(fmt.Sprintf("%s-%05d", string(first.UNZR[:8]), i))
+			if i == 0 {
+				addHuman(n.role, algorithmECDSA, h).PersonID = addPatient(h).String()
+			} else {
+				addPatient(h)
+			}
+		}
 	}
 	// Keys that must be refused. The doctors are approved, so that only the key is wrong.
 	for _, c := range []string{"revoked", "untrusted_ca", "expired"} {

@@ -71,6 +71,23 @@ type EmergencyContact struct {
 	Phones     []Phone `json:"phones"`
 }
 
+// Confidant stands for a person who cannot stand for themselves: a parent, a guardian.
+type Confidant struct {
+	RelationType          string        `json:"relation_type"` // PRIMARY, SECONDARY
+	FirstName             string        `json:"first_name"`
+	LastName              string        `json:"last_name"`
+	SecondName            string        `json:"second_name,omitempty"`
+	BirthDate             registry.Date `json:"birth_date"`
+	BirthCountry          string        `json:"birth_country"`
+	BirthSettlement       string        `json:"birth_settlement"`
+	Gender                string        `json:"gender"`
+	TaxID                 string        `json:"tax_id,omitempty"`
+	UNZR                  string        `json:"unzr,omitempty"`
+	DocumentsPerson       []Document    `json:"documents_person"`
+	DocumentsRelationship []Document    `json:"documents_relationship"`
+	Phones                []Phone       `json:"phones,omitempty"`
+}
+
 // Person is one record of the index, in the field names of the eHealth API.
 type Person struct {
 	ID                           registry.ID            `json:"id"`
@@ -94,6 +111,8 @@ type Person struct {
 	Addresses                    []Address              `json:"addresses"`
 	Phones                       []Phone                `json:"phones,omitempty"`
 	AuthenticationMethods        []AuthenticationMethod `json:"authentication_methods"`
+	PreferredWayCommunication    string                 `json:"preferred_way_communication,omitempty"`
+	ConfidantPersons             []Confidant            `json:"confidant_person,omitempty"`
 
 	// The rest is the registry's own knowledge; it never stands in a signed snapshot.
 	Status             Status        `json:"-"`

@@ -60,7 +60,10 @@ ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.sta
 		return tx.exec(ctx, `INSERT INTO person_keys (person_id, kind, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			p.ID, kind, tx.personKey(kind, value))
 	}
-	if p.TaxID != "" {
+	if p.LastName != "" {
+		err = add(keyName, nameKey(p.LastName, p.FirstName, p.BirthDate))
+	}
+	if p.TaxID != "" && err == nil {
 		err = add(keyTaxID, p.TaxID)
 	}
 	if p.UNZR != "" && err == nil {

@@ -3,8 +3,10 @@ package postgres
 import (
 	"mist/registry/access"
 	"mist/registry/audit/sequencer"
+	"mist/registry/bulk"
 	"mist/registry/declaration"
 	"mist/registry/intake"
+	"mist/registry/patient"
 	"mist/registry/query"
 	"mist/registry/upkeep"
 )
@@ -18,10 +20,14 @@ var (
 
 	_ declaration.LifeTx = (*Tx)(nil)
 	_ query.ProvidersTx  = (*Tx)(nil)
+	_ query.PersonsTx    = (*Tx)(nil)
+	_ patient.SearchTx   = (*Tx)(nil)
 	_ upkeep.Tx          = (*Tx)(nil)
+	_ bulk.Tx            = (*Tx)(nil)
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.Store                  = Port[query.Tx]{}
 	_ access.Store                 = Port[access.Tx]{}
+	_ bulk.Store                   = Port[bulk.Tx]{}
 	_ sequencer.Log                = (*Store)(nil)
 )

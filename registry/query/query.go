@@ -87,6 +87,8 @@ type Request struct {
 	Statuses []declaration.Status
 	// MessageID and Hash identify the message: X-Road id, SHA-256 of the body.
 	MessageID string
+	// PurposeID is the purpose declaration the message names, if any.
+	PurposeID string
 	Hash      [32]byte
 	// Body512 is SHA-512 of the message as received, for the trail.
 	Body512 []byte
@@ -291,7 +293,7 @@ func (s *Service) disclose(ctx context.Context, c registry.Caller, r Request, gi
 			return err
 		}
 		e := s.entry(c, r, "disclosure", p.ID)
-		e.LegalBasis = &audit.LegalBasis{Code: "consent", Consent: given.ID, Digest: container[:], Method: "citizen_signed"}
+		e.LegalBasis = &audit.LegalBasis{Code: "consent", Consent: given.ID, Digest: container[:], Method: "citizen_signed", Purpose: given.Purpose}
 		e.Fields = fields
 		e.Code = string(consent.OK)
 		return s.keep(ctx, tx, c, r, e, &answer)
@@ -386,7 +388,7 @@ func (s *Service) keep(ctx context.Context, tx Tx, c registry.Caller, r Request,
 func (s *Service) entry(c registry.Caller, r Request, kind audit.Kind, person registry.ID) audit.Entry {
 	return audit.Entry{
 		Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: person,
-		Exchange: &audit.Exchange{MessageID: r.MessageID, RequestSHA512: r.Body512},
+		Exchange: &audit.Exchange{MessageID: r.MessageID, PurposeID: r.PurposeID, RequestSHA512: r.Body512},
 	}
 }
 

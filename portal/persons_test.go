@@ -1,0 +1,61 @@
+package portal
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mist/registry"
+	"mist/registry/patient"
+	"mist/registry/query"
+)
+
+func (f *fakes) Person(ctx context.Context, c registry.Caller, id registry.ID) (query.PersonView, error) {
+	_, err := f.call(ctx, c)
+	return query.PersonView{Person: patient.Person{ID: id}}, err
+}
+
+func (f *fakes) Find(ctx context.Context, c registry.Caller, q patient.Criteria) (patient.Found, error) {
+	f.criteria = q
+	_, err := f.call(ctx, c)
+	return patient.Found{PersonID: registry.ID{1}}, err
+}
+
+func (f *fakes) Answer(ctx context.Context, c registry.Caller, token, answer string) (patient.Found, error) {
+	f.answered = [2]string{token, answer}
+	_, err := f.call(ctx, c)
+	return patient.Found{PersonID: registry.ID{1}}, err
+}
+
+var (
+	_ PersonReads  = (*query.Persons)(nil)
+	_ PersonSearch = (*patient.Search)(nil)
+)
+
+func TestSearchForms(t *testing.T) {
+	b := newBench(t)
+	w := b.do("POST", personsPath+"/search", `{"purpose":"medical_care","last_name":"А","first_name":"Б","second_name":"В","birth_date":"1990-02-28",
+		"tax_id":"3278011533","unzr":"19900228-01234","phone_number":"+380930000000","document":{"type":"PASSPORT","number":"КВ123456"}}`)
+	require.Equal(t, 200, w.Code, w.Body.String())
+	require.Equal(t, patient.Criteria{
+		Purpose: "medical_care", LastName: "А", FirstName: "Б", SecondName: "В", BirthDate: registry.Date{Year: 1990, Month: 2, Day: 28},
+		TaxID: "3278011533", UNZR: "19900228-01234", DocumentType: "PASSPORT", DocumentNumber: "КВ123456", Phone: "+380930000000",
+	}, b.criteria)
+
+	require.Equal(t, 200, b.do("POST", personsPath+"/search", `{"search_token":"t","answer":"1234"}`).Code)
+	require.Equal(t, [2]string{"t", "1234"}, b.answered)
+
+	for body, entry := range map[string]string{
+		`{"search_token":"t"}`:                                "$.answer",
+		`{"search_token":"t","answer":"a","purpose":1}`:       "$.purpose",
+		`{"birth_date":"1990"}`:                               "$.birth_date",
+		`{"document":5}`:                                      "$.document",
+		`{"document":{"type":"PASSPORT"}}`:                    "$.document.number",
+		`{"document":{"type":"PASSPORT","number":"1","x":1}}`: "$.document.x",
+	} {
+		e := failure(t, b.do("POST", personsPath+"/search", body), 422, "validation_failed")
+		require.Equal(t, entry, e.Invalid[0].Entry, body)
+	}
+	require.Equal(t, 200, b.do("GET", personsPath+"/01890a5d-ac96-774b-bcce-b302099a8057", "").Code)
+}

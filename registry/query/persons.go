@@ -1,0 +1,131 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/registry/patient"
+)
+
+// Scopes of reading a person.
+const (
+	ScopePersonRead    = "person:read"
+	ScopePersonReadNHS = "person:read_nhs"
+)
+
+// PersonsTx is what reads of persons need of a transaction.
+type PersonsTx interface {
+	Person(ctx context.Context, id registry.ID) (patient.Person, error)
+	// Declared reports whether the person has an active or pending declaration
+	// with the legal entity.
+	Declared(ctx context.Context, person, legalEntity registry.ID) (bool, error)
+	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
+}
+
+// PersonsStore begins and ends transactions.
+type PersonsStore interface {
+	Update(ctx context.Context, f func(ctx context.Context, tx PersonsTx) error) error
+}
+
+// Persons discloses person records: to the legal entity with which the person
+// has a declaration, and to the NHSU.
+type Persons struct{ store PersonsStore }
+
+// NewPersons refuses a half-configured service.
+func NewPersons(store PersonsStore) (*Persons, error) {
+	if store == nil {
+		return nil, errors.New("query: a store is needed")
+	}
+	return &Persons{store}, nil
+}
+
+// PersonView is a person as a system is shown them: without the secret word,
+// and with phones of authentication masked.
+type PersonView struct {
+	patient.Person
+	Status             patient.Status `json:"status"`
+	VerificationStatus string         `json:"verification_status"`
+	InsertedAt         time.Time      `json:"inserted_at"`
+	UpdatedAt          time.Time      `json:"updated_at"`
+}
+
+var personFields = []string{
+	"person.names", "person.birth", "person.gender", "person.tax_id", "person.unzr", "person.documents", "person.addresses",
+	"person.phones", "person.email", "person.emergency_contact", "person.confidant_person", "person.authentication_methods",
+}
+
+// maxMerges bounds how many merges are followed from a record to its survivor.
+const maxMerges = 8
+
+// Person reads a person. Whoever has no right to the record gets the answer of
+// an absent one; both leave the same kind of entry.
+func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID) (PersonView, error) {
+	basis := "declaration"
+	if c.Allows(ScopePersonReadNHS) {
+		basis = "statute"
+	} else if err := c.Require(ScopePersonRead); err != nil {
+		return PersonView{}, err
+	}
+	var out PersonView
+	found := false
+	err := s.store.Update(ctx, func(ctx context.Context, tx PersonsTx) error {
+		found = false
+		p, err := survivor(ctx, tx, id)
+		known := err == nil
+		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
+			return err
+		}
+		allowed := basis == "statute"
+		if known && !allowed && !c.LegalEntityID.IsZero() {
+			if allowed, err = tx.Declared(ctx, p.ID, c.LegalEntityID); err != nil {
+				return err
+			}
+		}
+		e := audit.Entry{Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID}
+		if !known || !allowed {
+			e.Kind, e.Code, e.SubjectID = audit.DisclosureRefused, string(registry.CodeNotFound), id
+			_, err := tx.Audit(ctx, e)
+			return err
+		}
+		found, out = true, personView(p)
+		e.Kind, e.SubjectID, e.Fields, e.LegalBasis = audit.Disclosure, p.ID, personFields, &audit.LegalBasis{Code: basis}
+		_, err = tx.Audit(ctx, e)
+		return err
+	})
+	if err == nil && !found {
+		err = registry.Errorf(registry.CodeNotFound, "not found")
+	}
+	if err != nil {
+		return PersonView{}, err
+	}
+	return out, nil
+}
+
+// survivor reads a record and follows merges to the one that stands for it.
+func survivor(ctx context.Context, tx PersonsTx, id registry.ID) (patient.Person, error) {
+	p, err := tx.Person(ctx, id)
+	for n := 0; err == nil && !p.MasterID.IsZero(); n++ {
+		if n == maxMerges {
+			return patient.Person{}, registry.Errorf(registry.CodeNotFound, "not found")
+		}
+		p, err = tx.Person(ctx, p.MasterID)
+	}
+	if err == nil && p.Version == 0 {
+		// A record that is only reserved for an open person request.
+		return patient.Person{}, registry.Errorf(registry.CodeNotFound, "not found")
+	}
+	return p, err
+}
+
+func personView(p patient.Person) PersonView {
+	p.Secret = ""
+	methods := make([]patient.AuthenticationMethod, len(p.AuthenticationMethods))
+	for i, m := range p.AuthenticationMethods {
+		methods[i] = patient.AuthenticationMethod{Type: m.Type, PhoneNumber: registry.Mask(m.PhoneNumber)}
+	}
+	p.AuthenticationMethods = methods
+	return PersonView{p, p.Status, p.VerificationStatus, p.InsertedAt, p.UpdatedAt}
+}

@@ -389,3 +389,79 @@ func graft(t *testing.T, from, to []byte) []byte {
 	require.NoError(t, err)
 	return out
 }
+
+// 51: two certificates with the same issuer and serial number: the digest in
+// the signed reference decides which one signed.
+func TestSameIssuerAndSerial(t *testing.T) {
+	worlds(t, func(t *testing.T, w *world) {
+		// A second authority of the same name and key identifier, another key.
+		impostor := w.issue(pki.Template{Profile: pki.CA, Subject: pki.Subject{CommonName: "Тестовий КНЕДП"}}, &w.other)
+		forged := w.reissue(w.human, impostor)
+		require.Equal(t, w.human.Certificate.SerialHex(), forged.Certificate.SerialHex())
+		require.NotEqual(t, w.human.Certificate.ID, forged.Certificate.ID)
+		both := [][]byte{forged.Certificate.Raw, w.human.Certificate.Raw}
+		expect(t, w.verify(w.message(w.human, forgery{content: content, certs: both}), "default"), ok, "", "")
+		r := w.verify(w.message(w.human, forgery{content: content, certs: both[:1]}), "default")
+		require.NotEqual(t, ok, r.Indication)
+		// Signed with the stranger's reference: no path to an anchor.
+		expect(t, w.verify(w.message(forged, forgery{content: content, certs: both}), "default"), ind, signature.NoCertificateChainFound, "")
+	})
+}
+
+// 60: a certificate on hold; the delta list that releases it.
+func TestCertificateOnHold(t *testing.T) {
+	worlds(t, func(t *testing.T, w *world) {
+		w.down = true
+		doc := w.sign(w.human, w.options())
+		hold := w.crl(1, 0, w.now.Add(-2*time.Hour), w.stampAt.Add(-time.Hour), 6)
+		released := w.crl(2, 1, w.now.Add(-time.Minute), w.now.Add(-2*time.Minute), 8)
+		with := func(lists ...*trust.CRL) *signature.Result {
+			s := w.snapshot()
+			s = trust.NewSnapshot("hold", s.Anchors(), []*cert.Certificate{w.ca.Certificate, w.tsa.Certificate}, append(s.CRLs(), lists...))
+			return w.verifyIn(signature.Input{Document: facts.Bytes(doc)}, s, "default")
+		}
+		expect(t, with(hold), ind, signature.TryLater, "NOT_ON_HOLD")
+		expect(t, with(hold, released), ok, "", "")
+	})
+}
+
+// crl makes a list with the doctor's certificate and a reason code.
+func (w *world) crl(number, base int, this, at time.Time, reason byte) *trust.CRL {
+	entry := ber.Seq(ber.EncodeInt(w.human.Certificate.Serial), ber.EncodeTime(at),
+		ber.Seq(ber.Seq(ber.EncodeOID("2.5.29.21"), ber.EncodeOctets(ber.Wrap(ber.Enumerated, []byte{reason})))))
+	exts := [][]byte{
+		ber.Seq(ber.EncodeOID("2.5.29.35"), ber.EncodeOctets(ber.Seq(ber.Wrap(0x80, w.ca.Certificate.Ext.SubjectKeyID)))),
+		ber.Seq(ber.EncodeOID("2.5.29.20"), ber.EncodeOctets(ber.EncodeSmall(number))),
+	}
+	if base > 0 {
+		exts = append(exts, ber.Seq(ber.EncodeOID("2.5.29.27"), ber.EncodeBool(true), ber.EncodeOctets(ber.EncodeSmall(base))))
+	}
+	tbs := ber.Seq(ber.EncodeSmall(1), w.ca.Key.Algorithm(), w.ca.Certificate.Subject.Raw, ber.EncodeTime(this), ber.EncodeTime(w.now.Add(time.Hour)),
+		ber.Seq(entry), ber.Wrap(0xa0, ber.Seq(exts...)))
+	sig, err := w.ca.Key.SignBits(rand.Reader, tbs)
+	require.NoError(w.t, err)
+	l, err := trust.ParseCRL(ber.Seq(tbs, w.ca.Key.Algorithm(), ber.EncodeBits(sig)))
+	require.NoError(w.t, err)
+	return l
+}
+
+// reissue makes a certificate with the same serial number and key, signed by
+// another authority.
+func (w *world) reissue(of, by pki.Issuer) pki.Issuer {
+	c := of.Certificate
+	var exts [][]byte
+	for _, x := range c.Extensions {
+		parts := [][]byte{ber.EncodeOID(x.OID)}
+		if x.Critical {
+			parts = append(parts, ber.EncodeBool(true))
+		}
+		exts = append(exts, ber.Seq(append(parts, ber.EncodeOctets(x.Value))...))
+	}
+	tbs := ber.Seq(ber.Wrap(0xa0, ber.EncodeSmall(2)), ber.EncodeInt(c.Serial), by.Key.Algorithm(), by.Certificate.Subject.Raw,
+		ber.Seq(ber.EncodeTime(c.NotBefore), ber.EncodeTime(c.NotAfter)), c.Subject.Raw, c.SPKI, ber.Wrap(0xa3, ber.Seq(exts...)))
+	sig, err := by.Key.SignBits(rand.Reader, tbs)
+	require.NoError(w.t, err)
+	p, err := cert.Parse(ber.Seq(tbs, by.Key.Algorithm(), ber.EncodeBits(sig)))
+	require.NoError(w.t, err)
+	return pki.Issuer{Certificate: p, Key: of.Key}
+}

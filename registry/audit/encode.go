@@ -58,6 +58,7 @@ func Encode(e Entry) ([]byte, error) {
 	if e.Exchange != nil {
 		w.object("exchange", func() {
 			w.text("message_id", e.Exchange.MessageID)
+			w.text("purpose_id", e.Exchange.PurposeID)
 			w.hex("request_sha512", e.Exchange.RequestSHA512, 64)
 			w.hex("response_sha512", e.Exchange.ResponseSHA512, 64)
 		})
@@ -73,6 +74,7 @@ func Encode(e Entry) ([]byte, error) {
 			w.id("consent", e.LegalBasis.Consent)
 			w.hex("digest", e.LegalBasis.Digest, 32)
 			w.text("method", e.LegalBasis.Method)
+			w.text("purpose", e.LegalBasis.Purpose)
 		})
 	}
 	w.demand("nonce", len(e.Nonce) == 16)
@@ -312,6 +314,7 @@ type wire struct {
 	Code     string `json:"code"`
 	Exchange *struct {
 		MessageID string   `json:"message_id"`
+		PurposeID string   `json:"purpose_id"`
 		Request   hexBytes `json:"request_sha512"`
 		Response  hexBytes `json:"response_sha512"`
 	} `json:"exchange"`
@@ -323,6 +326,7 @@ type wire struct {
 		Consent registry.ID `json:"consent"`
 		Digest  hexBytes    `json:"digest"`
 		Method  string      `json:"method"`
+		Purpose string      `json:"purpose"`
 	} `json:"legal_basis"`
 	Nonce  hexBytes `json:"nonce"`
 	Object *struct {
@@ -400,10 +404,10 @@ func Decode(b []byte) (Entry, error) {
 		e.Actor = Actor{a.Client, a.User, a.Employee, a.LegalEntity, a.XRoadClient}
 	}
 	if x := w.Exchange; x != nil {
-		e.Exchange = &Exchange{x.MessageID, x.Request, x.Response}
+		e.Exchange = &Exchange{x.MessageID, x.PurposeID, x.Request, x.Response}
 	}
 	if l := w.LegalBasis; l != nil {
-		e.LegalBasis = &LegalBasis{l.Code, l.Consent, l.Digest, l.Method}
+		e.LegalBasis = &LegalBasis{l.Code, l.Consent, l.Digest, l.Method, l.Purpose}
 	}
 	if o := w.Object; o != nil {
 		e.Object = &ObjectRef{o.Type, o.ID, o.Digest}

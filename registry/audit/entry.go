@@ -136,11 +136,14 @@ type LegalBasis struct {
 	Consent registry.ID
 	Digest  []byte // SHA-256 of the signed consent
 	Method  string // citizen_signed, portal_attested
+	Purpose string // what the data were read for, as the consent or request says
 }
 
 // Exchange is a Trembita message: its id and the SHA-512 of both bodies.
 type Exchange struct {
-	MessageID      string
+	MessageID string
+	// PurposeID is the purpose declaration the message names (Trembita 2.0).
+	PurposeID      string
 	RequestSHA512  []byte
 	ResponseSHA512 []byte
 }

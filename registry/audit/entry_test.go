@@ -33,9 +33,9 @@ func full(t testing.TB) Entry {
 		Channel: "soap", RequestID: `m\1`, Subject: Commitment(bytes.Repeat([]byte{1}, SaltSize), person),
 		Act:        &ActRef{u("07"), "declaration", bytes.Repeat([]byte{2}, 32), bytes.Repeat([]byte{3}, 32)},
 		Report:     &ReportRef{"sha256:" + strings.Repeat("ab", 32), "TOTAL-PASSED", "act"},
-		LegalBasis: &LegalBasis{"consent", u("08"), bytes.Repeat([]byte{4}, 32), "citizen_signed"},
+		LegalBasis: &LegalBasis{"consent", u("08"), bytes.Repeat([]byte{4}, 32), "citizen_signed", "declaration-view"},
 		Fields:     []string{"status", "doctor.last_name"},
-		Exchange:   &Exchange{"m-1", bytes.Repeat([]byte{5}, 64), bytes.Repeat([]byte{6}, 64)},
+		Exchange:   &Exchange{"m-1", "purpose-1", bytes.Repeat([]byte{5}, 64), bytes.Repeat([]byte{6}, 64)},
 		Object:     &ObjectRef{"consent", "x", bytes.Repeat([]byte{7}, 32)},
 		Code:       "OK", Reason: "чому", Nonce: bytes.Repeat([]byte{8}, 16),
 	}
@@ -63,7 +63,7 @@ func TestEntryGolden(t *testing.T) {
 	require.Equal(t, `{"id":"019a0000-0000-7000-8000-000000000001","kind":"void","nonce":"08080808080808080808080808080808","time":"2026-11-21T12:00:00.000001Z","v":1,"writer":{"id":"019a0000-0000-7000-8000-000000000002","n":7}}`, string(b))
 	b, err = Encode(full(t))
 	require.NoError(t, err)
-	require.Equal(t, "tjwE1Jpj4rNG7t9NcHGgsZzGSdXn+QiHHKguCLt04oo=", LeafHash(b).String())
+	require.Equal(t, "5HcXe18exNfSWOxrrgwM9f6G2ICE8EFD7SBkxORRhWw=", LeafHash(b).String())
 }
 
 // The form is RFC 8785 for readers that do not share our encoder.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"mist/registry"
 	"mist/registry/jcs"
@@ -74,6 +75,8 @@ const (
 	maxText  = 8 << 10
 	maxLife  = 5 * 366 * 24 * time.Hour
 	maxNonce = 128
+	// maxPurpose keeps the purpose within one value of an audit entry.
+	maxPurpose = 128
 	// Skew is how far granted_at may lie in our future: clocks of the portal and ours.
 	Skew = 5 * time.Minute
 )
@@ -114,8 +117,8 @@ func decode(b []byte) (Consent, error) {
 		wrong = "subject is not a valid identifier"
 	case strings.Count(c.Recipient, "/") != 3:
 		wrong = "recipient must be INSTANCE/CLASS/MEMBER/SUBSYSTEM"
-	case c.Purpose == "":
-		wrong = "purpose must be given"
+	case c.Purpose == "" || len(c.Purpose) > maxPurpose || strings.ContainsFunc(c.Purpose, unicode.IsControl):
+		wrong = "purpose must be given, in at most 128 bytes without control characters"
 	case c.GrantedAt.IsZero() || c.ExpiresAt.IsZero() || !c.GrantedAt.Before(c.ExpiresAt):
 		wrong = "granted_at must lie before expires_at"
 	case c.ExpiresAt.Sub(c.GrantedAt) > maxLife:

@@ -15,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"mist/registry"
 	"mist/registry/audit"
@@ -136,6 +138,9 @@ func New(c Config) (*Service, error) {
 	return &Service{c.Store, c.Verifier, c.Policy, c.Source, c.Replay}, nil
 }
 
+// maxPurposeID keeps a purpose's identifier within one value of an audit entry.
+const maxPurposeID = 128
+
 // maxDeclarations bounds one answer.
 const maxDeclarations = 100
 
@@ -150,6 +155,9 @@ func (s *Service) DeclarationByPatient(ctx context.Context, c registry.Caller, r
 			declaration.StatusTerminated, declaration.StatusClosed, declaration.StatusRejected}, st) {
 			return Answer{}, registry.Invalid(registry.FieldError{Entry: "$.statuses", Rule: "inclusion", Description: "value is not allowed in enum"})
 		}
+	}
+	if len(r.PurposeID) > maxPurposeID || strings.ContainsFunc(r.PurposeID, unicode.IsControl) {
+		return Answer{}, registry.Invalid(registry.FieldError{Entry: "$.purposeId", Rule: "length", Description: "at most 128 bytes without control characters"})
 	}
 	if answer, found, err := s.stored(ctx, c, r); err != nil || found {
 		return answer, err

@@ -124,7 +124,7 @@ func (b *binding) declarationByPatient(ctx context.Context, req *xroad.Request) 
 		return nil, err
 	}
 	ask := query.Request{
-		RequestID: id, Person: person, MessageID: req.ID,
+		RequestID: id, Person: person, MessageID: req.ID, PurposeID: req.PurposeID,
 		Hash: hashOf(req),
 	}
 	whole := sha512.Sum512(req.Message.Wire)

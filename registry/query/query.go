@@ -141,6 +141,10 @@ func New(c Config) (*Service, error) {
 // maxPurposeID keeps a purpose's identifier within one value of an audit entry.
 const maxPurposeID = 128
 
+// markEvery is how fresh used_at of a stored consent is kept; every single use
+// stands in the audit log anyway.
+const markEvery = time.Minute
+
 // maxDeclarations bounds one answer.
 const maxDeclarations = 100
 
@@ -271,8 +275,11 @@ func (s *Service) disclose(ctx context.Context, c registry.Caller, r Request, gi
 			answer, err = s.conclude(ctx, tx, c, r, given.ID, p.ID, outcome, detail)
 			return err
 		}
-		if err := tx.PutContainer(ctx, container, r.SignedConsent); err != nil {
-			return err
+		same := seen && known.Container == container && known.PersonID == p.ID
+		if !same {
+			if err := tx.PutContainer(ctx, container, r.SignedConsent); err != nil {
+				return err
+			}
 		}
 		record := consent.Record{
 			ID: given.ID, PersonID: p.ID, Method: "citizen_signed", Recipient: given.Recipient, Purpose: given.Purpose,
@@ -283,8 +290,12 @@ func (s *Service) disclose(ctx context.Context, c registry.Caller, r Request, gi
 		if given.SingleUse {
 			record.Status = consent.StatusUsed
 		}
-		if err := tx.UseConsent(ctx, record); err != nil {
-			return err
+		// A consent in steady use is marked once a minute: marking it each time
+		// would make all its readers wait for one row.
+		if !same || given.SingleUse || now.Sub(known.UsedAt) > markEvery {
+			if err := tx.UseConsent(ctx, record); err != nil {
+				return err
+			}
 		}
 		rows, err := tx.DeclarationsOf(ctx, p.ID, statuses, maxDeclarations)
 		if err != nil {

@@ -80,7 +80,7 @@ func (b board) print(t *testing.T) {
 	}
 	sort.Strings(names)
 	for _, n := range names {
-		t.Logf("%-48s %4d of %4d", n, b[n].ok, b[n].all)
+		t.Logf("score: %-48s %4d of %4d", n, b[n].ok, b[n].all)
 		for _, m := range b[n].misses {
 			t.Logf("    miss: %s", m)
 		}

@@ -146,7 +146,7 @@ func TestConformanceProcess(t *testing.T) {
 		}
 		t.Logf("miss: %s %s %s: want %s/%s, have %s", row["id"], filepath.Base(row["file"]), row["dss_test"], want, row["expected_subindication"], conclusions(r))
 	}
-	t.Logf("process cases under the default policy: %d of %d equal; %d cases with a policy changed in the test left out", equal, ran, modified)
+	t.Logf("score: process cases under the default policy: %d of %d equal; %d cases with a policy changed in the test left out", equal, ran, modified)
 	corpus.Count(t, "dss-process", ran, modified)
 	require.Zero(t, falsePassed, "TOTAL-PASSED where the reference says otherwise")
 	require.GreaterOrEqual(t, equal*100, ran*95)

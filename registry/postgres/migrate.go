@@ -40,7 +40,9 @@ func Migrate(ctx context.Context, dsn string) error {
 	if err != nil {
 		return fmt.Errorf("migrating: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
+	// Rooms number their migrations in ranges of their own, so a later one may
+	// come with a lower number; each stands for itself.
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker), goose.WithAllowOutofOrder(true))
 	if err != nil {
 		return fmt.Errorf("migrating: %w", err)
 	}
@@ -53,20 +55,28 @@ func Migrate(ctx context.Context, dsn string) error {
 	return nil
 }
 
-// demandMigrated compares the database's version with the newest file.
+// demandMigrated compares the migrations of the database with the files: each
+// file must be applied, and none that is not known here.
 func demandMigrated(ctx context.Context, conn *pgx.Conn) error {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return err
 	}
-	var version int
-	err = conn.QueryRow(ctx, `SELECT COALESCE(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&version)
+	known := make([]int64, len(files))
+	for i, name := range files {
+		if known[i], err = goose.NumericComponent(name); err != nil {
+			return err
+		}
+	}
+	var applied, newer int
+	err = conn.QueryRow(ctx, `SELECT count(*) FILTER (WHERE version_id = ANY ($1)), count(*) FILTER (WHERE version_id <> ALL ($1))
+FROM goose_db_version WHERE is_applied AND version_id > 0`, known).Scan(&applied, &newer)
 	switch {
-	case err != nil && lostTable(err), err == nil && version < len(files):
+	case err != nil && lostTable(err), err == nil && applied < len(files):
 		return ErrNotMigrated
 	case err != nil:
 		return mapError(err)
-	case version > len(files):
+	case newer > 0:
 		return ErrNewerDatabase
 	}
 	return nil

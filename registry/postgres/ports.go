@@ -7,6 +7,7 @@ import (
 	"mist/registry/declaration"
 	"mist/registry/intake"
 	"mist/registry/patient"
+	"mist/registry/personrequest"
 	"mist/registry/query"
 	"mist/registry/upkeep"
 )
@@ -20,6 +21,7 @@ var (
 
 	_ declaration.LifeTx = (*Tx)(nil)
 	_ query.ProvidersTx  = (*Tx)(nil)
+	_ personrequest.Tx   = (*Tx)(nil)
 	_ query.PersonsTx    = (*Tx)(nil)
 	_ patient.SearchTx   = (*Tx)(nil)
 	_ upkeep.Tx          = (*Tx)(nil)

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"mist/registry"
+	"mist/registry/postgres"
+	"mist/registry/postgres/local"
+)
+
+// operator is what a command at the database works with, whether the server
+// runs at the same time or not.
+type operator struct {
+	cfg   Config
+	store *postgres.Store
+	close func()
+}
+
+// openOperator opens the registry as an operator. A server that runs on the
+// same embedded database keeps running: the command joins it by its socket.
+func openOperator(e env, path string, maxConns int32) (*operator, error) {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		return nil, &failure{exitUsage, err}
+	}
+	if err := cfg.validate(); err != nil {
+		return nil, &failure{exitUsage, err}
+	}
+	keys, err := loadKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	dsn, stop, err := database(e.ctx, cfg.Database, quietLogger(e))
+	var inUse *local.InUseError
+	if errors.As(err, &inUse) {
+		q := url.Values{"host": {filepath.Join(cfg.Database.Embedded, "run")}, "user": {local.User}, "sslmode": {"disable"}}
+		dsn, stop, err = "postgres:///mist?"+q.Encode(), func() {}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := postgres.Migrate(e.ctx, dsn); err != nil {
+		stop()
+		return nil, err
+	}
+	store, err := postgres.Open(e.ctx, dsn, postgres.Options{
+		Source: registry.SystemSource(), Keys: keys.sealing, Role: postgres.OperatorRole, MaxConns: maxConns,
+	})
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	return &operator{cfg, store, func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), 5*time.Second)
+		defer cancel()
+		if err := store.Close(closing); err != nil {
+			fmt.Fprintln(e.stderr, "mist: closing the store:", err)
+		}
+		stop()
+	}}, nil
+}

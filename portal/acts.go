@@ -52,6 +52,12 @@ func DeclarationRequests(service Intake) Act {
 	return Act{Path: "/api/v3/declaration_requests", SignedField: "signed_declaration_request", Service: service}
 }
 
+// PersonRequests are the places of the requests by which a person enters the
+// index (ЕСОЗ 1.5).
+func PersonRequests(service Intake) Act {
+	return Act{Path: "/api/v3/person_requests", SignedField: "signed_content", Service: service}
+}
+
 // acts are the handlers of one kind. They hold no rules.
 type acts struct {
 	*portal

@@ -5,6 +5,8 @@ import (
 	"mist/registry"
 	"mist/registry/declaration"
 	"mist/registry/intake"
+	"mist/registry/patient"
+	"mist/registry/personrequest"
 	"mist/registry/postgres"
 	"mist/signature"
 )
@@ -22,8 +24,13 @@ func actKinds(store *postgres.Store, source registry.Source, verifier intake.Ver
 	if err != nil {
 		return nil, err
 	}
+	persons, err := service[personrequest.Tx](parts, personrequest.Kind{Terms: patient.DefaultTerms(), Source: source})
+	if err != nil {
+		return nil, err
+	}
 	return []portal.Act{
 		portal.DeclarationRequests(declarations),
+		portal.PersonRequests(persons),
 	}, nil
 }
 

@@ -183,6 +183,7 @@ var misScopes = []string{
 	"declaration_request:write", "declaration_request:read", "declaration_request:approve",
 	"declaration_request:sign", "declaration_request:reject",
 	"declaration:read", "person:read", "person:search",
+	"person_request:write", "person_request:read", "person_request:approve", "person_request:sign", "person_request:reject",
 }
 
 var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate"}

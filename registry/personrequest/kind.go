@@ -1,0 +1,307 @@
+// Package personrequest is the act by which a person enters the index or is
+// changed in it: drafted by a clinic, confirmed by the patient's code, signed
+// by the doctor.
+//
+// Rules: the eHealth person request (domain notes 1.1, ЕСОЗ 1.5) and those of
+// package patient. It trusts only bytes that the verifier hands over and
+// refuses a record that was changed since the draft was taken.
+package personrequest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"maps"
+	"slices"
+
+	"mist/registry"
+	"mist/registry/intake"
+	"mist/registry/jcs"
+	"mist/registry/patient"
+	"mist/registry/prm"
+	"mist/signature"
+)
+
+// Name is the stable name of the act kind; Version that of its document.
+const (
+	Name    registry.KindName = "person_request"
+	Version                   = 1
+)
+
+func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
+
+// Tx is what the kind needs of a transaction.
+type Tx interface {
+	intake.Tx
+	Person(ctx context.Context, id registry.ID) (patient.Person, error)
+	FindPerson(ctx context.Context, q patient.Query) (patient.Person, bool, error)
+	PutPerson(ctx context.Context, p patient.Person) error
+	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
+	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
+	Seed(ctx context.Context) (string, error)
+	CancelDrafts(ctx context.Context, kind registry.KindName, person, employee, legalEntity, except registry.ID) error
+}
+
+// Kind is the person request as an act kind.
+type Kind struct {
+	Terms  patient.Terms
+	Source registry.Source
+}
+
+// Name implements intake.Kind.
+func (Kind) Name() registry.KindName { return Name }
+
+// Version implements intake.Kind.
+func (Kind) Version() int { return Version }
+
+// Scope implements intake.Kind: person_request:write, :approve, :sign, :read, :reject.
+func (Kind) Scope(step intake.Step) string { return "person_request:" + string(step) }
+
+// Content is the document the doctor signs.
+type Content struct {
+	ID                           registry.ID    `json:"id"`
+	Status                       string         `json:"status"`
+	Channel                      string         `json:"channel"`
+	PersonID                     registry.ID    `json:"person_id"`
+	Person                       patient.Person `json:"person"`
+	PatientSigned                bool           `json:"patient_signed"`
+	ProcessDisclosureDataConsent bool           `json:"process_disclosure_data_consent"`
+	Printout                     string         `json:"content"`
+	Seed                         string         `json:"seed"`
+}
+
+var (
+	legalEntityTypes = []string{"MSP", "OUTPATIENT", "EMERGENCY", "PRIMARY_CARE", "MSP_PHARMACY"}
+	employeeTypes    = []string{"DOCTOR", "SPECIALIST", "RECEPTIONIST", "ASSISTANT"}
+)
+
+// checkAuthor holds the rules about who drafts (ЕСОЗ 1.5).
+func checkAuthor(c registry.Caller, e prm.Employee, l prm.LegalEntity) error {
+	switch {
+	case !slices.Contains(legalEntityTypes, l.Type):
+		return registry.Errorf(registry.CodeConflict, "Invalid legal entity type").WithReason("legal_entity_type")
+	case !l.Active():
+		return registry.Errorf(registry.CodeConflict, "Legal entity is not active").WithReason("legal_entity_status")
+	case e.LegalEntityID != c.LegalEntityID || !e.Approved() || !slices.Contains(employeeTypes, e.Type):
+		return registry.Errorf(registry.CodeForbidden, "the token's employee must be an approved doctor, specialist, receptionist or assistant of the legal entity").WithReason("employee")
+	}
+	return nil
+}
+
+// Draft implements intake.Kind. For a new person a record without any data is
+// reserved, so that draft and act have somebody to refer to (ADR 0602).
+func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, draft *intake.Draft, body []byte) error {
+	in, err := decodeInput(body)
+	if err != nil {
+		return err
+	}
+	if c.EmployeeID.IsZero() {
+		return registry.Errorf(registry.CodeForbidden, "ask for the token with employee_id: a person request has an author").WithReason("employee")
+	}
+	e, err := tx.Employee(ctx, c.EmployeeID)
+	if err != nil {
+		return err
+	}
+	l, err := tx.LegalEntity(ctx, c.LegalEntityID)
+	if err != nil {
+		return err
+	}
+	if err := checkAuthor(c, e, l); err != nil {
+		return err
+	}
+	now := k.Source.Now()
+	p := in.Person
+	if err := k.Terms.Validate(p, registry.DateOf(now)); err != nil {
+		return err
+	}
+	p.FirstName, p.LastName, p.SecondName = tidy(p.FirstName), tidy(p.LastName), tidy(p.SecondName)
+	method := p.AuthMethod()
+	if p.ID.IsZero() {
+		if err := k.refuseDuplicate(ctx, tx, p); err != nil {
+			return err
+		}
+		p.ID = k.Source.NewID()
+		if err := tx.PutPerson(ctx, patient.Person{ID: p.ID, Status: patient.StatusInactive, InsertedAt: now, UpdatedAt: now}); err != nil {
+			return err
+		}
+	} else {
+		stored, err := tx.Person(ctx, p.ID)
+		if err != nil {
+			return err
+		}
+		if err := checkStored(stored); err != nil {
+			return err
+		}
+		p.Version = stored.Version
+		// Who is already in the index confirms by the way that stands there, not
+		// by the one a request brings along.
+		if current := stored.AuthMethod(); current.Type != "NA" {
+			method = current
+		}
+		if err := tx.CancelDrafts(ctx, Name, p.ID, e.ID, l.ID, draft.ID); err != nil {
+			return err
+		}
+	}
+	p.PatientSigned = true
+	draft.PersonID, draft.EmployeeID, draft.PartyID = p.ID, e.ID, e.Party.ID
+	draft.AuthMethod, draft.Phone = method.Type, method.PhoneNumber
+	draft.Data, err = jcs.Marshal(Content{ID: draft.ID, Status: "APPROVED", Channel: "MIS", PersonID: p.ID, Person: p, PatientSigned: true, ProcessDisclosureDataConsent: true})
+	return err
+}
+
+// tidy leaves a name as it was written but for one kind of apostrophe.
+func tidy(name string) string {
+	return string(bytes.ReplaceAll(bytes.ReplaceAll([]byte(name), []byte("'"), []byte("ʼ")), []byte("’"), []byte("ʼ")))
+}
+
+func checkStored(p patient.Person) error {
+	if p.Version == 0 {
+		return registry.Errorf(registry.CodeNotFound, "not found")
+	}
+	if p.Status != patient.StatusActive {
+		return registry.Errorf(registry.CodeConflict, "person is not active").WithReason("person_status")
+	}
+	return nil
+}
+
+// refuseDuplicate answers for a person who is in the index already: the clinic
+// has the person's documents before it, and changes the record by its id.
+func (k Kind) refuseDuplicate(ctx context.Context, tx Tx, p patient.Person) error {
+	if p.TaxID == "" {
+		return nil
+	}
+	stored, found, err := tx.FindPerson(ctx, patient.Query{TaxID: registry.RNOKPP(p.TaxID)})
+	if err != nil || !found {
+		return err
+	}
+	q := patient.Query{LastName: p.LastName, FirstName: p.FirstName, BirthDate: p.BirthDate}
+	if !q.Matches(&stored) {
+		return nil
+	}
+	return registry.Errorf(registry.CodeConflict, "such person already exists; find the person and send the request with the id").WithReason("person_exists")
+}
+
+// Approve implements intake.Kind: the printed form and the bytes to be signed
+// are frozen.
+func (k Kind) Approve(ctx context.Context, tx Tx, draft *intake.Draft) error {
+	c, err := decodeContent(draft.Data)
+	if err != nil {
+		return fmt.Errorf("reading a stored draft: %w", err)
+	}
+	if c.Seed, err = tx.Seed(ctx); err != nil {
+		return err
+	}
+	if c.Printout, err = c.render(); err != nil {
+		return err
+	}
+	draft.ToBeSigned, err = jcs.Marshal(c)
+	return err
+}
+
+func decodeContent(b []byte) (Content, error) {
+	if _, err := jcs.Parse(b); err != nil {
+		return Content{}, registry.Errorf(registry.CodeMalformed, "signed content is not acceptable JSON").WithCause(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var c Content
+	if err := d.Decode(&c); err != nil {
+		return Content{}, registry.Errorf(registry.CodeMalformed, "signed content is not a person request").WithCause(err)
+	}
+	return c, nil
+}
+
+// Decode implements intake.Kind: the signed bytes must be the frozen document.
+func (Kind) Decode(draft *intake.Draft, signed signature.SignedBytes) (any, error) {
+	got, err := signed.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("reading the signed document: %w", err)
+	}
+	if !bytes.Equal(got, draft.ToBeSigned) {
+		if err := intake.SameDocument(draft.ToBeSigned, got); err != nil {
+			return nil, err
+		}
+	}
+	return decodeContent(got)
+}
+
+// Accept implements intake.Kind: the record is written. The person's row is
+// locked by the pipeline.
+func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, act registry.Act, content any) error {
+	c := content.(Content)
+	stored, err := tx.Person(ctx, draft.PersonID)
+	if err != nil {
+		return err
+	}
+	e, err := tx.Employee(ctx, draft.EmployeeID)
+	if err != nil {
+		return err
+	}
+	if !e.Approved() {
+		return registry.Errorf(registry.CodeForbidden, "Employee is not approved").WithReason("employee_status")
+	}
+	p, err := next(stored, c.Person)
+	if err != nil {
+		return err
+	}
+	p.UpdatedAt = act.AcceptedAt
+	return tx.PutPerson(ctx, p)
+}
+
+// next is the record after the act. What the registry knows by itself stays;
+// changed identity has to be verified again.
+func next(stored, given patient.Person) (patient.Person, error) {
+	p := given
+	p.ID, p.InsertedAt, p.DeathDate, p.MasterID = stored.ID, stored.InsertedAt, stored.DeathDate, stored.MasterID
+	p.Status, p.VerificationStatus, p.Version = patient.StatusActive, "VERIFICATION_NEEDED", stored.Version+1
+	if stored.Version == 0 && given.Version == 0 {
+		return p, nil
+	}
+	if err := checkStored(stored); err != nil {
+		return p, err
+	}
+	if stored.Version != given.Version {
+		return p, registry.Errorf(registry.CodeConflict, "the person was changed meanwhile; create the request anew").WithReason("person_version")
+	}
+	if sameIdentity(stored, given) {
+		p.VerificationStatus = stored.VerificationStatus
+	}
+	return p, nil
+}
+
+func sameIdentity(a, b patient.Person) bool {
+	return a.LastName == b.LastName && a.FirstName == b.FirstName && a.SecondName == b.SecondName && a.BirthDate == b.BirthDate &&
+		a.TaxID == b.TaxID && a.UNZR == b.UNZR && a.Gender == b.Gender && slices.Equal(a.Documents, b.Documents)
+}
+
+// Result is what the caller is shown for an accepted request.
+type Result struct {
+	ID       registry.ID `json:"id"` // of the act
+	PersonID registry.ID `json:"person_id"`
+	Status   string      `json:"status"`
+}
+
+// Resource implements intake.Kind.
+func (Kind) Resource(_ context.Context, _ Tx, act registry.Act) (any, error) {
+	return Result{act.ID, act.PatientID, "SIGNED"}, nil
+}
+
+// printout is the form the patient reads; html/template escapes every value.
+var printout = template.Must(template.New("person").Parse(`<!DOCTYPE html>
+<html lang="uk"><head><meta charset="utf-8"><title>Анкета пацієнта</title></head><body>
+<h1>Відомості про пацієнта</h1>
+<p>{{.Person.LastName}} {{.Person.FirstName}} {{.Person.SecondName}}, {{.Person.BirthDate}}, {{.Person.BirthCountry}}, {{.Person.BirthSettlement}}</p>
+<ul>{{range .Person.Documents}}<li>{{.Type}} {{.Number}}, {{.IssuedBy}}, {{.IssuedAt}}</li>{{end}}</ul>
+<p>Я погоджуюся на обробку моїх персональних даних для ведення реєстру пацієнтів.</p>
+</body></html>
+`))
+
+func (c Content) render() (string, error) {
+	var b bytes.Buffer
+	if err := printout.Execute(&b, c); err != nil {
+		return "", fmt.Errorf("rendering the printed form: %w", err)
+	}
+	return b.String(), nil
+}

@@ -64,7 +64,7 @@ func (v *Verifier) gather(ctx context.Context, r *facts.Reading, doc facts.Docum
 		fetchLeft: maxFetches,
 		f: &facts.Facts{
 			Version: facts.Version, Document: doc, Container: r.Container, Signatures: r.Signatures,
-			Timestamps: []facts.Timestamp{}, Certificates: []facts.Certificate{}, Revocations: []facts.Revocation{},
+			Timestamps: make([]facts.Timestamp, 0, len(r.Tokens)), Certificates: make([]facts.Certificate, 0, 8), Revocations: make([]facts.Revocation, 0, 4),
 			UnsignedParts: append([]string{}, r.UnsignedParts...), Problems: r.Problems, TrustVersion: snap.Version(),
 		},
 	}

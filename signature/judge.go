@@ -153,7 +153,7 @@ func (b *builder) check(r Rule, name, subject string, ok bool, v verdict, detail
 		}
 	}
 	if b.Checks == nil {
-		b.Checks = make([]Check, 0, 12)
+		b.Checks = make([]Check, 0, 6)
 	}
 	b.Checks = append(b.Checks, c)
 	return !b.done

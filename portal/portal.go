@@ -69,10 +69,12 @@ type Config struct {
 	// Persons and PersonSearch are the index.
 	Persons      PersonReads
 	PersonSearch PersonSearch
-	Source       registry.Source
-	Log          *slog.Logger
-	Limits       Limits
-	Metrics      prometheus.Registerer
+	// Signatures is the verifier, offered alone.
+	Signatures SignatureVerifier
+	Source     registry.Source
+	Log        *slog.Logger
+	Limits     Limits
+	Metrics    prometheus.Registerer
 	// Public are handlers behind the middleware but without authentication, by
 	// path prefix ("/log/"): the transparency log is one.
 	Public map[string]http.Handler
@@ -87,7 +89,7 @@ func (c Config) validate() error {
 		return errors.New("portal: a part is missing")
 	case c.Limits.Body <= 0, c.Limits.SmallBody <= 0, c.Limits.Timeout <= 0:
 		return errors.New("portal: limits must be positive")
-	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil:
+	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil:
 		return errors.New("portal: a room is missing")
 	case len(c.Acts) == 0:
 		return errors.New("portal: no act kind is served")
@@ -155,6 +157,7 @@ func build(c Config) (*portal, error) {
 	}
 	p.declarationRoutes(r, c.Declarations, c.DeclarationLife)
 	p.personRoutes(r, c.Persons, c.PersonSearch)
+	p.signatureRoutes(r, c.Signatures)
 	for prefix, handler := range c.Public {
 		if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
 			return nil, fmt.Errorf("portal: public prefix %q does not begin and end with a slash", prefix)

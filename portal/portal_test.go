@@ -24,6 +24,7 @@ import (
 	"mist/registry/intake"
 	"mist/registry/patient"
 	"mist/registry/query"
+	"mist/signature"
 )
 
 // fakes stand for the rooms behind the translation layer; what the rooms do is
@@ -46,6 +47,9 @@ type fakes struct {
 	termination declaration.Termination
 	criteria    patient.Criteria
 	answered    [2]string
+	verified    signature.Input
+	policy      string
+	scopes      []string
 }
 
 const goodToken = "good-token"
@@ -59,7 +63,7 @@ func (f *fakes) Authenticate(_ context.Context, bearer string) (registry.Caller,
 	if bearer != goodToken {
 		return registry.Caller{}, registry.Errorf(registry.CodeUnauthenticated, "Invalid access token")
 	}
-	return registry.Caller{ClientID: registry.ID{1}, ClientName: "MIS", LegalEntityID: registry.ID{2}}, nil
+	return registry.Caller{ClientID: registry.ID{1}, ClientName: "MIS", LegalEntityID: registry.ID{2}, Scopes: f.scopes}, nil
 }
 
 func (f *fakes) Revoke(_ context.Context, bearer string) error {
@@ -135,7 +139,7 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 		},
 	}}
 	c := Config{
-		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes,
+		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes, Signatures: judge{b.fakes},
 		Source: registry.Source{Clock: func() time.Time { return now }, Random: rand.Reader},
 		Log:    slog.New(slog.NewJSONHandler(b.log, nil)), Limits: DefaultLimits(), Metrics: b.metrics,
 	}
@@ -446,7 +450,7 @@ func TestSecurityHeaders(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	good := Config{
-		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{}, Persons: &fakes{}, PersonSearch: &fakes{},
+		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{}, Persons: &fakes{}, PersonSearch: &fakes{}, Signatures: judge{},
 		Source: registry.SystemSource(), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits(),
 	}
 	_, err := New(good)

@@ -182,7 +182,7 @@ const (
 var misScopes = []string{
 	"declaration_request:write", "declaration_request:read", "declaration_request:approve",
 	"declaration_request:sign", "declaration_request:reject",
-	"declaration:read", "person:read", "person:search",
+	"declaration:read", "person:read", "person:search", "signature:verify",
 	"person_request:write", "person_request:read", "person_request:approve", "person_request:sign", "person_request:reject",
 }
 
@@ -248,7 +248,7 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	addClient("МІС «Зразкова»", "MIS", first.ID, misScopes)
 	addClient("МІС «Навчальна»", "MIS", second.ID, misScopes)
 	addClient("НСЗУ (пісочниця)", "NHS", nhsu.ID, nhsScopes)
-	addClient("Аудитор журналу", "AUDITOR", registry.ID{}, []string{"audit:read"})
+	addClient("Аудитор журналу", "AUDITOR", registry.ID{}, []string{"audit:read", "signature:verify"})
 
 	for _, a := range []string{algorithmDSTU, algorithmECDSA} {
 		h := g.Human(30, 60, today)

@@ -227,7 +227,7 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	rest, err := portal.New(rooms.serve(portal.Config{
-		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Source: s.source, Log: s.log,
+		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
 		Limits: portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
 	}))
 	if err != nil {

@@ -108,7 +108,8 @@ type TrustConfig struct {
 
 // KeysConfig holds paths of secret keys.
 type KeysConfig struct {
-	// Sealing master keys by id, 32 bytes each in hexadecimal; Current seals new values.
+	// Sealing holds the key-encryption keys by id, 32 bytes each in hexadecimal:
+	// they wrap the data keys in the database. Current wraps, the others unwrap.
 	Sealing map[uint16]string `yaml:"sealing"`
 	Current uint16            `yaml:"current"`
 	OTP     string            `yaml:"otp"`

@@ -34,6 +34,7 @@ type cli struct {
 	SSSim    ssSimCommand    `cmd:"" name:"ss-sim" help:"Simulate a pair of security servers between clients and a provider (tests only)."`
 	Generate generateCommand `cmd:"" help:"Write a synthetic population for mist import."`
 	Import   importCommand   `cmd:"" help:"Bring data from a file into the registry."`
+	Keys     keysCommand     `cmd:"" help:"Data keys: list them, make a new one and seal everything again, wrap them anew."`
 	WSDL     wsdlCommand     `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
 }
 

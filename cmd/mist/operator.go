@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"mist/registry"
 	"mist/registry/postgres"
 	"mist/registry/postgres/local"
+	"mist/registry/sealing"
 )
 
 // operator is what a command at the database works with, whether the server
@@ -18,6 +20,7 @@ import (
 type operator struct {
 	cfg   Config
 	store *postgres.Store
+	kek   sealing.KEK
 	close func()
 }
 
@@ -48,14 +51,19 @@ func openOperator(e env, path string, maxConns int32) (*operator, error) {
 		stop()
 		return nil, err
 	}
+	ring, err := postgres.LoadKeys(e.ctx, dsn, keys.kek, rand.Reader)
+	if err != nil {
+		stop()
+		return nil, err
+	}
 	store, err := postgres.Open(e.ctx, dsn, postgres.Options{
-		Source: registry.SystemSource(), Keys: keys.sealing, Role: postgres.OperatorRole, MaxConns: maxConns,
+		Source: registry.SystemSource(), Keys: ring, Role: postgres.OperatorRole, MaxConns: maxConns,
 	})
 	if err != nil {
 		stop()
 		return nil, err
 	}
-	return &operator{cfg, store, func() {
+	return &operator{cfg, store, keys.kek, func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), 5*time.Second)
 		defer cancel()
 		if err := store.Close(closing); err != nil {

@@ -160,8 +160,12 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := postgres.Migrate(ctx, dsn); err != nil {
 		return err
 	}
+	ring, err := postgres.LoadKeys(ctx, dsn, keys.kek, s.source.Random)
+	if err != nil {
+		return err
+	}
 	s.store, err = postgres.Open(ctx, dsn, postgres.Options{
-		Source: s.source, Keys: keys.sealing, MaxConns: int32(cfg.Database.MaxConnections), Log: s.log,
+		Source: s.source, Keys: ring, MaxConns: int32(cfg.Database.MaxConnections), Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -175,6 +179,8 @@ func (s *server) run(e env, box *sandbox) error {
 		}
 	})
 
+	s.followKeys(ctx, keys.kek)
+
 	var notifier intake.Notifier = noGateway{}
 	if box != nil {
 		if err := box.load(ctx, s.store); err != nil {
@@ -182,7 +188,11 @@ func (s *server) run(e env, box *sandbox) error {
 		}
 		notifier = box.otp
 	}
-	acts, err := actKinds(s.store, s.source, verifier, notifier, keys.otp, cfg.Limits)
+	policies, err := signature.ParsePolicyTable(policyTable)
+	if err != nil {
+		return err
+	}
+	acts, err := actKinds(s.store, s.source, verifier, notifier, policies, keys.otp, cfg.Limits)
 	if err != nil {
 		return err
 	}
@@ -190,12 +200,8 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	consentPolicy, err := signature.NamedPolicy("act")
-	if err != nil {
-		return err
-	}
 	disclosures, err := query.New(query.Config{
-		Store: postgres.NewPort[query.Tx](s.store), Verifier: verifier, Policy: consentPolicy, Source: s.source, Replay: cfg.Limits.Replay,
+		Store: postgres.NewPort[query.Tx](s.store), Verifier: verifier, Policies: policies, Source: s.source, Replay: cfg.Limits.Replay,
 	})
 	if err != nil {
 		return err
@@ -306,9 +312,9 @@ func database(ctx context.Context, c DatabaseConfig, log *slog.Logger) (dsn stri
 }
 
 type serverKeys struct {
-	sealing *sealing.Keyring
-	otp     []byte
-	log     *audit.Signer
+	kek sealing.KEK
+	otp []byte
+	log *audit.Signer
 }
 
 func loadKeys(cfg Config) (serverKeys, error) {
@@ -321,7 +327,7 @@ func loadKeys(cfg Config) (serverKeys, error) {
 		}
 		masters[id] = key
 	}
-	ring, err := sealing.New(masters, cfg.Keys.Current, rand.Reader)
+	kek, err := sealing.NewFileKEK(masters, cfg.Keys.Current, rand.Reader)
 	if err != nil {
 		return serverKeys{}, err
 	}
@@ -337,7 +343,7 @@ func loadKeys(cfg Config) (serverKeys, error) {
 	if err != nil {
 		return serverKeys{}, fmt.Errorf("reading %s: %w", cfg.Log.KeyFile, err)
 	}
-	return serverKeys{ring, otp, signer}, nil
+	return serverKeys{kek, otp, signer}, nil
 }
 
 // readKeyFile reads a secret file. A secret of a sandbox opens nothing else.

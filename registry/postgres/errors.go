@@ -59,7 +59,8 @@ var internalConstraints = []string{
 	"declarations_pkey", "declarations_act_fkey", "declaration_statuses_declaration_fkey",
 	"drafts_pkey", "drafts_act_key", "media_pkey", "reports_pkey", "divisions_pkey", "parties_pkey", "employees_pkey",
 	"person_keys_pkey", "person_keys_person_fkey", "consents_pkey", "nonces_pkey", "clients_pkey", "tokens_pkey",
-	"tokens_client_fkey", "log_epochs_pkey", "search_questions_pkey", "search_budgets_pkey",
+	"tokens_client_fkey", "log_epochs_pkey", "data_keys_pkey", "search_questions_pkey", "search_budgets_pkey",
+	"declaration_statuses_feed_key", "replies_pkey",
 }
 
 // mapError turns a database error into a registry error. The database's own

@@ -19,3 +19,12 @@ func (s *Store) LeadWithoutLock(ctx context.Context) (sequencer.Leader, error) {
 func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) error {
 	return tx.exec(ctx, sql, args...)
 }
+
+// SealedColumns is every column that a rotation reaches, as table.column.
+func SealedColumns() map[string]bool {
+	out := map[string]bool{}
+	for _, c := range sealedColumns {
+		out[c.table+"."+c.column] = true
+	}
+	return out
+}

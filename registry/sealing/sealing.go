@@ -1,8 +1,9 @@
 // Package sealing keeps personal data unreadable at rest: AES-256-GCM bound to
 // the place a value belongs to, and keyed blind indexes for look-ups.
 //
-// It trusts the master key it is given and nothing in the database: a sealed
-// value moved to another row, table or column does not open. Equality of blind
+// Data keys rest wrapped by a key-encryption key that is never in the database
+// ([KEK]). The package trusts the keys it is given and nothing in the database:
+// a sealed value moved to another row, table or column does not open. Equality of blind
 // keys shows in the database by design (docs/THREATS.md).
 package sealing
 
@@ -16,7 +17,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
+	"sync/atomic"
 )
 
 // Layout of a sealed value: version, key id, nonce, ciphertext with tag.
@@ -34,45 +37,115 @@ const (
 // wrong place, changed bytes.
 var ErrOpen = errors.New("sealed value does not open")
 
-// Keyring seals and opens. Safe for concurrent use.
+// Keyring seals and opens. Safe for concurrent use: keys may be added while it
+// works, and none is ever taken away.
 type Keyring struct {
-	random  io.Reader
-	current uint16
-	aeads   map[uint16]cipher.AEAD
-	master  []byte
+	random io.Reader
+	keys   atomic.Pointer[keys]
+	change sync.Mutex // held by who replaces keys
+	root   []byte     // of the blind keys
 
 	mu    sync.RWMutex
 	blind map[string][]byte // column → HMAC key
 }
 
-// New derives the keys from master keys of at least 32 bytes, by id; current
-// is the one new values are sealed under. The blind index hangs on the master
-// key with the lowest id, so that look-ups survive a rotation of data keys.
-func New(masters map[uint16][]byte, current uint16, random io.Reader) (*Keyring, error) {
-	if _, ok := masters[current]; !ok {
-		return nil, errors.New("sealing: the current key is not in the ring")
-	}
-	k := &Keyring{random: random, current: current, aeads: map[uint16]cipher.AEAD{}, blind: map[string][]byte{}}
+// keys is one state of the ring; it is replaced, never changed.
+type keys struct {
+	current uint16
+	aeads   map[uint16]cipher.AEAD
+}
+
+// KeySize is the least length of data keys and of the root of blind keys, in bytes.
+const KeySize = 32
+
+// New makes a ring of data keys by id, each of at least [KeySize] bytes;
+// current is the one new values are sealed under. The blind index hangs on the
+// key with the lowest id.
+func New(data map[uint16][]byte, current uint16, random io.Reader) (*Keyring, error) {
 	lowest := current
-	for id, m := range masters {
-		if len(m) < 32 {
-			return nil, fmt.Errorf("sealing: key %d is shorter than 32 bytes", id)
-		}
-		key, err := hkdf.Key(sha256.New, m, nil, "mist sealing v1 data", 32)
-		if err != nil {
-			return nil, fmt.Errorf("deriving a data key: %w", err)
-		}
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			return nil, err
-		}
-		if k.aeads[id], err = cipher.NewGCM(block); err != nil {
-			return nil, err
-		}
+	for id := range data {
 		lowest = min(lowest, id)
 	}
-	k.master = masters[lowest]
+	return NewRing(data, current, data[lowest], random)
+}
+
+// NewRing is [New] with a root of its own for the blind keys, so that look-ups
+// do not depend on any data key.
+func NewRing(data map[uint16][]byte, current uint16, blindRoot []byte, random io.Reader) (*Keyring, error) {
+	if _, ok := data[current]; !ok {
+		return nil, errors.New("sealing: the current key is not in the ring")
+	}
+	if len(blindRoot) < KeySize {
+		return nil, errors.New("sealing: the root of the blind keys is shorter than 32 bytes")
+	}
+	k := &Keyring{random: random, root: blindRoot, blind: map[string][]byte{}}
+	k.keys.Store(&keys{current: current, aeads: map[uint16]cipher.AEAD{}})
+	for id, key := range data {
+		if err := k.Add(id, key); err != nil {
+			return nil, err
+		}
+	}
 	return k, nil
+}
+
+// Add puts one more data key into the ring; it opens values from now on. A key
+// that is there already stays.
+func (k *Keyring) Add(id uint16, key []byte) error {
+	if len(key) < KeySize {
+		return fmt.Errorf("sealing: key %d is shorter than 32 bytes", id)
+	}
+	derived, err := hkdf.Key(sha256.New, key, nil, "mist sealing v1 data", 32)
+	if err != nil {
+		return fmt.Errorf("deriving a data key: %w", err)
+	}
+	aead, err := newGCM(derived)
+	if err != nil {
+		return err
+	}
+	k.change.Lock()
+	defer k.change.Unlock()
+	old := k.keys.Load()
+	if _, there := old.aeads[id]; there {
+		return nil
+	}
+	next := &keys{current: old.current, aeads: maps.Clone(old.aeads)}
+	next.aeads[id] = aead
+	k.keys.Store(next)
+	return nil
+}
+
+// Use makes a key of the ring the one that new values are sealed under.
+func (k *Keyring) Use(id uint16) error {
+	k.change.Lock()
+	defer k.change.Unlock()
+	old := k.keys.Load()
+	if _, there := old.aeads[id]; !there {
+		return fmt.Errorf("sealing: key %d is not in the ring", id)
+	}
+	k.keys.Store(&keys{current: id, aeads: old.aeads})
+	return nil
+}
+
+// Current is the id of the key that new values are sealed under.
+func (k *Keyring) Current() uint16 { return k.keys.Load().current }
+
+// Has reports whether the ring holds a key.
+func (k *Keyring) Has(id uint16) bool { _, ok := k.keys.Load().aeads[id]; return ok }
+
+// KeyID tells which key a sealed value needs; false for what is no sealed value.
+func KeyID(sealed []byte) (uint16, bool) {
+	if len(sealed) < Overhead || sealed[0] != version {
+		return 0, false
+	}
+	return binary.BigEndian.Uint16(sealed[1:]), true
+}
+
+func newGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
 // Place says where a value belongs: it is the additional data of the seal.
@@ -89,21 +162,23 @@ func (p Place) bytes() []byte {
 
 // Seal encrypts a value for its place.
 func (k *Keyring) Seal(p Place, plain []byte) ([]byte, error) {
+	ring := k.keys.Load()
 	out := make([]byte, headerSize+nonceSize, len(plain)+Overhead)
 	out[0] = version
-	binary.BigEndian.PutUint16(out[1:], k.current)
+	binary.BigEndian.PutUint16(out[1:], ring.current)
 	if _, err := io.ReadFull(k.random, out[headerSize:]); err != nil {
 		return nil, fmt.Errorf("sealing: %w", err)
 	}
-	return k.aeads[k.current].Seal(out, out[headerSize:headerSize+nonceSize], plain, p.bytes()), nil
+	return ring.aeads[ring.current].Seal(out, out[headerSize:headerSize+nonceSize], plain, p.bytes()), nil
 }
 
 // Open decrypts a value found at its place; ErrOpen for anything else.
 func (k *Keyring) Open(p Place, sealed []byte) ([]byte, error) {
-	if len(sealed) < Overhead || sealed[0] != version {
+	id, ok := KeyID(sealed)
+	if !ok {
 		return nil, ErrOpen
 	}
-	aead, ok := k.aeads[binary.BigEndian.Uint16(sealed[1:])]
+	aead, ok := k.keys.Load().aeads[id]
 	if !ok {
 		return nil, ErrOpen
 	}
@@ -123,7 +198,7 @@ func (k *Keyring) Blind(column, value string) []byte {
 	k.mu.RUnlock()
 	if !ok {
 		var err error
-		if key, err = hkdf.Key(sha256.New, k.master, nil, "mist sealing v1 blind "+column, 32); err != nil {
+		if key, err = hkdf.Key(sha256.New, k.root, nil, "mist sealing v1 blind "+column, 32); err != nil {
 			panic("sealing: " + err.Error()) // HKDF fails only for absurd lengths
 		}
 		k.mu.Lock()

@@ -8,18 +8,13 @@ import (
 	"mist/registry/patient"
 	"mist/registry/personrequest"
 	"mist/registry/postgres"
-	"mist/signature"
 )
 
 // actKinds is the list of act kinds: one line each. The type parameter is the
 // kind's port on the transaction; that the database satisfies it is checked
 // when the program starts.
-func actKinds(store *postgres.Store, source registry.Source, verifier intake.Verifier, notifier intake.Notifier, otpKey []byte, limits LimitsConfig) ([]portal.Act, error) {
-	policy, err := signature.NamedPolicy("act")
-	if err != nil {
-		return nil, err
-	}
-	parts := parts{store, source, verifier, policy, notifier, otpKey, limits}
+func actKinds(store *postgres.Store, source registry.Source, verifier intake.Verifier, notifier intake.Notifier, policies intake.Policies, otpKey []byte, limits LimitsConfig) ([]portal.Act, error) {
+	parts := parts{store, source, verifier, policies, notifier, otpKey, limits}
 	declarations, err := service[declaration.Tx](parts, declaration.Kind{Terms: declaration.DefaultTerms(), Source: source})
 	if err != nil {
 		return nil, err
@@ -39,7 +34,7 @@ type parts struct {
 	store    *postgres.Store
 	source   registry.Source
 	verifier intake.Verifier
-	policy   signature.Policy
+	policies intake.Policies
 	notifier intake.Notifier
 	otpKey   []byte
 	limits   LimitsConfig
@@ -47,7 +42,7 @@ type parts struct {
 
 func service[T intake.Tx](p parts, kind intake.Kind[T]) (*intake.Service[T], error) {
 	return intake.New(intake.Config[T]{
-		Kind: kind, Store: postgres.NewPort[T](p.store), Verifier: p.verifier, Policy: p.policy, Notifier: p.notifier,
+		Kind: kind, Store: postgres.NewPort[T](p.store), Verifier: p.verifier, Policies: p.policies, Notifier: p.notifier,
 		Source: p.source, OTPKey: p.otpKey,
 		Limits: intake.Limits{DraftTTL: p.limits.DraftTTL, OTPTTL: p.limits.OTPTTL, OTPTries: p.limits.OTPTries},
 	})

@@ -19,7 +19,6 @@ import (
 
 	"mist/registry"
 	"mist/registry/audit"
-	"mist/signature"
 )
 
 // Notifier hands a one-time code to the patient, outside any transaction.
@@ -51,7 +50,7 @@ type Service[T Tx] struct {
 	kind     Kind[T]
 	store    Store[T]
 	verifier Verifier
-	policy   signature.Policy
+	policies Policies
 	notifier Notifier
 	source   registry.Source
 	otpKey   []byte
@@ -63,7 +62,7 @@ type Config[T Tx] struct {
 	Kind     Kind[T]
 	Store    Store[T]
 	Verifier Verifier
-	Policy   signature.Policy // of the kind's signatures
+	Policies Policies
 	Notifier Notifier
 	Source   registry.Source
 	OTPKey   []byte // at least 32 bytes
@@ -73,14 +72,14 @@ type Config[T Tx] struct {
 // New refuses to build a half-configured service.
 func New[T Tx](c Config[T]) (*Service[T], error) {
 	switch {
-	case c.Kind == nil, c.Store == nil, c.Verifier == nil, c.Notifier == nil, c.Source.Clock == nil, c.Source.Random == nil:
+	case c.Kind == nil, c.Store == nil, c.Verifier == nil, c.Policies == nil, c.Notifier == nil, c.Source.Clock == nil, c.Source.Random == nil:
 		return nil, errors.New("intake: a part is missing")
 	case len(c.OTPKey) < 32:
 		return nil, errors.New("intake: the OTP key is shorter than 32 bytes")
 	case c.Limits.DraftTTL <= 0, c.Limits.OTPTTL <= 0, c.Limits.OTPTries <= 0:
 		return nil, errors.New("intake: limits must be positive")
 	}
-	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policy, c.Notifier, c.Source, c.OTPKey, c.Limits}, nil
+	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policies, c.Notifier, c.Source, c.OTPKey, c.Limits}, nil
 }
 
 // Kind names the kind served.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"mist/registry"
 	"mist/registry/audit"
@@ -17,6 +18,12 @@ import (
 // transaction.
 type Verifier interface {
 	Verify(ctx context.Context, in signature.Input, p signature.Policy) (*signature.Result, error)
+}
+
+// Policies says what the signature of a kind of act must satisfy at a time;
+// signature.PolicyTable is one. Who submits an act has no say in it.
+type Policies interface {
+	For(kind string, at time.Time) (signature.Policy, error)
 }
 
 // Outcome is an accepted act with what the caller is shown.
@@ -62,7 +69,11 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	}
 
 	// Facts and judgement, with no transaction open.
-	result, err := s.verifier.Verify(ctx, signature.Input{ID: draft.ActID.String(), Document: facts.Bytes(container)}, s.policy)
+	policy, err := s.policies.For(string(s.kind.Name()), s.source.Now())
+	if err != nil {
+		return Outcome{}, err
+	}
+	result, err := s.verifier.Verify(ctx, signature.Input{ID: draft.ActID.String(), Document: facts.Bytes(container)}, policy)
 	if err != nil {
 		return Outcome{}, s.refuse(ctx, c, draft, nil, verifierError(err))
 	}

@@ -27,7 +27,7 @@ import (
 // Name is the stable name of the act kind; Version that of its document.
 const (
 	Name    registry.KindName = "person_request"
-	Version                   = 1
+	Version int               = 1
 )
 
 func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

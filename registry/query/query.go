@@ -35,6 +35,15 @@ type Verifier interface {
 	Verify(ctx context.Context, in signature.Input, p signature.Policy) (*signature.Result, error)
 }
 
+// Policies says what a signed consent must satisfy at a time;
+// signature.PolicyTable is one.
+type Policies interface {
+	For(kind string, at time.Time) (signature.Policy, error)
+}
+
+// consentKind is the row of the policy table for consents.
+const consentKind = "consent"
+
 // Tx is what disclosures need of a transaction.
 type Tx interface {
 	// FindPerson gives the active record under the query's identifier,
@@ -114,7 +123,7 @@ type Answer struct {
 type Service struct {
 	store    Store
 	verifier Verifier
-	policy   signature.Policy
+	policies Policies
 	source   registry.Source
 	replay   time.Duration
 }
@@ -123,19 +132,19 @@ type Service struct {
 type Config struct {
 	Store    Store
 	Verifier Verifier
-	// Policy is applied to signed consents.
-	Policy signature.Policy
-	Source registry.Source
+	// Policies gives the policy of the kind "consent".
+	Policies Policies
+	Source   registry.Source
 	// Replay is how long an answer is kept for the repeated message (24 h).
 	Replay time.Duration
 }
 
 // New refuses a half-configured service.
 func New(c Config) (*Service, error) {
-	if c.Store == nil || c.Verifier == nil || c.Source.Clock == nil || c.Source.Random == nil || c.Replay <= 0 || c.Policy.ID == "" {
+	if c.Store == nil || c.Verifier == nil || c.Source.Clock == nil || c.Source.Random == nil || c.Replay <= 0 || c.Policies == nil {
 		return nil, errors.New("query: a part is missing")
 	}
-	return &Service{c.Store, c.Verifier, c.Policy, c.Source, c.Replay}, nil
+	return &Service{c.Store, c.Verifier, c.Policies, c.Source, c.Replay}, nil
 }
 
 // maxPurposeID keeps a purpose's identifier within one value of an audit entry.
@@ -185,7 +194,11 @@ func (s *Service) DeclarationByPatient(ctx context.Context, c registry.Caller, r
 // readConsent verifies the citizen's signature with no transaction open and
 // reads the document from the verified bytes alone.
 func (s *Service) readConsent(ctx context.Context, container []byte) (consent.Consent, signature.Signer, consent.Code, error) {
-	result, err := s.verifier.Verify(ctx, signature.Input{Document: facts.Bytes(container)}, s.policy)
+	policy, err := s.policies.For(consentKind, s.source.Now())
+	if err != nil {
+		return consent.Consent{}, signature.Signer{}, "", err
+	}
+	result, err := s.verifier.Verify(ctx, signature.Input{Document: facts.Bytes(container)}, policy)
 	if signature.IsUnreadable(err) {
 		return consent.Consent{}, signature.Signer{}, consent.InvalidSignature, nil
 	}

@@ -66,7 +66,7 @@ type acts struct {
 
 func (a acts) routes(r chi.Router) {
 	one := a.act.Path + "/{id}"
-	r.Post(a.act.Path, a.member(a.create))
+	r.Post(a.act.Path, a.member(a.once(a.limits.SmallBody, a.create)))
 	r.Get(one, a.byID(a.get))
 	r.Get(one+"/data_to_be_signed", a.byID(a.dataToBeSigned))
 	r.Patch(one+"/actions/approve", a.byID(a.approve))

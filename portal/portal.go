@@ -71,10 +71,13 @@ type Config struct {
 	PersonSearch PersonSearch
 	// Signatures is the verifier, offered alone.
 	Signatures SignatureVerifier
-	Source     registry.Source
-	Log        *slog.Logger
-	Limits     Limits
-	Metrics    prometheus.Registerer
+	// Events is the feed of status changes, Replies keeps answers for repeated requests.
+	Events  Events
+	Replies Replies
+	Source  registry.Source
+	Log     *slog.Logger
+	Limits  Limits
+	Metrics prometheus.Registerer
 	// Public are handlers behind the middleware but without authentication, by
 	// path prefix ("/log/"): the transparency log is one.
 	Public map[string]http.Handler
@@ -89,7 +92,7 @@ func (c Config) validate() error {
 		return errors.New("portal: a part is missing")
 	case c.Limits.Body <= 0, c.Limits.SmallBody <= 0, c.Limits.Timeout <= 0:
 		return errors.New("portal: limits must be positive")
-	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil:
+	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil, c.Events == nil, c.Replies == nil:
 		return errors.New("portal: a room is missing")
 	case len(c.Acts) == 0:
 		return errors.New("portal: no act kind is served")
@@ -118,6 +121,7 @@ type portal struct {
 	metrics *metrics
 	clients *buckets
 	tokens  *buckets
+	replies Replies
 	router  chi.Router
 }
 
@@ -140,7 +144,7 @@ func build(c Config) (*portal, error) {
 	}
 	p := &portal{
 		base: strings.TrimSuffix(c.BaseURL, "/"), access: c.Access, source: c.Source, log: c.Log, limits: c.Limits,
-		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token),
+		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), replies: c.Replies,
 	}
 	r := chi.NewRouter()
 	p.router = r
@@ -158,6 +162,7 @@ func build(c Config) (*portal, error) {
 	p.declarationRoutes(r, c.Declarations, c.DeclarationLife)
 	p.personRoutes(r, c.Persons, c.PersonSearch)
 	p.signatureRoutes(r, c.Signatures)
+	p.eventRoutes(r, c.Events)
 	for prefix, handler := range c.Public {
 		if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
 			return nil, fmt.Errorf("portal: public prefix %q does not begin and end with a slash", prefix)

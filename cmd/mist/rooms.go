@@ -4,6 +4,7 @@ import (
 	"mist/portal"
 	"mist/registry"
 	"mist/registry/declaration"
+	"mist/registry/idempotency"
 	"mist/registry/patient"
 	"mist/registry/postgres"
 	"mist/registry/query"
@@ -16,6 +17,8 @@ type rooms struct {
 	life         *declaration.Life
 	persons      *query.Persons
 	search       *patient.Search
+	feed         *query.Feed
+	replies      *idempotency.Service
 	upkeep       *upkeep.Service
 }
 
@@ -27,6 +30,12 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 		return rooms{}, err
 	}
 	if r.persons, err = query.NewPersons(postgres.NewPort[query.PersonsTx](store)); err != nil {
+		return rooms{}, err
+	}
+	if r.feed, err = query.NewFeed(postgres.NewPort[query.EventsTx](store)); err != nil {
+		return rooms{}, err
+	}
+	if r.replies, err = idempotency.New(postgres.NewPort[idempotency.Tx](store), source, limits.Replay); err != nil {
 		return rooms{}, err
 	}
 	searching := patient.DefaultSearchLimits()
@@ -43,5 +52,6 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 func (r rooms) serve(c portal.Config) portal.Config {
 	c.Declarations, c.DeclarationLife = r.declarations, r.life
 	c.Persons, c.PersonSearch = r.persons, r.search
+	c.Events, c.Replies = r.feed, r.replies
 	return c
 }

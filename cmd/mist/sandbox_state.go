@@ -182,7 +182,7 @@ const (
 var misScopes = []string{
 	"declaration_request:write", "declaration_request:read", "declaration_request:approve",
 	"declaration_request:sign", "declaration_request:reject",
-	"declaration:read", "person:read", "person:search", "signature:verify",
+	"declaration:read", "person:read", "person:search", "signature:verify", "event:read",
 	"person_request:write", "person_request:read", "person_request:approve", "person_request:sign", "person_request:reject",
 }
 

@@ -5,6 +5,7 @@ import (
 	"mist/registry/audit/sequencer"
 	"mist/registry/bulk"
 	"mist/registry/declaration"
+	"mist/registry/idempotency"
 	"mist/registry/intake"
 	"mist/registry/patient"
 	"mist/registry/personrequest"
@@ -23,6 +24,8 @@ var (
 	_ query.ProvidersTx  = (*Tx)(nil)
 	_ personrequest.Tx   = (*Tx)(nil)
 	_ query.PersonsTx    = (*Tx)(nil)
+	_ query.EventsTx     = (*Tx)(nil)
+	_ idempotency.Tx     = (*Tx)(nil)
 	_ patient.SearchTx   = (*Tx)(nil)
 	_ upkeep.Tx          = (*Tx)(nil)
 	_ bulk.Tx            = (*Tx)(nil)

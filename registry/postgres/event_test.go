@@ -1,0 +1,113 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"mist/registry"
+	"mist/registry/idempotency"
+	"mist/registry/postgres"
+	"mist/registry/postgres/pgtest"
+	"mist/registry/query"
+)
+
+func events(t *testing.T, s *postgres.Store, within registry.ID, after query.Cursor) (list []query.Event) {
+	t.Helper()
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		var err error
+		list, err = tx.Events(ctx, within, after, 100)
+		require.NoError(t, err)
+	})
+	return list
+}
+
+// A transaction that began earlier and commits later must not slip behind a
+// reader: what it changed is told after what the reader has seen, or the reader waits.
+func TestFeedHasNoGap(t *testing.T) {
+	t.Parallel()
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
+	slow, fast := populate(t, s), populate(t, s)
+	begun, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- s.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) error {
+			if _, err := slow.declare(ctx, tx, slow.act()); err != nil {
+				return err
+			}
+			// The queue goes out with a read; the transaction has its number now.
+			if _, err := tx.Seed(ctx); err != nil {
+				return err
+			}
+			close(begun)
+			<-release
+			return nil
+		})
+	}()
+	<-begun
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		_, err := fast.declare(ctx, tx, fast.act())
+		require.NoError(t, err)
+	})
+	require.Empty(t, events(t, s, registry.ID{}, query.Cursor{}), "an older transaction is still open")
+	close(release)
+	require.NoError(t, <-done)
+	list := events(t, s, registry.ID{}, query.Cursor{})
+	require.Len(t, list, 2)
+	require.Equal(t, "active", list[0].Properties.Status.NewValue)
+	require.Len(t, events(t, s, registry.ID{}, list[0].Cursor), 1)
+	require.Empty(t, events(t, s, registry.ID{}, list[1].Cursor))
+	require.Len(t, events(t, s, fast.legalEntity, query.Cursor{}), 1, "one clinic sees its own")
+	parsed, err := query.ParseCursor(list[0].ID)
+	require.NoError(t, err)
+	require.Equal(t, list[0].Cursor, parsed)
+}
+
+func TestRepliesByKey(t *testing.T) {
+	t.Parallel()
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
+	now := source.Now()
+	clock := registry.Source{Clock: func() time.Time { return now }, Random: source.Random}
+	svc, err := idempotency.New(postgres.NewPort[idempotency.Tx](s), clock, time.Hour)
+	require.NoError(t, err)
+	c := registry.Caller{ClientID: source.NewID(), RequestID: "req", Channel: registry.ChannelREST}
+	request, other := [32]byte{1}, [32]byte{2}
+
+	got, err := svc.Begin(t.Context(), c, "k", request)
+	require.NoError(t, err)
+	require.Nil(t, got)
+	_, err = svc.Begin(t.Context(), c, "k", request)
+	require.Equal(t, "request_in_progress", registry.AsError(err).Reason)
+	reply := idempotency.Reply{Status: 201, Location: "/x", Body: []byte(`{"tax_id":"3278011533"}`)}
+	require.NoError(t, svc.Finish(t.Context(), c, "k", reply))
+	got, err = svc.Begin(t.Context(), c, "k", request)
+	require.NoError(t, err)
+	require.Equal(t, &reply, got)
+	require.Equal(t, 1, count(t, dsn, `SELECT count(*) FROM leaves WHERE kind = 'disclosure.replayed'`))
+	require.Zero(t, count(t, dsn, `SELECT count(*) FROM replies WHERE position('3278011533'::bytea IN body) > 0`), "the answer is sealed")
+	_, err = svc.Begin(t.Context(), c, "k", other)
+	require.Equal(t, registry.CodeInvalid, registry.CodeOf(err))
+
+	stranger := c
+	stranger.ClientID = source.NewID()
+	got, err = svc.Begin(t.Context(), stranger, "k", other)
+	require.NoError(t, err)
+	require.Nil(t, got, "a key belongs to its client")
+
+	// Our own trouble frees the key; a server that died frees it after a minute.
+	require.NoError(t, svc.Finish(t.Context(), stranger, "k", idempotency.Reply{Status: 503}))
+	got, err = svc.Begin(t.Context(), stranger, "k", request)
+	require.NoError(t, err)
+	require.Nil(t, got)
+	now = now.Add(61 * time.Second)
+	got, err = svc.Begin(t.Context(), stranger, "k", request)
+	require.NoError(t, err)
+	require.Nil(t, got)
+	now = now.Add(time.Hour)
+	got, err = svc.Begin(t.Context(), c, "k", other)
+	require.NoError(t, err)
+	require.Nil(t, got, "answers are kept for an hour")
+}

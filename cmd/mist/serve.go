@@ -25,8 +25,6 @@ import (
 	"mist/registry/query"
 	"mist/registry/sealing"
 	"mist/signature"
-	"mist/signature/trust"
-	"mist/signature/trust/fetch"
 )
 
 type serveCommand struct {
@@ -148,10 +146,15 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := newVerifier(cfg)
+	trusted, err := openTrust(ctx, cfg, s.log, s.source.Clock)
 	if err != nil {
 		return err
 	}
+	verifier, err := trusted.verifier()
+	if err != nil {
+		return err
+	}
+	go trusted.run(ctx)
 	dsn, stop, err := database(ctx, cfg.Database, s.log)
 	if err != nil {
 		return err
@@ -223,7 +226,7 @@ func (s *server) run(e env, box *sandbox) error {
 	s.onClose(func() { stopSequencing(); <-sequenced })
 
 	metrics := newMetrics()
-	metrics.MustRegister(newLogCollector(s.store, s.source.Clock))
+	metrics.MustRegister(newLogCollector(s.store, s.source.Clock), trusted.warnings, trusted.failures)
 	logHandler, err := tlog.New(tlog.Config{Store: s.store, Authorize: authorizeAuditor(accessService, box != nil), Log: s.log})
 	if err != nil {
 		return err
@@ -369,26 +372,6 @@ func readSecret(path string, sandboxed bool) ([]byte, error) {
 		return nil, fmt.Errorf("%s must hold at least 32 bytes in hexadecimal", path)
 	}
 	return key, nil
-}
-
-// newVerifier loads the trust folder and refuses a sandbox root elsewhere.
-func newVerifier(cfg Config) (*signature.Verifier, error) {
-	snapshot, err := trust.LoadFolder(os.DirFS(cfg.Trust.Dir), "trust")
-	if err != nil {
-		return nil, fmt.Errorf("reading trust.dir: %w", err)
-	}
-	if cfg.Profile != profileSandbox {
-		for _, a := range snapshot.Anchors() {
-			if strings.Contains(a.Certificate.Subject.String(), sandboxMark) {
-				return nil, &failure{exitUsage, errors.New("trust.dir holds a sandbox root; this profile must not trust it")}
-			}
-		}
-	}
-	fetcher, err := fetch.New(fetch.Config{Hosts: cfg.Trust.Hosts, AllowPrivate: cfg.Trust.AllowPrivate})
-	if err != nil {
-		return nil, err
-	}
-	return signature.NewVerifier(signature.Config{Trust: trust.NewStore(snapshot), Fetcher: fetcher})
 }
 
 // noGateway answers where no SMS gateway is configured: the code cannot reach

@@ -137,10 +137,14 @@ func (g *gatherer) certificate(der []byte, origin string) *cert.Certificate {
 }
 
 func (g *gatherer) add(c *cert.Certificate, origin string) *cert.Certificate {
-	c = g.edges.Intern(c)
-	if have, ok := g.pool.Get(c.ID); ok {
+	// The store's own copy comes first: that is the one the pool answers with,
+	// so that is the one whose key gets its tables.
+	have, ok := g.pool.Get(c.ID)
+	if ok {
 		c = have
-	} else {
+	}
+	c = g.edges.Intern(c)
+	if !ok {
 		g.pool.Add(c)
 	}
 	if !contains(g.origins[c.ID], origin) {
@@ -234,8 +238,9 @@ func (g *gatherer) emit(c *cert.Certificate, up, below []*cert.Certificate, sign
 		}
 		return
 	}
+	subject, issuedBy, serial := c.Texts()
 	f := facts.Certificate{
-		ID: c.ID, DER: c.Raw, Subject: c.Subject.String(), Issuer: c.Issuer.String(), Serial: c.Serial.String(),
+		ID: c.ID, DER: c.Raw, Subject: subject, Issuer: issuedBy, Serial: serial,
 		NotBefore: facts.Time(c.NotBefore), NotAfter: facts.Time(c.NotAfter),
 		Key:       c.KeyAlgorithm(),
 		Algorithm: facts.Algorithm{Encryption: c.Scheme.Encryption, Digest: string(c.Scheme.Digest)},

@@ -109,6 +109,10 @@ func digestJSON(v any) string {
 		// The types hold only strings, numbers, bytes and times of years 0-9999.
 		panic("marshalling a report: " + err.Error())
 	}
+	return digestText(b)
+}
+
+func digestText(b []byte) string {
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
@@ -116,18 +120,5 @@ func digestJSON(v any) string {
 // digestFacts is the digest of the facts without the raw certificates,
 // revocation data and tokens: their ids are the SHA-256 of those bytes.
 func digestFacts(f *facts.Facts) string {
-	c := *f
-	c.Certificates = append([]facts.Certificate(nil), f.Certificates...)
-	for i := range c.Certificates {
-		c.Certificates[i].DER = nil
-	}
-	c.Revocations = append([]facts.Revocation(nil), f.Revocations...)
-	for i := range c.Revocations {
-		c.Revocations[i].DER = nil
-	}
-	c.Timestamps = append([]facts.Timestamp(nil), f.Timestamps...)
-	for i := range c.Timestamps {
-		c.Timestamps[i].Token = nil
-	}
-	return digestJSON(c)
+	return digestText(f.AppendDigestForm(make([]byte, 0, 16<<10)))
 }

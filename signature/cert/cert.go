@@ -49,6 +49,7 @@ type Certificate struct {
 
 	nameConstraints *nameConstraints
 	altNames        altNames
+	derived         derived
 }
 
 // Extension as found.

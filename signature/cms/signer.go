@@ -254,25 +254,26 @@ func (s *SignerInfo) Identify(embedded []*cert.Certificate, find Finder) (*cert.
 	f.References = attributes
 	f.ReferencePresent = len(refs) > 0
 	candidates := embedded
-	if find != nil && !s.among(embedded, refs) {
+	var chosen *cert.Certificate
+	if len(refs) > 0 {
+		chosen = s.referenced(embedded, refs[0])
+	}
+	if find != nil && chosen == nil && (len(refs) > 0 || !s.namesOne(embedded)) {
 		q := facts.CertificateRef{Issuer: s.IssuerRaw, Serial: s.SerialRaw, KeyID: s.KeyID}
 		for _, r := range refs {
 			q.Digests = append(q.Digests, facts.Digest{Algorithm: string(r.digest), Value: r.value})
 		}
-		candidates = append(candidates[:len(candidates):len(candidates)], find(q)...)
+		more := find(q)
+		candidates = append(candidates[:len(candidates):len(candidates)], more...)
+		if len(refs) > 0 {
+			chosen = s.referenced(more, refs[0])
+		}
 	}
 	if len(refs) > 0 {
 		f.DigestPresent = len(refs[0].value) > 0
 		f.DigestAlgorithm = string(refs[0].digest)
 		f.IssuerSerialGiven = refs[0].serialRaw != nil
 		f.ChainRefs = refs[0].count > 1
-		var chosen *cert.Certificate
-		for _, c := range candidates {
-			if refs[0].matches(c) {
-				chosen = c
-				break
-			}
-		}
 		// Several attributes must name the same certificate.
 		for _, r := range refs[1:] {
 			if chosen != nil && !r.matches(chosen) {
@@ -295,7 +296,6 @@ func (s *SignerInfo) Identify(embedded []*cert.Certificate, find Finder) (*cert.
 	}
 	// No reference, or none that matches: the signer identifier names the
 	// certificate, and the facts say that the digest does not.
-	var chosen *cert.Certificate
 	for _, c := range candidates {
 		if !s.names(c) {
 			continue
@@ -318,11 +318,24 @@ func (s *SignerInfo) Identify(embedded []*cert.Certificate, find Finder) (*cert.
 	return chosen, f, problems
 }
 
-// among says whether the signed reference, or without one the identifier,
-// finds its certificate in the message itself.
-func (s *SignerInfo) among(embedded []*cert.Certificate, refs []signingCertRef) bool {
-	for _, c := range embedded {
-		if len(refs) > 0 && refs[0].matches(c) || len(refs) == 0 && s.names(c) {
+// referenced finds the certificate a signed reference names by its digest. The
+// one the signer identifier names is tried first: it is nearly always the one,
+// and GOST 34.311 over each certificate of a message is dear.
+func (s *SignerInfo) referenced(list []*cert.Certificate, r signingCertRef) *cert.Certificate {
+	for _, named := range []bool{true, false} {
+		for _, c := range list {
+			if s.names(c) == named && r.matches(c) {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// namesOne says whether the signer identifier names a certificate of the list.
+func (s *SignerInfo) namesOne(list []*cert.Certificate) bool {
+	for _, c := range list {
+		if s.names(c) {
 			return true
 		}
 	}
@@ -336,16 +349,10 @@ func (r signingCertRef) matches(c *cert.Certificate) bool {
 	if r.digest == algo.SHA256 {
 		return DigestEqual(r.value, c.SHA256[:])
 	}
-	if DigestEqual(r.value, r.digest.Sum(c.Raw)) {
-		return true
+	if r.digest == algo.GOST34311 {
+		return DigestEqual(r.value, c.GOST34311()) || c.Key.OwnSBox() != nil && DigestEqual(r.value, c.GOST34311Own())
 	}
-	// GOST 34.311 with the S-box of the certificate's own key.
-	if r.digest == algo.GOST34311 && c.Key.SBox() != nil {
-		h := r.digest.New(c.Key.SBox())
-		h.Write(c.Raw)
-		return DigestEqual(r.value, h.Sum(nil))
-	}
-	return false
+	return DigestEqual(r.value, r.digest.Sum(c.Raw))
 }
 
 func sameName(raw []byte, c *cert.Certificate) bool {

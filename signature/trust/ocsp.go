@@ -2,6 +2,7 @@ package trust
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"mist/signature/algo"
 	"mist/signature/cert"
 	"mist/signature/facts"
+	"mist/signature/gost34311"
 	"mist/signature/internal/ber"
 )
 
@@ -368,21 +370,23 @@ func (a OCSPAnswer) Matches(c, issuer *cert.Certificate) bool {
 	if err != nil {
 		return false
 	}
-	key := keyBits(issuer.SPKI)
-	// GOST 34.311 may have been computed with the S-box of the issuer's key.
-	h1, h2 := d.New(nil), d.New(nil)
-	h1.Write(issuer.Subject.Raw)
-	h2.Write(key)
-	if bytes.Equal(h1.Sum(nil), a.NameHash) && bytes.Equal(h2.Sum(nil), a.KeyHash) {
+	if a.names(d, nil, issuer) {
 		return true
 	}
-	if d != algo.GOST34311 || issuer.Key.SBox() == nil {
+	// GOST 34.311 may have been computed with the S-box of the issuer's key.
+	own := issuer.Key.OwnSBox()
+	return d == algo.GOST34311 && own != nil && a.names(d, own, issuer)
+}
+
+func (a OCSPAnswer) names(d algo.Digest, sbox *gost34311.SBox, issuer *cert.Certificate) bool {
+	h := d.New(sbox)
+	h.Write(issuer.Subject.Raw)
+	if !bytes.Equal(h.Sum(nil), a.NameHash) {
 		return false
 	}
-	h1, h2 = d.New(issuer.Key.SBox()), d.New(issuer.Key.SBox())
-	h1.Write(issuer.Subject.Raw)
-	h2.Write(key)
-	return bytes.Equal(h1.Sum(nil), a.NameHash) && bytes.Equal(h2.Sum(nil), a.KeyHash)
+	h = d.New(sbox)
+	h.Write(keyBits(issuer.SPKI))
+	return bytes.Equal(h.Sum(nil), a.KeyHash)
 }
 
 // CertHashMatch compares the certHash extension; nil when it is absent.
@@ -425,7 +429,11 @@ func (o *OCSP) RespondedBy(c *cert.Certificate) bool {
 		return o.ResponderName.Equal(c.Subject)
 	}
 	bits := keyBits(c.SPKI)
-	for _, d := range []algo.Digest{algo.SHA1, algo.GOST34311, algo.SHA256, algo.Kupyna256} {
+	digests := []algo.Digest{algo.GOST34311, algo.SHA256, algo.Kupyna256}
+	if len(o.ResponderKey) == sha1.Size {
+		digests = []algo.Digest{algo.SHA1}
+	}
+	for _, d := range digests {
 		if bytes.Equal(d.Sum(bits), o.ResponderKey) {
 			return true
 		}

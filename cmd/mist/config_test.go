@@ -71,3 +71,11 @@ func TestSandboxSecretsOpenNothingElse(t *testing.T) {
 	_, err = readSecret(path, true)
 	require.ErrorContains(t, err, "at least 32 bytes")
 }
+
+func TestExampleConfigurationIsValid(t *testing.T) {
+	c, err := loadConfig("../../deploy/mist.example.yaml")
+	require.NoError(t, err)
+	require.NoError(t, c.validate())
+	_, err = c.SOAP.transport(c.Limits)
+	require.ErrorContains(t, err, "soap.tls", "its files are not there")
+}

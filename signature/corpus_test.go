@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	outside "mist/fixtures/corpus"
 	"mist/signature"
 	"mist/signature/facts"
 	"mist/signature/trust"
@@ -18,24 +19,7 @@ import (
 // corpusDir finds the shared test corpus; it skips when the folder is absent.
 func corpusDir(t testing.TB, sub string) string {
 	t.Helper()
-	dir := os.Getenv("MIST_CORPUS")
-	if dir == "" {
-		d, err := os.Getwd()
-		require.NoError(t, err)
-		for {
-			if _, err := os.Stat(filepath.Join(d, "go.mod")); err == nil {
-				break
-			}
-			require.NotEqual(t, "/", d, "no go.mod above the test")
-			d = filepath.Dir(d)
-		}
-		dir = filepath.Join(d, "..", "shared", "corpus")
-	}
-	dir = filepath.Join(dir, sub)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("corpus folder %s is absent", dir)
-	}
-	return dir
+	return outside.Dir(t, sub)
 }
 
 func uaTrust(t testing.TB) *trust.Snapshot {
@@ -119,4 +103,5 @@ func TestCorpusEHealthDocuments(t *testing.T) {
 			require.Equal(t, signature.CryptoBroken, bad.Signatures[0].Crypto)
 		})
 	}
+	outside.Count(t, "ua/cms", len(files), 0)
 }

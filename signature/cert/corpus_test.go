@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	outside "mist/fixtures/corpus"
 	"mist/signature/cert"
 	"mist/signature/trust"
 )
@@ -14,24 +15,7 @@ import (
 // corpusDir finds the shared test corpus; it skips when the folder is absent.
 func corpusDir(t *testing.T, sub string) string {
 	t.Helper()
-	dir := os.Getenv("MIST_CORPUS")
-	if dir == "" {
-		d, err := os.Getwd()
-		require.NoError(t, err)
-		for {
-			if _, err := os.Stat(filepath.Join(d, "go.mod")); err == nil {
-				break
-			}
-			require.NotEqual(t, "/", d, "no go.mod above the test")
-			d = filepath.Dir(d)
-		}
-		dir = filepath.Join(d, "..", "shared", "corpus")
-	}
-	dir = filepath.Join(dir, sub)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("corpus folder %s is absent", dir)
-	}
-	return dir
+	return outside.Dir(t, sub)
 }
 
 // Every Ukrainian certificate of the corpus parses, and every issuer found in
@@ -69,5 +53,6 @@ func TestCorpusCertificates(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, len(all), 780)
 	require.Greater(t, good, len(all)*98/100)
+	outside.Count(t, "ua/certs", len(all), orphan)
 	t.Logf("%d certificates, %d with a verified issuer, %d without", len(all), good, orphan)
 }

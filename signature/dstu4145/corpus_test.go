@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	outside "mist/fixtures/corpus"
 	"mist/signature/gost34311"
 	"mist/signature/kupyna"
 )
@@ -21,24 +22,7 @@ import (
 // corpus returns the folder ua of the corpus; it skips when there is none.
 func corpus(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("MIST_CORPUS")
-	if dir == "" {
-		root, err := filepath.Abs(".")
-		require.NoError(t, err)
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			require.NotEqual(t, filepath.Dir(root), root, "no go.mod above the test")
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "corpus")
-	}
-	dir = filepath.Join(dir, "ua")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("corpus not found at %s; set MIST_CORPUS", dir)
-	}
-	return dir
+	return outside.Dir(t, "ua")
 }
 
 func unhex(t *testing.T, s string) []byte {
@@ -115,6 +99,7 @@ func TestCorpusFixedNonce(t *testing.T) {
 		})
 	}
 	require.Equal(t, 2, ran)
+	outside.Count(t, "ua/primitives", ran, 0)
 }
 
 // hashFor computes the digest a signature OID asks for.

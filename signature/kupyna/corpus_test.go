@@ -9,30 +9,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	outside "mist/fixtures/corpus"
 	"mist/signature/kupyna"
 )
 
 // corpus returns the folder ua of the corpus; it skips when there is none.
 func corpus(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("MIST_CORPUS")
-	if dir == "" {
-		root, err := filepath.Abs(".")
-		require.NoError(t, err)
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			require.NotEqual(t, filepath.Dir(root), root, "no go.mod above the test")
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "corpus")
-	}
-	dir = filepath.Join(dir, "ua")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("corpus not found at %s; set MIST_CORPUS", dir)
-	}
-	return dir
+	return outside.Dir(t, "ua")
 }
 
 // TestCorpusStandardExamples runs the examples of DSTU 7564:2014, annex Г. The
@@ -66,4 +50,5 @@ func TestCorpusStandardExamples(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"256", "256", "256", "256", "48", "512", "512", "512", "512", "512", "304", "384"}, matched)
+	outside.Count(t, "ua/primitives", len(matched), 0)
 }

@@ -235,28 +235,28 @@ func (b *block) assemble(w io.Writer, reserved map[int]bool, slot int) int {
 
 // settle moves the outputs to their registers, which may be a permutation.
 func (b *block) settle(line func(string, ...any), reg func(int) string, copyReg, move string, slotName func(int) string, where, home []int, holder []val, reserved map[int]bool) {
-	todo := map[int]int{} // destination register -> source register
+	remaining := map[int]int{} // destination register -> source register
 	for d, v := range b.output {
 		if where[v] >= 0 && where[v] != d {
-			todo[d] = where[v]
+			remaining[d] = where[v]
 		}
 	}
-	for len(todo) > 0 {
+	for len(remaining) > 0 {
 		progress := false
 		for d := range b.t.regs {
-			s, ok := todo[d]
+			s, ok := remaining[d]
 			if !ok {
 				continue
 			}
 			blocked := false
-			for d2, s2 := range todo {
+			for d2, s2 := range remaining {
 				if s2 == d && d2 != d {
 					blocked = true
 				}
 			}
 			if !blocked {
 				line("%s %s, %s", copyReg, reg(s), reg(d))
-				delete(todo, d)
+				delete(remaining, d)
 				progress = true
 			}
 		}
@@ -265,7 +265,7 @@ func (b *block) settle(line func(string, ...any), reg func(int) string, copyReg,
 		}
 		// A cycle: move one source out of the way.
 		for d := range b.t.regs {
-			if s, ok := todo[d]; ok {
+			if s, ok := remaining[d]; ok {
 				free := -1
 				for r := range b.t.regs {
 					_, isDst := b.output[r]
@@ -277,9 +277,9 @@ func (b *block) settle(line func(string, ...any), reg func(int) string, copyReg,
 					panic("no register to break a cycle")
 				}
 				line("%s %s, %s", copyReg, reg(s), reg(free))
-				for d2, s2 := range todo {
+				for d2, s2 := range remaining {
 					if s2 == s {
-						todo[d2] = free
+						remaining[d2] = free
 					}
 				}
 				_ = d

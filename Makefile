@@ -52,5 +52,5 @@ bench: postgres ## figures as ratios against named peers of the same run
 	$(GO) test -count=1 -tags interop -timeout 60m -run '^TestSpeed' -v ./fixtures/interop/...
 	$(GO) test -count=1 -timeout 60m -run '^$$' -bench . -benchmem ./...
 
-soak: postgres ## mixed load with a failing neighbour; SOAKTIME=10m
+soak: postgres ## signed acts under load, the server killed once a round; SOAKTIME=10m
 	$(GO) test -count=1 -tags soak -timeout 60m -run "^TestSoak" -v ./fixtures/scripts

@@ -71,6 +71,8 @@ type Config struct {
 	PersonSearch PersonSearch
 	// Signatures is the verifier, offered alone.
 	Signatures SignatureVerifier
+	// Providers tells of legal entities, divisions and employees.
+	Providers Providers
 	// Events is the feed of status changes, Replies keeps answers for repeated requests.
 	Events  Events
 	Replies Replies
@@ -92,7 +94,7 @@ func (c Config) validate() error {
 		return errors.New("portal: a part is missing")
 	case c.Limits.Body <= 0, c.Limits.SmallBody <= 0, c.Limits.Timeout <= 0:
 		return errors.New("portal: limits must be positive")
-	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil, c.Events == nil, c.Replies == nil:
+	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil, c.Events == nil, c.Replies == nil, c.Providers == nil:
 		return errors.New("portal: a room is missing")
 	case len(c.Acts) == 0:
 		return errors.New("portal: no act kind is served")
@@ -163,6 +165,10 @@ func build(c Config) (*portal, error) {
 	p.personRoutes(r, c.Persons, c.PersonSearch)
 	p.signatureRoutes(r, c.Signatures)
 	p.eventRoutes(r, c.Events)
+	p.prmRoutes(r, c.Providers)
+	if err := p.dictionaryRoutes(r); err != nil {
+		return nil, err
+	}
 	for prefix, handler := range c.Public {
 		if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {
 			return nil, fmt.Errorf("portal: public prefix %q does not begin and end with a slash", prefix)

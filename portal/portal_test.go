@@ -24,6 +24,7 @@ import (
 	"mist/registry/idempotency"
 	"mist/registry/intake"
 	"mist/registry/patient"
+	"mist/registry/prm"
 	"mist/registry/query"
 	"mist/signature"
 )
@@ -51,6 +52,7 @@ type fakes struct {
 	verified    signature.Input
 	policy      string
 	scopes      []string
+	wanted      prm.Filter
 	kept        map[string]idempotency.Reply
 	requests    map[string][32]byte
 }
@@ -142,7 +144,7 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 		},
 	}}
 	c := Config{
-		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes, Signatures: judge{b.fakes}, Events: b.fakes, Replies: b.fakes,
+		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes, Signatures: judge{b.fakes}, Events: b.fakes, Replies: b.fakes, Providers: providers{b.fakes},
 		Source: registry.Source{Clock: func() time.Time { return now }, Random: rand.Reader},
 		Log:    slog.New(slog.NewJSONHandler(b.log, nil)), Limits: DefaultLimits(), Metrics: b.metrics,
 	}
@@ -453,7 +455,7 @@ func TestSecurityHeaders(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	good := Config{
-		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{}, Persons: &fakes{}, PersonSearch: &fakes{}, Signatures: judge{}, Events: &fakes{}, Replies: &fakes{},
+		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{}, Persons: &fakes{}, PersonSearch: &fakes{}, Signatures: judge{}, Events: &fakes{}, Replies: &fakes{}, Providers: providers{},
 		Source: registry.SystemSource(), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits(),
 	}
 	_, err := New(good)

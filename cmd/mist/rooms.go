@@ -7,6 +7,7 @@ import (
 	"mist/registry/idempotency"
 	"mist/registry/patient"
 	"mist/registry/postgres"
+	"mist/registry/prm"
 	"mist/registry/query"
 	"mist/registry/upkeep"
 )
@@ -18,6 +19,7 @@ type rooms struct {
 	persons      *query.Persons
 	search       *patient.Search
 	feed         *query.Feed
+	providers    *prm.Service
 	replies      *idempotency.Service
 	upkeep       *upkeep.Service
 }
@@ -30,6 +32,9 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 		return rooms{}, err
 	}
 	if r.persons, err = query.NewPersons(postgres.NewPort[query.PersonsTx](store)); err != nil {
+		return rooms{}, err
+	}
+	if r.providers, err = prm.New(postgres.NewPort[prm.Tx](store), source, r.life.EndOfDismissed); err != nil {
 		return rooms{}, err
 	}
 	if r.feed, err = query.NewFeed(postgres.NewPort[query.EventsTx](store)); err != nil {
@@ -52,6 +57,6 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 func (r rooms) serve(c portal.Config) portal.Config {
 	c.Declarations, c.DeclarationLife = r.declarations, r.life
 	c.Persons, c.PersonSearch = r.persons, r.search
-	c.Events, c.Replies = r.feed, r.replies
+	c.Events, c.Replies, c.Providers = r.feed, r.replies, r.providers
 	return c
 }

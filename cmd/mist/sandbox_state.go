@@ -183,10 +183,12 @@ var misScopes = []string{
 	"declaration_request:write", "declaration_request:read", "declaration_request:approve",
 	"declaration_request:sign", "declaration_request:reject",
 	"declaration:read", "person:read", "person:search", "signature:verify", "event:read",
+	"legal_entity:read", "division:read", "employee:read", "employee:deactivate",
 	"person_request:write", "person_request:read", "person_request:approve", "person_request:sign", "person_request:reject",
 }
 
-var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate"}
+var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
+	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate"}
 
 // populate makes the sandbox's people and clinics. Keys and certificates are
 // filled in by the caller.

@@ -9,6 +9,7 @@ import (
 	"mist/registry/intake"
 	"mist/registry/patient"
 	"mist/registry/personrequest"
+	"mist/registry/prm"
 	"mist/registry/query"
 	"mist/registry/upkeep"
 )
@@ -24,6 +25,7 @@ var (
 	_ query.ProvidersTx  = (*Tx)(nil)
 	_ personrequest.Tx   = (*Tx)(nil)
 	_ query.PersonsTx    = (*Tx)(nil)
+	_ prm.Tx             = (*Tx)(nil)
 	_ query.EventsTx     = (*Tx)(nil)
 	_ idempotency.Tx     = (*Tx)(nil)
 	_ patient.SearchTx   = (*Tx)(nil)

@@ -76,10 +76,16 @@ func (v *Verifier) gather(ctx context.Context, r *facts.Reading, doc facts.Docum
 			g.link(e.Signature, func(s *facts.Signature) *[]string { return &s.Certificates }, c.ID)
 		}
 	}
+	idOf := func(e facts.Encoded) string {
+		if e.ID != "" {
+			return e.ID
+		}
+		return facts.ID("R", e.DER)
+	}
 	for _, e := range r.Revocations {
 		g.revocation(e.Kind, e.DER, e.Origin, "")
 		if e.Signature != "" {
-			g.link(e.Signature, func(s *facts.Signature) *[]string { return &s.Revocations }, facts.ID("R", e.DER))
+			g.link(e.Signature, func(s *facts.Signature) *[]string { return &s.Revocations }, idOf(e))
 		}
 	}
 	for _, l := range snap.CRLs() {
@@ -317,8 +323,9 @@ func (g *gatherer) token(t *facts.Token) {
 		Imprint: facts.DigestMatch{Kind: facts.MatchImprint},
 	}
 	// The same token twice keeps two ids.
+	first := out.ID
 	for n := 2; g.hasToken(out.ID); n++ {
-		out.ID = fmt.Sprintf("%s#%d", facts.ID("T", t.DER), n)
+		out.ID = fmt.Sprintf("%s#%d", first, n)
 		out.Problems = []facts.Problem{{Code: facts.RemarkStructure, Detail: "the same token occurs more than once"}}
 	}
 	g.readToken(t, &out)
@@ -371,6 +378,7 @@ func (g *gatherer) readToken(t *facts.Token, out *facts.Timestamp) {
 	out.Algorithm = facts.Algorithm{Encryption: scheme.Encryption, Digest: string(scheme.Digest)}
 
 	if who != nil {
+		who = g.edges.Intern(who) // one the store knew does not pass through add
 		g.pool.Add(who)
 		out.Algorithm.KeyBits, out.Algorithm.Curve = who.KeyAlgorithm().KeyBits, who.KeyAlgorithm().Curve
 		if tok.TSA != nil {
@@ -451,8 +459,7 @@ func tokenValue(tok *cms.Token, s *cms.SignerInfo, who *cert.Certificate, unsupp
 func describe(src facts.Source, name, format string) (facts.Document, error) {
 	h := sha256.New()
 	size := src.Size()
-	buf := make([]byte, min(size, 64<<10)+1)
-	n, err := io.CopyBuffer(writerOnly{h}, io.NewSectionReader(src, 0, size), buf)
+	n, err := copyTo(h, src, size)
 	if err != nil {
 		return facts.Document{}, fmt.Errorf("reading the document: %w", err)
 	}
@@ -460,6 +467,19 @@ func describe(src facts.Source, name, format string) (facts.Document, error) {
 		return facts.Document{}, errors.New("reading the document: shorter than announced")
 	}
 	return facts.Document{Name: name, Format: format, Size: n, SHA256: h.Sum(nil)}, nil
+}
+
+// copyTo writes the whole of src; bytes in memory are not copied on the way.
+func copyTo(w io.Writer, src facts.Source, size int64) (int64, error) {
+	if r, ok := src.(*bytes.Reader); ok {
+		own := *r // the caller's position stays where it is
+		if _, err := own.Seek(0, io.SeekStart); err != nil {
+			return 0, err
+		}
+		return own.WriteTo(w)
+	}
+	buf := make([]byte, min(size, 64<<10)+1)
+	return io.CopyBuffer(writerOnly{w}, io.NewSectionReader(src, 0, size), buf)
 }
 
 // writerOnly keeps io.CopyBuffer on the buffer it is given.

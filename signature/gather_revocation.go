@@ -204,6 +204,7 @@ func (g *gatherer) signedBy(candidates []*cert.Certificate, check func(*cert.Cer
 			continue
 		}
 		seen[c.ID] = true
+		c = g.edges.Intern(c)
 		err := check(c)
 		if err == nil {
 			f.SignatureValue, f.Signer = facts.OutcomeGood, c.ID

@@ -109,10 +109,6 @@ func digestJSON(v any) string {
 		// The types hold only strings, numbers, bytes and times of years 0-9999.
 		panic("marshalling a report: " + err.Error())
 	}
-	return digestText(b)
-}
-
-func digestText(b []byte) string {
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
@@ -120,5 +116,7 @@ func digestText(b []byte) string {
 // digestFacts is the digest of the facts without the raw certificates,
 // revocation data and tokens: their ids are the SHA-256 of those bytes.
 func digestFacts(f *facts.Facts) string {
-	return digestText(f.AppendDigestForm(make([]byte, 0, 16<<10)))
+	h := sha256.New()
+	f.WriteDigestForm(h)
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

@@ -126,9 +126,10 @@ func (v *Verifier) Verify(ctx context.Context, in Input, p Policy) (*Result, err
 
 func (v *Verifier) read(ctx context.Context, in Input) (*facts.Reading, error) {
 	src := unwrap(in.Document)
+	snap := v.config.Trust.Snapshot()
 	env := facts.Environment{
 		Content: in.Content, ContentDigests: in.ContentDigests,
-		Certificates: v.config.Trust.Snapshot().Find, Limits: v.config.Limits,
+		Certificates: snap.Find, Parsed: snap.Parsed, Limits: v.config.Limits,
 	}
 	for _, r := range readers {
 		reading, err := r.read(ctx, src, env)

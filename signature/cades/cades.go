@@ -64,7 +64,7 @@ func (r *reader) message(b []byte, depth int) error {
 	}
 	var embedded []*cert.Certificate
 	for _, der := range m.Certificates {
-		if c, err := cert.Parse(der); err == nil {
+		if c, err := r.parse(der); err == nil {
 			embedded = append(embedded, c)
 			r.parsed[c.ID] = c
 		} else {
@@ -106,6 +106,17 @@ func (r *reader) message(b []byte, depth int) error {
 		}
 	}
 	return nil
+}
+
+// parse reads a certificate, or takes the one the verifier holds already: the
+// same octets give the same certificate.
+func (r *reader) parse(der []byte) (*cert.Certificate, error) {
+	if r.env.Parsed != nil {
+		if c, ok := r.env.Parsed(facts.ID("C", der)).(*cert.Certificate); ok {
+			return c, nil
+		}
+	}
+	return cert.Parse(der)
 }
 
 // isSignedData is a cheap look for ContentInfo with id-signedData.
@@ -231,6 +242,7 @@ func (r *reader) add(list *[]facts.Encoded, e facts.Encoded) string {
 		if c := r.parsed[id]; c != nil && e.Kind == "" {
 			e.Parsed = c
 		}
+		e.ID = id
 		*list = append(*list, e)
 	}
 	return id

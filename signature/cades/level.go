@@ -1,6 +1,8 @@
 package cades
 
 import (
+	"bytes"
+
 	"mist/signature/cert"
 	"mist/signature/cms"
 	"mist/signature/facts"
@@ -41,7 +43,7 @@ func level(m *cms.SignedData, s *cms.SignerInfo, sig *facts.Signature, who *cert
 	embedded := false
 	if who != nil {
 		for _, der := range m.Certificates {
-			embedded = embedded || facts.ID("C", der) == who.ID
+			embedded = embedded || bytes.Equal(der, who.Raw)
 		}
 	}
 	baseline := embedded && signed(cms.AttrContentType) == 1 && sig.ContentType == cms.OIDData && signed(cms.AttrSigningTime) == 1 &&

@@ -82,7 +82,8 @@ func Parse(der []byte) (*Certificate, error) {
 	if err := top.Is(ber.Sequence); err != nil {
 		return nil, parseErr("structure", err)
 	}
-	c := &Certificate{Raw: der, ID: facts.ID("C", der), SHA256: sha256.Sum256(der)}
+	c := &Certificate{Raw: der, SHA256: sha256.Sum256(der)}
+	c.ID = facts.IDOf("C", c.SHA256)
 	cur := top.Children()
 	tbs, err := cur.Expect(ber.Sequence)
 	if err != nil {

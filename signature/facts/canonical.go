@@ -2,20 +2,22 @@ package facts
 
 import (
 	"encoding/base64"
+	"io"
 	"strconv"
 	"time"
 	"unicode/utf8"
 )
 
-// AppendDigestForm appends the form of the facts that the digest in a report
-// is taken over: byte for byte the JSON of encoding/json with Certificate.DER,
+// WriteDigestForm writes the form of the facts that the digest in a report is
+// taken over: byte for byte the JSON of encoding/json with Certificate.DER,
 // Revocation.DER and Timestamp.Token left out, whose ids are the SHA-256 of
 // those bytes. It is written out by hand as every verification needs it and
 // reflection cost a sixth of one; a test fills every field of every type and
 // compares. It panics for times outside the years 0 to 9999, which no reader
-// makes.
-func (f *Facts) AppendDigestForm(b []byte) []byte {
-	w := object(b)
+// makes. The writer is a hash: its errors are not looked at.
+func (f *Facts) WriteDigestForm(to io.Writer) {
+	w := &writer{b: make([]byte, 0, 2*flushAt), to: to}
+	w.open()
 	w.number("version", int64(f.Version))
 	w.key("document")
 	w.document(&f.Document)
@@ -31,15 +33,19 @@ func (f *Facts) AppendDigestForm(b []byte) []byte {
 	w.problems("problems", f.Problems)
 	w.optional("trustVersion", f.TrustVersion)
 	w.close()
-	return w.b
+	w.to.Write(w.b)
 }
+
+// flushAt is how much text is kept before it goes to the hash.
+const flushAt = 2 << 10
 
 // writer appends JSON as encoding/json writes it with its default of escaping
 // HTML characters. Field methods named optional… leave out empty values
 // (omitempty); the others write them.
-type writer struct{ b []byte }
-
-func object(b []byte) *writer { return &writer{append(b, '{')} }
+type writer struct {
+	b  []byte
+	to io.Writer
+}
 
 func (w *writer) open()  { w.b = append(w.b, '{') }
 func (w *writer) close() { w.b = append(w.b, '}') }
@@ -161,6 +167,11 @@ func list[T any](w *writer, name string, v []T, item func(*writer, *T)) {
 			w.b = append(w.b, ',')
 		}
 		item(w, &v[i])
+		if n := len(w.b) - 1; n >= flushAt {
+			w.to.Write(w.b[:n])
+			w.b[0] = w.b[n] // key looks at the last character
+			w.b = w.b[:1]
+		}
 	}
 	w.b = append(w.b, ']')
 }
@@ -171,6 +182,14 @@ func optionalList[T any](w *writer, name string, v []T, item func(*writer, *T)) 
 	}
 }
 
+// plain are the ASCII characters that stand for themselves.
+var plain = func() (t [utf8.RuneSelf]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return t
+}()
+
 // quote writes a string literal: encoding/json escapes quotes, backslashes,
 // control characters, <, >, &, U+2028, U+2029 and replaces invalid UTF-8.
 func (w *writer) quote(s string) {
@@ -180,7 +199,7 @@ func (w *writer) quote(s string) {
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&' {
+			if plain[c] {
 				i++
 				continue
 			}
@@ -203,6 +222,10 @@ func (w *writer) quote(s string) {
 			}
 			i++
 			start = i
+			continue
+		}
+		if c >= 0xc2 && c <= 0xdf && i+1 < len(s) && s[i+1]&0xc0 == 0x80 {
+			i += 2 // two octets, Cyrillic among them: never special
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(s[i:])

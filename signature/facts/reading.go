@@ -3,7 +3,6 @@ package facts
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +51,10 @@ type Environment struct {
 	// Certificates looks up certificates (DER) known locally; may be nil.
 	// Readers try what is embedded in the document first.
 	Certificates func(CertificateRef) [][]byte
-	Limits       Limits
+	// Parsed gives a *cert.Certificate that the verifier holds parsed already,
+	// by its id, nil when it holds none; may be nil.
+	Parsed func(id string) any
+	Limits Limits
 }
 
 // CertificateRef describes a certificate a signature refers to. Empty fields
@@ -148,6 +150,8 @@ type Encoded struct {
 	Signature string // id of the signature it was found in
 	// Parsed is the *cert.Certificate when the reader parsed DER already.
 	Parsed any
+	// ID is the id of DER when the reader computed it already.
+	ID string
 }
 
 // Token is a time-stamp token as found. Message writes the octets that the
@@ -167,9 +171,17 @@ type Token struct {
 
 // ID makes a stable identifier of an object: prefix and SHA-256 of its bytes.
 // Prefixes: S signature, C certificate, R revocation, T time-stamp.
-func ID(prefix string, b []byte) string {
-	sum := sha256.Sum256(b)
-	return prefix + "-" + strings.ToUpper(hex.EncodeToString(sum[:]))
+func ID(prefix string, b []byte) string { return IDOf(prefix, sha256.Sum256(b)) }
+
+// IDOf is ID for bytes hashed already.
+func IDOf(prefix string, sum [sha256.Size]byte) string {
+	const digits = "0123456789ABCDEF"
+	out := make([]byte, 0, 80)
+	out = append(append(out, prefix...), '-')
+	for _, c := range sum {
+		out = append(out, digits[c>>4], digits[c&15])
+	}
+	return string(out)
 }
 
 // Time normalises t for the facts: UTC, whole seconds.

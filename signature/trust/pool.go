@@ -123,11 +123,14 @@ func upperHex(b []byte) string {
 // kept for ever. It is bounded and safe for concurrent use.
 type Edges struct {
 	mu sync.RWMutex
-	m  map[string]bool // guarded by mu
+	m  map[edge]bool // guarded by mu
 	// units are certificates of authorities, time-stamp units and OCSP
 	// responders met in documents: few, and met again and again.
 	units map[string]*unit // guarded by mu
 }
+
+// edge is signed by issuer: ids.
+type edge struct{ signed, issuer string }
 
 type unit struct {
 	c    *cert.Certificate
@@ -143,7 +146,7 @@ const (
 )
 
 // NewEdges makes an empty cache.
-func NewEdges() *Edges { return &Edges{m: map[string]bool{}, units: map[string]*unit{}} }
+func NewEdges() *Edges { return &Edges{m: map[edge]bool{}, units: map[string]*unit{}} }
 
 // Unit returns a certificate that Intern kept, nil when there is none.
 func (e *Edges) Unit(id string) *cert.Certificate {
@@ -184,7 +187,7 @@ func (e *Edges) Intern(c *cert.Certificate) *cert.Certificate {
 // List checks the signature of a CRL with a key once: lists of the store are
 // long and meet every document.
 func (e *Edges) List(l *CRL, issuer *cert.Certificate) error {
-	key := l.ID + issuer.ID
+	key := edge{l.ID, issuer.ID}
 	e.mu.RLock()
 	ok, known := e.m[key]
 	e.mu.RUnlock()
@@ -205,7 +208,7 @@ func (e *Edges) List(l *CRL, issuer *cert.Certificate) error {
 
 // Signed says whether issuer's key verifies c.
 func (e *Edges) Signed(c, issuer *cert.Certificate) bool {
-	key := c.ID + issuer.ID
+	key := edge{c.ID, issuer.ID}
 	e.mu.RLock()
 	ok, known := e.m[key]
 	e.mu.RUnlock()

@@ -99,6 +99,18 @@ func (s *Snapshot) Find(ref facts.CertificateRef) [][]byte {
 	return out
 }
 
+// Parsed serves facts.Environment.Parsed: certificates of the snapshot and
+// those of units met in documents.
+func (s *Snapshot) Parsed(id string) any {
+	if c, ok := s.pool.Get(id); ok {
+		return c
+	}
+	if c := s.cacheable.Unit(id); c != nil {
+		return c
+	}
+	return nil
+}
+
 // Store holds the current snapshot and swaps it while verifiers run.
 type Store struct{ current atomic.Pointer[Snapshot] }
 

@@ -126,8 +126,10 @@ func TestSpeedOfXLong(t *testing.T) {
 	}
 	run(50)
 	best := time.Hour
-	for range 5 {
-		best = min(best, run(500))
+	// Short rounds: on a machine with other work the best of them is the
+	// nearest to what the code itself takes.
+	for range 40 {
+		best = min(best, run(50))
 	}
 	t.Logf("CAdES X-Long, DSTU, %d bytes: %v of CPU", len(doc), best)
 }

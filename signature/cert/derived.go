@@ -20,6 +20,9 @@ type derived struct {
 
 	own     sync.Once
 	gostOwn []byte
+
+	name     sync.Once
+	nameHash []byte
 }
 
 // Texts are the subject and the issuer in RFC 4514 form and the serial number
@@ -47,4 +50,13 @@ func (c *Certificate) GOST34311Own() []byte {
 		d.gostOwn = h.Sum(nil)
 	})
 	return d.gostOwn
+}
+
+// SubjectGOST34311 is the GOST 34.311 digest of the subject's encoding with
+// DKE 1: the issuerNameHash of OCSP answers about what c issued. The slice must
+// not be changed.
+func (c *Certificate) SubjectGOST34311() []byte {
+	d := &c.derived
+	d.name.Do(func() { d.nameHash = algo.GOST34311.Sum(c.Subject.Raw) })
+	return d.nameHash
 }

@@ -379,14 +379,21 @@ func (a OCSPAnswer) Matches(c, issuer *cert.Certificate) bool {
 }
 
 func (a OCSPAnswer) names(d algo.Digest, sbox *gost34311.SBox, issuer *cert.Certificate) bool {
-	h := d.New(sbox)
-	h.Write(issuer.Subject.Raw)
-	if !bytes.Equal(h.Sum(nil), a.NameHash) {
+	if !bytes.Equal(nameHash(d, sbox, issuer), a.NameHash) {
 		return false
 	}
-	h = d.New(sbox)
+	h := d.New(sbox)
 	h.Write(keyBits(issuer.SPKI))
 	return bytes.Equal(h.Sum(nil), a.KeyHash)
+}
+
+func nameHash(d algo.Digest, sbox *gost34311.SBox, issuer *cert.Certificate) []byte {
+	if d == algo.GOST34311 && sbox == nil {
+		return issuer.SubjectGOST34311()
+	}
+	h := d.New(sbox)
+	h.Write(issuer.Subject.Raw)
+	return h.Sum(nil)
 }
 
 // CertHashMatch compares the certHash extension; nil when it is absent.

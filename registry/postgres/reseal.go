@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"mist/registry"
 	"mist/registry/audit"
 )
 
@@ -71,6 +72,9 @@ func (s *Store) Reseal(ctx context.Context, table string, progress func(done int
 // table would take longer than a write transaction may last.
 const resealStretch = 512
 
+// maxBusy bounds how often a batch that passed its time is tried again.
+const maxBusy = 10
+
 // resealPass goes through the table once, in the order it lies on the disk.
 func (s *Store) resealPass(ctx context.Context, c sealedColumn, progress func(int)) (done int, err error) {
 	var blocks int64
@@ -79,6 +83,7 @@ func (s *Store) resealPass(ctx context.Context, c sealedColumn, progress func(in
 	}
 	for from := int64(0); from <= blocks; from += resealStretch {
 		at, until := fmt.Sprintf("(%d,0)", from), fmt.Sprintf("(%d,0)", from+resealStretch)
+		busy := 0
 		for more := true; more; {
 			var n int
 			var next string
@@ -86,6 +91,13 @@ func (s *Store) resealPass(ctx context.Context, c sealedColumn, progress func(in
 				next, n, err = tx.reseal(ctx, c, at, until)
 				return err
 			})
+			// A busy machine passes the limit of a write transaction: what was read
+			// is in memory by now, so the same batch is tried again.
+			if registry.CodeOf(err) == registry.CodeUnavailable && ctx.Err() == nil && busy < maxBusy {
+				busy++
+				continue
+			}
+			busy = 0
 			if err != nil {
 				return done, err
 			}

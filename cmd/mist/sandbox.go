@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -81,14 +82,23 @@ func withDemo(e env, cfg Config, box *sandbox, then func(error) error) error {
 	ctx, stop := context.WithCancel(e.ctx)
 	defer stop()
 	served := make(chan error, 1)
+	// The server's log goes to a file: between the steps of the walks it would
+	// only be in a reader's way.
+	logPath := filepath.Join(box.dir, "mist.log")
+	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer logFile.Close()
 	server := e
-	server.ctx = ctx
+	server.ctx, server.stderr = ctx, logFile
 	go func() { served <- serve(server, cfg, box) }()
 	select {
 	case err := <-served:
 		return err
 	case <-box.ready:
 	}
+	fmt.Fprintf(e.stdout, "Журнал сервера · the server's log: %s\n", logPath)
 	d, err := newDemo(box.dir, e.stdout)
 	if err == nil {
 		err = d.run(ctx)

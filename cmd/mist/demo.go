@@ -340,9 +340,7 @@ func (d *demo) verify(ctx context.Context, container string) error {
 	for line := range strings.Lines(strings.TrimSpace(string(out))) {
 		d.result("%s", strings.TrimRight(line, "\n"))
 	}
-	// 2 is "undecided": offline, without an OCSP answer, that is the honest verdict.
-	var exit *exec.ExitError
-	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 2) {
+	if err != nil {
 		return fmt.Errorf("mist-verify: %w", err)
 	}
 	return nil

@@ -14,13 +14,14 @@ import (
 	dsig "github.com/russellhaering/goxmldsig"
 	"github.com/stretchr/testify/require"
 
+	outside "mist/fixtures/corpus"
 	"mist/signature/xmldom"
 )
 
 func corpus(t *testing.T) []string {
-	root := os.Getenv("MIST_CORPUS")
+	root := outside.Root(t)
 	if root == "" {
-		root = "../../../shared/corpus"
+		t.Skip("no corpus: set MIST_CORPUS")
 	}
 	var files []string
 	for _, pattern := range []string{"dss/files/*.xml", "xmldsig/files/*.xml", "dss/files/*.ddoc", "xroad/*.soap", "dss-process/files/*.xml"} {
@@ -28,9 +29,7 @@ func corpus(t *testing.T) []string {
 		require.NoError(t, err)
 		files = append(files, found...)
 	}
-	if len(files) == 0 {
-		t.Skip("corpus is absent; set MIST_CORPUS")
-	}
+	require.NotEmpty(t, files, "the corpus is there and has no document")
 	return files
 }
 

@@ -30,7 +30,8 @@ type Caller struct {
 
 	// XRoad is INSTANCE/CLASS/MEMBER/SUBSYSTEM of a Trembita client.
 	XRoad string
-	// UserID is the X-Road userId as given; it is recorded hashed, never plain.
+	// UserID is the X-Road userId as given. It carries a person's identifier and
+	// is neither logged nor recorded.
 	UserID string
 }
 

@@ -49,6 +49,7 @@ var only = []struct {
 }{
 	{"github.com/jackc/pgx/...", []string{"registry/postgres/..."}, "all SQL lives in one room"},
 	{"github.com/pressly/goose/...", []string{"registry/postgres/..."}, "migrations live with the SQL"},
+	{"github.com/riverqueue/...", []string{"registry/postgres/..."}, "the queue lives with the SQL"},
 	{"database/sql", []string{"registry/postgres/..."}, "all SQL lives in one room"},
 	{"net/http", []string{"cmd/...", "portal/...", "soap/...", "signature/trust/fetch", "registry/media", "registry/audit/witness"}, "the network is at the edge"},
 	{"encoding/xml", []string{"cmd/...", "wsdl/...", "soap/...", "signature/...", "fixtures/..."}, "the registry speaks no XML"},

@@ -155,6 +155,17 @@ func (f *fields) text(name string, required bool) string {
 }
 
 // id takes a UUID; absent gives the zero id.
+// boolean takes true or false; absent is false.
+func (f *fields) boolean(name string) bool {
+	v, ok := f.object[name]
+	delete(f.object, name)
+	b, is := v.(bool)
+	if ok && !is {
+		f.wrong(name, "cast", "type mismatch. Expected Boolean")
+	}
+	return b
+}
+
 func (f *fields) id(name string) registry.ID {
 	_, given := f.object[name]
 	text := f.text(name, false)

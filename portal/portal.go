@@ -76,6 +76,8 @@ type Config struct {
 	// Events is the feed of status changes, Replies keeps answers for repeated requests.
 	Events  Events
 	Replies Replies
+	// Jobs is the operators' desk.
+	Jobs    JobDesk
 	Source  registry.Source
 	Log     *slog.Logger
 	Limits  Limits
@@ -94,7 +96,7 @@ func (c Config) validate() error {
 		return errors.New("portal: a part is missing")
 	case c.Limits.Body <= 0, c.Limits.SmallBody <= 0, c.Limits.Timeout <= 0:
 		return errors.New("portal: limits must be positive")
-	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil, c.Events == nil, c.Replies == nil, c.Providers == nil:
+	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil, c.Events == nil, c.Replies == nil, c.Providers == nil, c.Jobs == nil:
 		return errors.New("portal: a room is missing")
 	case len(c.Acts) == 0:
 		return errors.New("portal: no act kind is served")
@@ -166,6 +168,7 @@ func build(c Config) (*portal, error) {
 	p.signatureRoutes(r, c.Signatures)
 	p.eventRoutes(r, c.Events)
 	p.prmRoutes(r, c.Providers)
+	p.jobRoutes(r, c.Jobs)
 	if err := p.dictionaryRoutes(r); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ import (
 	"mist/registry/declaration"
 	"mist/registry/idempotency"
 	"mist/registry/intake"
+	"mist/registry/job"
 	"mist/registry/patient"
 	"mist/registry/prm"
 	"mist/registry/query"
@@ -53,6 +54,8 @@ type fakes struct {
 	policy      string
 	scopes      []string
 	wanted      prm.Filter
+	jobs        job.Filter
+	dryRun      bool
 	kept        map[string]idempotency.Reply
 	requests    map[string][32]byte
 }
@@ -144,7 +147,7 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 		},
 	}}
 	c := Config{
-		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes, Signatures: judge{b.fakes}, Events: b.fakes, Replies: b.fakes, Providers: providers{b.fakes},
+		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes, Signatures: judge{b.fakes}, Events: b.fakes, Replies: b.fakes, Providers: providers{b.fakes}, Jobs: jobDesk{b.fakes},
 		Source: registry.Source{Clock: func() time.Time { return now }, Random: rand.Reader},
 		Log:    slog.New(slog.NewJSONHandler(b.log, nil)), Limits: DefaultLimits(), Metrics: b.metrics,
 	}
@@ -455,7 +458,7 @@ func TestSecurityHeaders(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	good := Config{
-		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{}, Persons: &fakes{}, PersonSearch: &fakes{}, Signatures: judge{}, Events: &fakes{}, Replies: &fakes{}, Providers: providers{},
+		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{}, Persons: &fakes{}, PersonSearch: &fakes{}, Signatures: judge{}, Events: &fakes{}, Replies: &fakes{}, Providers: providers{}, Jobs: jobDesk{},
 		Source: registry.SystemSource(), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits(),
 	}
 	_, err := New(good)

@@ -33,6 +33,7 @@ type Config struct {
 	Trust    TrustConfig    `yaml:"trust"`
 	Keys     KeysConfig     `yaml:"keys"`
 	Limits   LimitsConfig   `yaml:"limits"`
+	Jobs     JobsConfig     `yaml:"jobs"`
 	Sandbox  SandboxConfig  `yaml:"sandbox,omitempty"`
 }
 
@@ -159,6 +160,7 @@ func defaultConfig() Config {
 		SOAP:     SOAPConfig{ListenConfig: ListenConfig{Listen: "127.0.0.1:8081"}, MaxBody: 12 << 20},
 		Admin:    ListenConfig{Listen: "127.0.0.1:8082"},
 		Log:      LogConfig{Period: 200 * time.Millisecond},
+		Jobs:     defaultJobs(),
 		Limits: LimitsConfig{
 			DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, TokenTTL: time.Hour, Replay: 24 * time.Hour,
 			VerificationTerm: 30 * 24 * time.Hour, DraftRetention: 90 * 24 * time.Hour, Upkeep: time.Minute, SearchClient: 1000, SearchUser: 100,
@@ -279,6 +281,7 @@ func (c Config) validate() error {
 	if c.Limits.OTPTries < 1 || c.Limits.OTPTries > 10 {
 		add("limits.otp_tries must lie between 1 and 10")
 	}
+	c.Jobs.check(add)
 	if sandbox {
 		if c.Sandbox.Dir == "" || c.Sandbox.Services.Listen == "" {
 			add("sandbox.dir and sandbox.services.listen are needed in the sandbox profile")

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -37,6 +38,9 @@ func TestConfigRefusesWhatWouldHurtLater(t *testing.T) {
 		"keys.current":                 func(c *Config) { c.Keys.Current = 7 },
 		"limits.otp_ttl":               func(c *Config) { c.Limits.OTPTTL = 0 },
 		"limits.otp_tries":             func(c *Config) { c.Limits.OTPTries = 99 },
+		"jobs.workers":                 func(c *Config) { c.Jobs.Workers = 0 },
+		"jobs.poll":                    func(c *Config) { c.Jobs.Poll = 1 },
+		"jobs.first_retry":             func(c *Config) { c.Jobs.FirstRetry = 3 * time.Hour },
 		"belong to the sandbox":        func(c *Config) { c.Sandbox.VisibleOTP = true },
 		"echo service":                 func(c *Config) { c.Sandbox.Echo = true },
 		"trust.allow_private belongs":  func(c *Config) { c.Trust.AllowPrivate = true },

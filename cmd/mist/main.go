@@ -35,6 +35,7 @@ type cli struct {
 	Generate generateCommand `cmd:"" help:"Write a synthetic population for mist import."`
 	Import   importCommand   `cmd:"" help:"Bring data from a file into the registry."`
 	Keys     keysCommand     `cmd:"" help:"Data keys: list them, make a new one and seal everything again, wrap them anew."`
+	Jobs     jobsCommand     `cmd:"" help:"Jobs: list those that are not done, replay or discard dead ones."`
 	WSDL     wsdlCommand     `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
 }
 

@@ -5,6 +5,7 @@ import (
 	"mist/registry"
 	"mist/registry/declaration"
 	"mist/registry/idempotency"
+	"mist/registry/job"
 	"mist/registry/patient"
 	"mist/registry/postgres"
 	"mist/registry/prm"
@@ -22,6 +23,7 @@ type rooms struct {
 	providers    *prm.Service
 	replies      *idempotency.Service
 	upkeep       *upkeep.Service
+	desk         *job.Desk
 }
 
 func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, limits LimitsConfig) (r rooms, err error) {
@@ -48,6 +50,9 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 	if r.search, err = patient.NewSearch(postgres.NewPort[patient.SearchTx](store), source, tokenKey, searching); err != nil {
 		return rooms{}, err
 	}
+	if r.desk, err = job.NewDesk(postgres.NewPort[job.DeskTx](store)); err != nil {
+		return rooms{}, err
+	}
 	r.upkeep, err = upkeep.New(postgres.NewPort[upkeep.Tx](store), r.life, source,
 		upkeep.Terms{Verification: limits.VerificationTerm, Retention: limits.DraftRetention})
 	return r, err
@@ -58,5 +63,11 @@ func (r rooms) serve(c portal.Config) portal.Config {
 	c.Declarations, c.DeclarationLife = r.declarations, r.life
 	c.Persons, c.PersonSearch = r.persons, r.search
 	c.Events, c.Replies, c.Providers = r.feed, r.replies, r.providers
+	c.Jobs = r.desk
 	return c
+}
+
+// handlers of the jobs the rooms leave behind.
+func (r rooms) handlers() job.Handlers {
+	return job.Handlers{}
 }

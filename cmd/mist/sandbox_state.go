@@ -250,6 +250,7 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	addClient("МІС «Зразкова»", "MIS", first.ID, misScopes)
 	addClient("МІС «Навчальна»", "MIS", second.ID, misScopes)
 	addClient("НСЗУ (пісочниця)", "NHS", nhsu.ID, nhsScopes)
+	addClient("Оператор Mist", "OPERATOR", registry.ID{}, []string{"job:read", "job:write"})
 	addClient("Аудитор журналу", "AUDITOR", registry.ID{}, []string{"audit:read", "signature:verify"})
 
 	for _, a := range []string{algorithmDSTU, algorithmECDSA} {

@@ -247,12 +247,9 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 
-	// The jobs end with the listeners, before the sequencer.
-	jobs := newRunner(rooms.upkeep.Jobs(), cfg.Limits.Upkeep, s.log, metrics)
-	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	idle := make(chan struct{})
-	go func() { defer close(idle); jobs.run(working) }()
-	s.onClose(func() { stopWork(); <-idle })
+	if err := s.runJobs(ctx, rooms.handlers(), rooms.upkeep.Jobs(cfg.Limits.Upkeep), metrics); err != nil {
+		return err
+	}
 
 	all := &endpoints{limits: cfg.Limits, log: s.log}
 	all.add("rest", s.listeners["rest"], rest)

@@ -61,6 +61,7 @@ var internalConstraints = []string{
 	"person_keys_pkey", "person_keys_person_fkey", "consents_pkey", "nonces_pkey", "clients_pkey", "tokens_pkey",
 	"tokens_client_fkey", "log_epochs_pkey", "data_keys_pkey", "search_questions_pkey", "search_budgets_pkey",
 	"declaration_statuses_feed_key", "replies_pkey",
+	"jobs_pkey", "jobs_river_key", "jobs_kind_key",
 }
 
 // mapError turns a database error into a registry error. The database's own

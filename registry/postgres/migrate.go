@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 )
 
 //go:embed migrations/*.sql
@@ -52,6 +56,59 @@ func Migrate(ctx context.Context, dsn string) error {
 	if _, err := db.ExecContext(ctx, `GRANT SELECT ON goose_db_version TO mist_app`); err != nil {
 		return fmt.Errorf("migrating: %w", err)
 	}
+	if err := migrateQueue(ctx, dsn); err != nil {
+		return fmt.Errorf("migrating the job queue: %w", err)
+	}
+	return nil
+}
+
+// migrateQueue brings River's own tables up to its version, under a lock of
+// its own, and grants the serving role the rows, not the tables.
+func migrateQueue(ctx context.Context, dsn string) error {
+	pool, err := pgxpool.New(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	holder, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer holder.Release() // the pool's end frees the lock
+	if _, err := holder.Exec(ctx, `SELECT pg_advisory_lock(hashtextextended('mist river migration', 0))`); err != nil {
+		return err
+	}
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: riverSchema, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA river TO mist_app;
+REVOKE INSERT, UPDATE, DELETE ON river.river_migration FROM mist_app;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA river TO mist_app`)
+	return err
+}
+
+// demandQueue compares River's tables with the version built in.
+func demandQueue(ctx context.Context, conn *pgx.Conn) error {
+	migrator, err := rivermigrate.New(riverpgxv5.New(nil), &rivermigrate.Config{Schema: riverSchema, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	versions := migrator.AllVersions()
+	newest := versions[len(versions)-1].Version
+	var applied int
+	err = conn.QueryRow(ctx, `SELECT COALESCE(max(version), 0) FROM river.river_migration WHERE line = 'main'`).Scan(&applied)
+	switch {
+	case err != nil && lostTable(err), err == nil && applied < newest:
+		return ErrNotMigrated
+	case err != nil:
+		return mapError(err)
+	case applied > newest:
+		return ErrNewerDatabase
+	}
 	return nil
 }
 
@@ -79,5 +136,5 @@ FROM goose_db_version WHERE is_applied AND version_id > 0`, known).Scan(&applied
 	case newer > 0:
 		return ErrNewerDatabase
 	}
-	return nil
+	return demandQueue(ctx, conn)
 }

@@ -7,6 +7,7 @@ import (
 	"mist/registry/declaration"
 	"mist/registry/idempotency"
 	"mist/registry/intake"
+	"mist/registry/job"
 	"mist/registry/patient"
 	"mist/registry/personrequest"
 	"mist/registry/prm"
@@ -31,6 +32,8 @@ var (
 	_ patient.SearchTx   = (*Tx)(nil)
 	_ upkeep.Tx          = (*Tx)(nil)
 	_ bulk.Tx            = (*Tx)(nil)
+	_ job.Tx             = (*Tx)(nil)
+	_ job.DeskTx         = (*Tx)(nil)
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.Store                  = Port[query.Tx]{}

@@ -30,6 +30,7 @@ var sealedColumns = []sealedColumn{
 	{"reports", "body", "reports", "t.id::text"},
 	{"exchanges", "answer", "exchanges", "t.client || '|' || t.message_id || '|' || encode(t.request, 'hex')"},
 	{"search_questions", "body", "search_questions", "t.id::text"},
+	{"jobs", "body", "jobs", "t.id::text"},
 	{"replies", "body", "replies", "encode(t.key, 'hex')"},
 }
 

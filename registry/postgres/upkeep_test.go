@@ -24,8 +24,8 @@ func jobs(t *testing.T, s *postgres.Store, now time.Time) map[string]func(contex
 	u, err := upkeep.New(postgres.NewPort[upkeep.Tx](s), life, clock, upkeep.Terms{Verification: time.Hour, Retention: 2 * time.Hour})
 	require.NoError(t, err)
 	out := map[string]func(context.Context) (int, error){}
-	for _, j := range u.Jobs() {
-		out[j.Name] = j.Run
+	for _, j := range u.Jobs(time.Minute) {
+		out[string(j.Kind)] = j.Run
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/declaration"
+	"mist/registry/job"
 )
 
 // Draft is what a job needs to know of a draft.
@@ -78,20 +79,14 @@ func New(store Store, life *declaration.Life, source registry.Source, terms Term
 	return &Service{store, life, source, terms}, nil
 }
 
-// Job is one kind of work; Run does all of it that is due and tells how much.
-type Job struct {
-	Name string
-	Run  func(ctx context.Context) (int, error)
-}
-
-// Jobs lists them in the order they should run.
-func (s *Service) Jobs() []Job {
-	return []Job{
-		{"expire_drafts", s.expireDrafts},
-		{"close_ended_declarations", s.closeEnded},
-		{"verify_offline_declarations", s.verifyOffline},
-		{"end_declarations_of_dismissed", s.endOfDismissed},
-		{"clear_drafts", s.clearDrafts},
+// Jobs lists the work; each Run does all of it that is due and tells how much.
+func (s *Service) Jobs(every time.Duration) []job.Periodic {
+	return []job.Periodic{
+		{Kind: "expire_drafts", Every: every, Run: s.expireDrafts},
+		{Kind: "close_ended_declarations", Every: every, Run: s.closeEnded},
+		{Kind: "verify_offline_declarations", Every: every, Run: s.verifyOffline},
+		{Kind: "end_declarations_of_dismissed", Every: every, Run: s.endOfDismissed},
+		{Kind: "clear_drafts", Every: every, Run: s.clearDrafts},
 	}
 }
 

@@ -3,6 +3,7 @@ package signature
 import (
 	_ "embed"
 	"fmt"
+	"strings"
 	"time"
 
 	"mist/signature/facts"
@@ -112,7 +113,11 @@ func (t *AlgorithmTable) key(name string, bits int, at time.Time) algorithmFindi
 	if best == nil {
 		return algorithmFinding{detail: fmt.Sprintf("%s with %d bits is not in the algorithm table", name, bits)}
 	}
-	return t.finding(*best, at, fmt.Sprintf("%s-%d", name, bits))
+	f := t.finding(*best, at, name)
+	if f.detail != "" {
+		f.detail = fmt.Sprintf("%s-%d", name, bits) + strings.TrimPrefix(f.detail, name)
+	}
+	return f
 }
 
 func (t *AlgorithmTable) finding(e AlgorithmEntry, at time.Time, name string) algorithmFinding {

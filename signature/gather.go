@@ -128,11 +128,10 @@ func (g *gatherer) known(e facts.Encoded) *cert.Certificate {
 }
 
 func (g *gatherer) certificate(der []byte, origin string) *cert.Certificate {
-	id := facts.ID("C", der)
-	if c, ok := g.pool.Get(id); ok {
+	if c := g.pool.Known(der); c != nil {
 		return g.add(c, origin)
 	}
-	if c := g.edges.Unit(id); c != nil {
+	if c := g.edges.Known(der); c != nil {
 		return g.add(c, origin)
 	}
 	c, err := cert.Parse(der)
@@ -471,12 +470,9 @@ func describe(src facts.Source, name, format string) (facts.Document, error) {
 
 // copyTo writes the whole of src; bytes in memory are not copied on the way.
 func copyTo(w io.Writer, src facts.Source, size int64) (int64, error) {
-	if r, ok := src.(*bytes.Reader); ok {
-		own := *r // the caller's position stays where it is
-		if _, err := own.Seek(0, io.SeekStart); err != nil {
-			return 0, err
-		}
-		return own.WriteTo(w)
+	if b, ok := facts.InMemory(src); ok {
+		n, err := w.Write(b)
+		return int64(n), err
 	}
 	buf := make([]byte, min(size, 64<<10)+1)
 	return io.CopyBuffer(writerOnly{w}, io.NewSectionReader(src, 0, size), buf)

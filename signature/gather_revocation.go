@@ -2,7 +2,9 @@ package signature
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 
 	"mist/signature/cert"
 	"mist/signature/facts"
@@ -240,7 +242,7 @@ func (g *gatherer) ocspFact(o foundOCSP, k int, c, issuer *cert.Certificate) fac
 	}
 	var candidates []*cert.Certificate
 	for _, der := range o.Certificates {
-		if x, ok := g.pool.Get(facts.ID("C", der)); ok {
+		if x := g.pool.Known(der); x != nil {
 			candidates = append(candidates, x)
 		}
 	}
@@ -250,6 +252,10 @@ func (g *gatherer) ocspFact(o foundOCSP, k int, c, issuer *cert.Certificate) fac
 	} else {
 		candidates = append(candidates, g.pool.KeyID(o.ResponderKey)...)
 	}
+	// Whom the responder id names is tried first: a check is a verification.
+	slices.SortStableFunc(candidates, func(a, b *cert.Certificate) int {
+		return cmp.Compare(rankResponder(o.OCSP, a), rankResponder(o.OCSP, b))
+	})
 	signer := g.signedBy(candidates, o.CheckSignature, &f)
 	if signer != nil {
 		f.ResponderMatch = o.RespondedBy(signer)
@@ -260,6 +266,15 @@ func (g *gatherer) ocspFact(o foundOCSP, k int, c, issuer *cert.Certificate) fac
 		g.setChain(id, signer)
 	}
 	return info
+}
+
+// rankResponder is 0 for certificates that the responder id seems to name.
+func rankResponder(o *trust.OCSP, c *cert.Certificate) int {
+	if o.ResponderName != nil && o.ResponderName.Equal(c.Subject) ||
+		len(o.ResponderKey) > 0 && bytes.Equal(o.ResponderKey, c.Ext.SubjectKeyID) {
+		return 0
+	}
+	return 1
 }
 
 // mayRespond is RFC 6960, 4.2.2.2: the CA itself, a responder the CA has

@@ -167,6 +167,9 @@ func (b *builder) must(name, subject string, ok bool, v verdict, detail string) 
 // adopt adds a finished block; a conclusion that is not passed becomes this
 // block's.
 func (b *builder) adopt(x Block) bool {
+	if b.Blocks == nil {
+		b.Blocks = make([]Block, 0, 3)
+	}
 	b.Blocks = append(b.Blocks, x)
 	if !b.done && x.Conclusion.Indication != Passed {
 		b.Conclusion = x.Conclusion

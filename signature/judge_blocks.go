@@ -63,25 +63,25 @@ func (j *judge) container(b *builder, s *facts.Signature) {
 	if c == nil || s.Parent != "" {
 		return
 	}
-	rule := func(k string) Rule { return j.p.rule(ctxContainer, k) }
-	types := rule("AcceptableContainerTypes")
+	rule := j.p.rules(ctxContainer)
+	types := rule.of("AcceptableContainerTypes")
 	b.check(types, "AcceptableContainerTypes", "", matchAny(types.Values, c.Type), failed(FormatFailure), c.Type)
-	b.check(rule("MimeTypeFilePresent"), "MimeTypeFilePresent", "", c.MimetypePresent, failed(FormatFailure), "")
+	b.check(rule.of("MimeTypeFilePresent"), "MimeTypeFilePresent", "", c.MimetypePresent, failed(FormatFailure), "")
 	if c.MimetypePresent {
-		m := rule("AcceptableMimeTypeFileContent")
+		m := rule.of("AcceptableMimeTypeFileContent")
 		b.check(m, "AcceptableMimeTypeFileContent", "", matchAny(m.Values, c.Mimetype), failed(FormatFailure), "")
 	}
 	if c.Type == facts.FormatASiCE {
-		b.check(rule("ManifestFilePresent"), "ManifestFilePresent", "", len(c.Manifests) > 0, failed(FormatFailure), "")
+		b.check(rule.of("ManifestFilePresent"), "ManifestFilePresent", "", len(c.Manifests) > 0, failed(FormatFailure), "")
 	}
-	b.check(rule("SignedFilesPresent"), "SignedFilesPresent", "", len(c.ContentFiles) > 0, failed(FormatFailure), "")
-	b.check(rule("AllFilesSigned"), "AllFilesSigned", "", len(j.f.UnsignedParts) == 0, failed(FormatFailure), "")
+	b.check(rule.of("SignedFilesPresent"), "SignedFilesPresent", "", len(c.ContentFiles) > 0, failed(FormatFailure), "")
+	b.check(rule.of("AllFilesSigned"), "AllFilesSigned", "", len(j.f.UnsignedParts) == 0, failed(FormatFailure), "")
 }
 
 // identification is block ISC (5.2.3) for any signed token.
 func (j *judge) identification(ctx, id string, sc facts.SigningCertificate, attributes bool) *builder {
 	b := newBlock("ISC", id)
-	rule := func(k string) Rule { return j.p.rule(ctx, k) }
+	rule := j.p.rules(ctx)
 	no := indeterminate(NoSigningCertificateFound)
 	_, known := j.certs[sc.Certificate]
 	if !b.check(j.p.rule(ctx+subSigner, "Recognition"), "Recognition", id, known, no, "") {
@@ -94,20 +94,20 @@ func (j *judge) identification(ctx, id string, sc facts.SigningCertificate, attr
 	if !attributes {
 		return b
 	}
-	b.check(rule("SigningCertificatePresent"), "SigningCertificatePresent", id, sc.ReferencePresent, no, "")
+	b.check(rule.of("SigningCertificatePresent"), "SigningCertificatePresent", id, sc.ReferencePresent, no, "")
 	if sc.ReferencePresent {
-		b.check(rule("UnicitySigningCertificate"), "UnicitySigningCertificate", id, sc.References <= 1, no, "")
-		b.check(rule("CertDigestPresent"), "CertDigestPresent", id, sc.DigestPresent, no, "")
+		b.check(rule.of("UnicitySigningCertificate"), "UnicitySigningCertificate", id, sc.References <= 1, no, "")
+		b.check(rule.of("CertDigestPresent"), "CertDigestPresent", id, sc.DigestPresent, no, "")
 		// The certificate the signer named is there, but is not the one that
 		// was signed, and its issuer's own key says it was altered: that is a
 		// broken file and not a missing certificate.
 		if c := j.certs[sc.Certificate]; !sc.DigestMatch && sc.SignerInfoMatch && c.Signature == facts.OutcomeBad {
 			no = failed(HashFailure).because("CERTIFICATE_ALTERED")
 		}
-		b.check(rule("CertDigestMatch"), "CertDigestMatch", id, sc.DigestMatch, no, "the signed reference names another certificate")
+		b.check(rule.of("CertDigestMatch"), "CertDigestMatch", id, sc.DigestMatch, no, "the signed reference names another certificate")
 		no = indeterminate(NoSigningCertificateFound)
 		if sc.IssuerSerialGiven {
-			b.check(rule("IssuerSerialMatch"), "IssuerSerialMatch", id, sc.IssuerSerialMatch, no, "")
+			b.check(rule.of("IssuerSerialMatch"), "IssuerSerialMatch", id, sc.IssuerSerialMatch, no, "")
 		}
 	}
 	return b
@@ -139,25 +139,25 @@ func (j *judge) contextInitialisation(s *facts.Signature) *builder {
 // The three findings are never merged.
 func (j *judge) cryptography(ctx, id string, digests []facts.DigestMatch, value facts.Outcome, problems []facts.Problem) *builder {
 	b := newBlock("CV", id)
-	rule := func(k string) Rule { return j.p.rule(ctx, k) }
+	rule := j.p.rules(ctx)
 	for _, d := range digests {
 		if d.Kind == facts.MatchManifestEntry {
-			b.check(rule("ManifestEntryObjectExistence"), "ManifestEntryObjectExistence", id, d.Found, indeterminate(SignedDataNotFound), d.Name)
+			b.check(rule.of("ManifestEntryObjectExistence"), "ManifestEntryObjectExistence", id, d.Found, indeterminate(SignedDataNotFound), d.Name)
 			continue
 		}
-		if !b.check(rule("ReferenceDataExistence"), "ReferenceDataExistence", id, d.Found, indeterminate(SignedDataNotFound), d.Name) {
+		if !b.check(rule.of("ReferenceDataExistence"), "ReferenceDataExistence", id, d.Found, indeterminate(SignedDataNotFound), d.Name) {
 			return b
 		}
 	}
 	for _, d := range digests {
 		if d.Kind == facts.MatchManifestEntry {
 			if d.Found {
-				b.check(rule("ManifestEntryObjectIntact"), "ManifestEntryObjectIntact", id, d.Intact, failed(HashFailure), d.Name)
+				b.check(rule.of("ManifestEntryObjectIntact"), "ManifestEntryObjectIntact", id, d.Intact, failed(HashFailure), d.Name)
 			}
 			continue
 		}
 		if d.Found {
-			b.check(rule("ReferenceDataIntact"), "ReferenceDataIntact", id, d.Intact, failed(HashFailure), d.Name)
+			b.check(rule.of("ReferenceDataIntact"), "ReferenceDataIntact", id, d.Intact, failed(HashFailure), d.Name)
 		}
 	}
 	for _, p := range problems {
@@ -169,7 +169,7 @@ func (j *judge) cryptography(ctx, id string, digests []facts.DigestMatch, value 
 		b.must("Supported", id, false, indeterminate(SigConstraintsFailure).because(string(facts.ProblemAlgorithmUnsupported)),
 			"the signature value could not be computed")
 	}
-	b.check(rule("SignatureIntact"), "SignatureIntact", id, value == facts.OutcomeGood, failed(SigCryptoFailure), "")
+	b.check(rule.of("SignatureIntact"), "SignatureIntact", id, value == facts.OutcomeGood, failed(SigCryptoFailure), "")
 	return b
 }
 
@@ -177,42 +177,42 @@ func (j *judge) cryptography(ctx, id string, digests []facts.DigestMatch, value 
 func (j *judge) acceptance(s *facts.Signature, at time.Time) *builder {
 	b := newBlock("SAV", s.ID)
 	ctx := j.ctx(s)
-	rule := func(k string) Rule { return j.p.rule(ctx, k) }
+	rule := j.p.rules(ctx)
 	no := indeterminate(SigConstraintsFailure)
-	b.check(rule("StructuralValidation"), "StructuralValidation", s.ID, s.StructureValid, no, s.StructureDetail)
+	b.check(rule.of("StructuralValidation"), "StructuralValidation", s.ID, s.StructureValid, no, s.StructureDetail)
 	for _, p := range s.Problems {
 		if attributeProblems[p.Code] {
 			r := Rule{Level: LevelFail}
 			if p.Code == facts.ProblemNoSignedAttributes {
-				r = rule("SignedAttributes")
+				r = rule.of("SignedAttributes")
 			}
 			b.check(r, "SignedAttributes", s.ID, false, no.because(string(p.Code)), p.Detail)
 		}
 	}
-	b.check(rule("SigningTime"), "SigningTime", s.ID, s.ClaimedSigningTime != nil, no, "")
+	b.check(rule.of("SigningTime"), "SigningTime", s.ID, s.ClaimedSigningTime != nil, no, "")
 	c := j.certs[s.SigningCertificate.Certificate]
 	if s.ClaimedSigningTime != nil && c != nil {
 		t := *s.ClaimedSigningTime
-		b.check(rule("SigningTimeInCertRange"), "SigningTimeInCertRange", s.ID, !t.Before(c.NotBefore) && !t.After(c.NotAfter), no, "")
-		past := rule("ClaimedTimeInPast")
+		b.check(rule.of("SigningTimeInCertRange"), "SigningTimeInCertRange", s.ID, !t.Before(c.NotBefore) && !t.After(c.NotAfter), no, "")
+		past := rule.of("ClaimedTimeInPast")
 		b.check(past, "ClaimedTimeInPast", s.ID, !t.After(j.now.Add(time.Duration(past.Duration))), no, "claimed signing time lies in the future")
 	}
-	b.check(rule("MessageDigestOrSignedPropertiesPresent"), "MessageDigestOrSignedPropertiesPresent", s.ID, s.MessageDigest, no, "")
-	levels := rule("AcceptableLevels")
+	b.check(rule.of("MessageDigestOrSignedPropertiesPresent"), "MessageDigestOrSignedPropertiesPresent", s.ID, s.MessageDigest, no, "")
+	levels := rule.of("AcceptableLevels")
 	b.check(levels, "AcceptableLevels", s.ID, matchAny(levels.Values, s.Level), no, s.Level)
 	full := len(s.Scopes) == 1 && s.Scopes[0].Kind == facts.ScopeFull
-	b.check(rule("FullScope"), "FullScope", s.ID, full, no.because(ReasonNotFullScope), "")
+	b.check(rule.of("FullScope"), "FullScope", s.ID, full, no.because(ReasonNotFullScope), "")
 	if c != nil {
-		b.check(rule("QualifiedCertificate"), "QualifiedCertificate", s.ID, qualifiedCertificate(c), no, "")
-		b.check(rule("QualifiedDevice"), "QualifiedDevice", s.ID, c.Ext.QC.SSCD, no, "")
-		kinds := rule("SignerKind")
+		b.check(rule.of("QualifiedCertificate"), "QualifiedCertificate", s.ID, qualifiedCertificate(c), no, "")
+		b.check(rule.of("QualifiedDevice"), "QualifiedDevice", s.ID, c.Ext.QC.SSCD, no, "")
+		kinds := rule.of("SignerKind")
 		b.check(kinds, "SignerKind", s.ID, matchAny(kinds.Values, SignerKind(c)), no, SignerKind(c))
 	}
 	j.claimedSkew(b, s)
-	j.algorithms(b, rule("Cryptographic"), s.ID, s.Algorithm, at)
+	j.algorithms(b, rule.of("Cryptographic"), s.ID, s.Algorithm, at)
 	for _, d := range s.Digests {
 		if d.Found && d.Algorithm != "" {
-			j.digestAlgorithm(b, rule("Cryptographic"), s.ID, d.Algorithm, at)
+			j.digestAlgorithm(b, rule.of("Cryptographic"), s.ID, d.Algorithm, at)
 		}
 	}
 	return b

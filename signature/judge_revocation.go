@@ -76,40 +76,40 @@ type acceptance struct {
 
 func (j *judge) accept(b *builder, c *facts.Certificate, info facts.CertificateInfo, at time.Time) (expired bool) {
 	rev := j.revs[info.Revocation]
-	rule := func(k string) Rule { return j.p.rule(ctxRevocation, k) }
+	rule := j.p.rules(ctxRevocation)
 	no := indeterminate(CertificateChainGeneralFailure)
 	for _, p := range rev.Problems {
 		if refusals[p.Code] || formatProblems[p.Code] {
 			b.must("Format", rev.ID, false, no.because(string(p.Code)), p.Detail)
 		}
 	}
-	b.check(rule("UnknownStatus"), "UnknownStatus", rev.ID, info.Status != facts.StatusUnknown, no, "")
-	b.check(rule("ThisUpdatePresent"), "ThisUpdatePresent", rev.ID, rev.ThisUpdate != nil, no, "")
+	b.check(rule.of("UnknownStatus"), "UnknownStatus", rev.ID, info.Status != facts.StatusUnknown, no, "")
+	b.check(rule.of("ThisUpdatePresent"), "ThisUpdatePresent", rev.ID, rev.ThisUpdate != nil, no, "")
 	if rev.ThisUpdate != nil {
-		future := rule("NotInFuture")
+		future := rule.of("NotInFuture")
 		b.check(future, "NotInFuture", rev.ID, !rev.ThisUpdate.After(j.now.Add(time.Duration(future.Duration))), indeterminate(TryLater), "issued after the validation time")
 	}
 	signer := j.certs[rev.Signer]
-	b.check(rule("RevocationIssuerKnown"), "RevocationIssuerKnown", rev.ID, signer != nil, no, "")
+	b.check(rule.of("RevocationIssuerKnown"), "RevocationIssuerKnown", rev.ID, signer != nil, no, "")
 	if b.done {
 		return false
 	}
-	b.check(rule("RevocationIssuerValidAtProductionTime"), "RevocationIssuerValidAtProductionTime", rev.ID,
+	b.check(rule.of("RevocationIssuerValidAtProductionTime"), "RevocationIssuerValidAtProductionTime", rev.ID,
 		signer == nil || !rev.ProducedAt.Before(signer.NotBefore) && !rev.ProducedAt.After(signer.NotAfter), no, "")
 	if rev.ThisUpdate != nil {
-		b.check(rule("RevocationAfterCertificateIssuance"), "RevocationAfterCertificateIssuance", rev.ID, !rev.ThisUpdate.Before(c.NotBefore), no, "")
-		b.check(rule("RevocationHasInformationAboutCertificate"), "RevocationHasInformationAboutCertificate", rev.ID, knows(rev, c), no, "")
+		b.check(rule.of("RevocationAfterCertificateIssuance"), "RevocationAfterCertificateIssuance", rev.ID, !rev.ThisUpdate.Before(c.NotBefore), no, "")
+		b.check(rule.of("RevocationHasInformationAboutCertificate"), "RevocationHasInformationAboutCertificate", rev.ID, knows(rev, c), no, "")
 	}
 	if rev.Kind == facts.KindOCSP {
-		b.check(rule("OCSPResponderIdMatch"), "OCSPResponderIdMatch", rev.ID, rev.ResponderMatch, no, "")
+		b.check(rule.of("OCSPResponderIdMatch"), "OCSPResponderIdMatch", rev.ID, rev.ResponderMatch, no, "")
 		self := len(rev.Chain) > 0 && contains(rev.Chain, c.ID)
-		b.check(rule("SelfIssuedOCSP"), "SelfIssuedOCSP", rev.ID, !self, no, "")
+		b.check(rule.of("SelfIssuedOCSP"), "SelfIssuedOCSP", rev.ID, !self, no, "")
 		if self {
 			return false
 		}
 	}
 	b.must("Authorised", rev.ID, rev.Authorised, no, "the responder is not entitled to speak for the issuer")
-	b.check(rule("SignatureIntact"), "SignatureIntact", rev.ID, rev.SignatureValue == facts.OutcomeGood, no, "")
+	b.check(rule.of("SignatureIntact"), "SignatureIntact", rev.ID, rev.SignatureValue == facts.OutcomeGood, no, "")
 	if b.done || j.depth > maxRevocationDepth {
 		b.must("RevocationIssuerKnown", rev.ID, !(j.depth > maxRevocationDepth), no, "chain of revocation data is too long")
 		return false
@@ -125,7 +125,7 @@ func (j *judge) accept(b *builder, c *facts.Certificate, info facts.CertificateI
 	default:
 		b.must("RevocationIssuerChain", rev.ID, false, no, "")
 	}
-	j.algorithms(b, rule("Cryptographic"), rev.ID, rev.Algorithm, at)
+	j.algorithms(b, rule.of("Cryptographic"), rev.ID, rev.Algorithm, at)
 	return expired
 }
 

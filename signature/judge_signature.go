@@ -175,7 +175,7 @@ func (j *judge) longTerm(s *facts.Signature, basic *builder) (*builder, time.Tim
 	open := basic.Conclusion
 	ctx := j.ctx(s)
 	c := j.certs[s.SigningCertificate.Certificate]
-	rule := func(k string) Rule { return j.p.rule(ctxTimestamp, k) }
+	rule := j.p.rules(ctxTimestamp)
 	same := func(sub SubIndication) verdict { return indeterminate(sub).because(open.Reason) }
 
 	if c != nil && provenBy != "" {
@@ -189,16 +189,16 @@ func (j *judge) longTerm(s *facts.Signature, basic *builder) (*builder, time.Tim
 			// The earliest proof is later than the revocation.
 			v = failed(Revoked)
 		}
-		b.check(rule("RevocationTimeAgainstBestSignatureTime"), "RevocationTimeAgainstBestSignatureTime", s.ID, provenBy != "" && best.Before(at), v, "")
+		b.check(rule.of("RevocationTimeAgainstBestSignatureTime"), "RevocationTimeAgainstBestSignatureTime", s.ID, provenBy != "" && best.Before(at), v, "")
 	case RevokedCANoPOE:
-		b.check(rule("RevocationTimeAgainstBestSignatureTime"), "RevocationTimeAgainstBestSignatureTime", s.ID,
+		b.check(rule.of("RevocationTimeAgainstBestSignatureTime"), "RevocationTimeAgainstBestSignatureTime", s.ID,
 			provenBy != "" && best.Before(j.caRevokedAt(s)), same(RevokedCANoPOE), "")
 	case OutOfBoundsNoPOE:
 		// Nothing says that the certificate was not revoked before it
 		// expired; only past validation with its proofs can settle that.
 		b.must("ProofOfExistence", s.ID, false, same(open.SubIndication), "")
 	case OutOfBoundsNotRevoked:
-		b.check(rule("BestSignatureTimeBeforeExpirationDateOfSigningCertificate"), "BestSignatureTimeBeforeExpirationDateOfSigningCertificate", s.ID,
+		b.check(rule.of("BestSignatureTimeBeforeExpirationDateOfSigningCertificate"), "BestSignatureTimeBeforeExpirationDateOfSigningCertificate", s.ID,
 			provenBy != "" && c != nil && !best.After(c.NotAfter), same(open.SubIndication), "")
 		// Settled for the signer; the rest of the chain is asked at that time.
 		if !b.done {
@@ -218,7 +218,7 @@ func (j *judge) longTerm(s *facts.Signature, basic *builder) (*builder, time.Tim
 		return b, best, provenBy
 	}
 	j.stampOrder(b, s)
-	if r := rule("TimestampDelay"); r.Level != LevelIgnore && s.ClaimedSigningTime != nil && provenBy != "" {
+	if r := rule.of("TimestampDelay"); r.Level != LevelIgnore && s.ClaimedSigningTime != nil && provenBy != "" {
 		b.check(r, "TimestampDelay", s.ID, !best.After(s.ClaimedSigningTime.Add(time.Duration(r.Duration))), indeterminate(SigConstraintsFailure), "")
 	}
 	if open.SubIndication != "" && open.SubIndication != CryptoConstraintsFailureNoPOE {

@@ -89,11 +89,11 @@ func position(ctx string, i int) string {
 // path is the part of XCV about one certificate in its chain.
 func (j *judge) path(sub string, c *facts.Certificate, i int, below []string) *builder {
 	b := newBlock("XCV-PATH", c.ID)
-	rule := func(k string) Rule { return j.p.rule(sub, k) }
-	b.check(rule("Signature"), "Signature", c.ID, c.Signature == facts.OutcomeGood,
+	rule := j.p.rules(sub)
+	b.check(rule.of("Signature"), "Signature", c.ID, c.Signature == facts.OutcomeGood,
 		indeterminate(CertificateChainGeneralFailure), "the issuer's signature of the certificate does not hold")
 	no := indeterminate(ChainConstraintsFailure)
-	b.check(rule("IssuerName"), "IssuerName", c.ID, c.IssuerNameMatch, no, "")
+	b.check(rule.of("IssuerName"), "IssuerName", c.ID, c.IssuerNameMatch, no, "")
 	j.usage(b, sub, c, i == 0, below, no)
 	return b
 }
@@ -102,7 +102,7 @@ func (j *judge) path(sub string, c *facts.Certificate, i int, below []string) *b
 // algorithms, validity period.
 func (j *judge) status(sub string, c *facts.Certificate, signer bool, at time.Time) *builder {
 	b := newBlock("XCV-STATUS", c.ID)
-	rule := func(k string) Rule { return j.p.rule(sub, k) }
+	rule := j.p.rules(sub)
 	used, usable := j.selectRevocation(sub, c, at)
 	revoked := used != nil && used.Status == facts.StatusRevoked
 	responderExpired := used != nil && j.accepted[sub+used.Revocation+c.ID].expired
@@ -118,16 +118,16 @@ func (j *judge) status(sub string, c *facts.Certificate, signer bool, at time.Ti
 	if silent {
 		// Nobody publishes the status of an expired certificate for ever:
 		// where no data speaks about it, the period is the finding.
-		b.check(rule("NotExpired"), "NotExpired", c.ID, inPeriod, outside, "outside the validity period")
+		b.check(rule.of("NotExpired"), "NotExpired", c.ID, inPeriod, outside, "outside the validity period")
 	}
 	j.profile(b, sub, c, signer)
 	j.revocationChecks(b, sub, c, signer, used, usable, at)
-	j.algorithms(b, rule("Cryptographic"), c.ID, c.Algorithm, at)
+	j.algorithms(b, rule.of("Cryptographic"), c.ID, c.Algorithm, at)
 	if !silent {
-		b.check(rule("NotExpired"), "NotExpired", c.ID, inPeriod, outside, "outside the validity period")
+		b.check(rule.of("NotExpired"), "NotExpired", c.ID, inPeriod, outside, "outside the validity period")
 	}
 	if used != nil {
-		b.check(rule("RevocationIssuerNotExpired"), "RevocationIssuerNotExpired", used.Revocation, !responderExpired,
+		b.check(rule.of("RevocationIssuerNotExpired"), "RevocationIssuerNotExpired", used.Revocation, !responderExpired,
 			indeterminate(RevocationOutOfBoundsNoPOE), "the responder's certificate is out of its period")
 	}
 	return b
@@ -150,10 +150,10 @@ func (j *judge) nobodyKnows(sub string, c *facts.Certificate, at time.Time) bool
 
 // usage asks what the certificate may be used for (RFC 5280, 6.1.4).
 func (j *judge) usage(b *builder, sub string, c *facts.Certificate, signer bool, below []string, no verdict) {
-	rule := func(k string) Rule { return j.p.rule(sub, k) }
+	rule := j.p.rules(sub)
 	x := c.Ext
 	if !signer {
-		b.check(rule("CA"), "CA", c.ID, x.CA, no, "not a CA certificate")
+		b.check(rule.of("CA"), "CA", c.ID, x.CA, no, "not a CA certificate")
 		if x.PathLen != nil {
 			intermediates := 0
 			for i, id := range below {
@@ -161,52 +161,52 @@ func (j *judge) usage(b *builder, sub string, c *facts.Certificate, signer bool,
 					intermediates++
 				}
 			}
-			b.check(rule("MaxPathLength"), "MaxPathLength", c.ID, intermediates <= *x.PathLen, no, "")
+			b.check(rule.of("MaxPathLength"), "MaxPathLength", c.ID, intermediates <= *x.PathLen, no, "")
 		}
 	}
-	if r := rule("KeyUsage"); len(r.Values) > 0 {
+	if r := rule.of("KeyUsage"); len(r.Values) > 0 {
 		ok := false
 		for _, v := range r.Values {
 			ok = ok || contains(x.KeyUsage, v)
 		}
 		b.check(r, "KeyUsage", c.ID, ok, no, "")
 	}
-	if r := rule("ExtendedKeyUsage"); len(r.Values) > 0 {
+	if r := rule.of("ExtendedKeyUsage"); len(r.Values) > 0 {
 		ok := false
 		for _, v := range r.Values {
 			ok = ok || contains(x.ExtKeyUsage, ekuOID(v))
 		}
 		b.check(r, "ExtendedKeyUsage", c.ID, ok, no, "")
 		if ok {
-			b.check(rule("ExtendedKeyUsageCriticalAlone"), "ExtendedKeyUsageCriticalAlone", c.ID,
+			b.check(rule.of("ExtendedKeyUsageCriticalAlone"), "ExtendedKeyUsageCriticalAlone", c.ID,
 				x.ExtKeyUsageCritical && len(x.ExtKeyUsage) == 1, no, "")
 		}
 	}
 	if x.NameConstraints {
-		b.check(rule("NameConstraints"), "NameConstraints", c.ID, x.NameConstraintsOK, no, "")
+		b.check(rule.of("NameConstraints"), "NameConstraints", c.ID, x.NameConstraintsOK, no, "")
 	}
 	if x.PolicyTreeOK != nil {
-		b.check(rule("PolicyTree"), "PolicyTree", c.ID, *x.PolicyTreeOK, no, "")
+		b.check(rule.of("PolicyTree"), "PolicyTree", c.ID, *x.PolicyTreeOK, no, "")
 	}
 }
 
 // profile asks for what issuers should have written into a certificate.
 func (j *judge) profile(b *builder, sub string, c *facts.Certificate, signer bool) {
-	rule := func(k string) Rule { return j.p.rule(sub, k) }
+	rule := j.p.rules(sub)
 	no := indeterminate(ChainConstraintsFailure)
 	x := c.Ext
 	if !c.SelfSign {
-		b.check(rule("AuthorityKeyIdentifierPresent"), "AuthorityKeyIdentifierPresent", c.ID, len(x.AuthorityKeyID) > 0, no, "")
+		b.check(rule.of("AuthorityKeyIdentifierPresent"), "AuthorityKeyIdentifierPresent", c.ID, len(x.AuthorityKeyID) > 0, no, "")
 	}
-	b.check(rule("SubjectKeyIdentifierPresent"), "SubjectKeyIdentifierPresent", c.ID, len(x.SubjectKeyID) > 0, no, "")
-	if r := rule("SupportedCriticalExtensions"); len(r.Values) > 0 {
+	b.check(rule.of("SubjectKeyIdentifierPresent"), "SubjectKeyIdentifierPresent", c.ID, len(x.SubjectKeyID) > 0, no, "")
+	if r := rule.of("SupportedCriticalExtensions"); len(r.Values) > 0 {
 		ok := true
 		for _, e := range x.Critical {
 			ok = ok && contains(r.Values, e)
 		}
 		b.check(r, "SupportedCriticalExtensions", c.ID, ok, no, "")
 	}
-	if r := rule("ForbiddenExtensions"); len(r.Values) > 0 {
+	if r := rule.of("ForbiddenExtensions"); len(r.Values) > 0 {
 		ok := true
 		for _, e := range x.All {
 			ok = ok && !contains(r.Values, e)
@@ -214,9 +214,9 @@ func (j *judge) profile(b *builder, sub string, c *facts.Certificate, signer boo
 		b.check(r, "ForbiddenExtensions", c.ID, ok, no, "")
 	}
 	if signer {
-		b.check(rule("NotSelfSigned"), "NotSelfSigned", c.ID, !c.SelfSign, no, "")
-		b.check(rule("SerialNumberPresent"), "SerialNumberPresent", c.ID, c.Serial != "", no, "")
-		b.check(rule("UsePseudonym"), "UsePseudonym", c.ID, c.Identity.Pseudonym == "", no, "")
+		b.check(rule.of("NotSelfSigned"), "NotSelfSigned", c.ID, !c.SelfSign, no, "")
+		b.check(rule.of("SerialNumberPresent"), "SerialNumberPresent", c.ID, c.Serial != "", no, "")
+		b.check(rule.of("UsePseudonym"), "UsePseudonym", c.ID, c.Identity.Pseudonym == "", no, "")
 	}
 }
 
@@ -234,17 +234,17 @@ func ekuOID(name string) string {
 
 // revocationChecks asks whether the certificate was revoked (5.2.6.4, step 1).
 func (j *judge) revocationChecks(b *builder, sub string, c *facts.Certificate, signer bool, used *facts.CertificateInfo, usable bool, at time.Time) {
-	rule := func(k string) Rule { return j.p.rule(sub, k) }
+	rule := j.p.rules(sub)
 	general := indeterminate(CertificateChainGeneralFailure)
 	if j.revocationNotNeeded(sub, c) {
-		b.check(rule("RevocationDataSkip"), "RevocationDataSkip", c.ID, true, general, "")
+		b.check(rule.of("RevocationDataSkip"), "RevocationDataSkip", c.ID, true, general, "")
 		return
 	}
 	if signer {
-		b.check(rule("AuthorityInfoAccessPresent"), "AuthorityInfoAccessPresent", c.ID, len(c.Ext.OCSP)+len(c.Ext.CAIssuers) > 0, general, "")
-		b.check(rule("RevocationInfoAccessPresent"), "RevocationInfoAccessPresent", c.ID, len(c.Ext.OCSP)+len(c.Ext.CRL) > 0, general, "")
+		b.check(rule.of("AuthorityInfoAccessPresent"), "AuthorityInfoAccessPresent", c.ID, len(c.Ext.OCSP)+len(c.Ext.CAIssuers) > 0, general, "")
+		b.check(rule.of("RevocationInfoAccessPresent"), "RevocationInfoAccessPresent", c.ID, len(c.Ext.OCSP)+len(c.Ext.CRL) > 0, general, "")
 	}
-	b.check(rule("RevocationDataAvailable"), "RevocationDataAvailable", c.ID, len(c.Revocation) > 0, general, "no revocation data")
+	b.check(rule.of("RevocationDataAvailable"), "RevocationDataAvailable", c.ID, len(c.Revocation) > 0, general, "no revocation data")
 	if !b.done && len(c.Revocation) > 0 && !usable {
 		// Not acceptable: say why, with the answer of the best candidate.
 		x := j.bestRefusal(sub, c, at)
@@ -255,9 +255,9 @@ func (j *judge) revocationChecks(b *builder, sub string, c *facts.Certificate, s
 			}
 			b.Blocks = append(b.Blocks, x.Block)
 		}
-		b.check(rule("AcceptableRevocationDataFound"), "AcceptableRevocationDataFound", c.ID, false, v, "no acceptable revocation data")
+		b.check(rule.of("AcceptableRevocationDataFound"), "AcceptableRevocationDataFound", c.ID, false, v, "no acceptable revocation data")
 	} else {
-		b.check(rule("AcceptableRevocationDataFound"), "AcceptableRevocationDataFound", c.ID, usable, general, "no acceptable revocation data")
+		b.check(rule.of("AcceptableRevocationDataFound"), "AcceptableRevocationDataFound", c.ID, usable, general, "no acceptable revocation data")
 	}
 	if b.done || used == nil {
 		j.onlineStatus(b, sub, c)
@@ -273,12 +273,12 @@ func (j *judge) revocationChecks(b *builder, sub string, c *facts.Certificate, s
 	if !signer {
 		v = indeterminate(RevokedCANoPOE)
 	}
-	b.check(rule("NotRevoked"), "NotRevoked", c.ID, !revoked || hold, v, used.Reason)
-	b.check(rule("NotOnHold"), "NotOnHold", c.ID, !hold, indeterminate(TryLater), "")
+	b.check(rule.of("NotRevoked"), "NotRevoked", c.ID, !revoked || hold, v, used.Reason)
+	b.check(rule.of("NotOnHold"), "NotOnHold", c.ID, !hold, indeterminate(TryLater), "")
 	if rev.Kind == facts.KindCRL {
-		b.check(rule("CRLNextUpdatePresent"), "CRLNextUpdatePresent", rev.ID, rev.NextUpdate != nil, general, "")
+		b.check(rule.of("CRLNextUpdatePresent"), "CRLNextUpdatePresent", rev.ID, rev.NextUpdate != nil, general, "")
 	}
-	if r := rule("RevocationFreshness"); r.Level != LevelIgnore {
+	if r := rule.of("RevocationFreshness"); r.Level != LevelIgnore {
 		fresh := rev.ThisUpdate != nil && fresh(rev, at, time.Duration(r.Duration))
 		v := indeterminate(TryLater)
 		v.retry = rev.NextUpdate

@@ -164,9 +164,16 @@ func parsePolicy(b []byte, depth int) (Policy, error) {
 func (p Policy) Ref() PolicyRef { return PolicyRef{ID: p.ID, Version: p.Version, Digest: p.digest} }
 
 // rule returns the rule for key in context; an absent rule is ignored.
-func (p Policy) rule(context, key string) Rule {
-	if r, ok := p.Rules[context][key]; ok {
-		return r
+func (p *Policy) rule(context, key string) Rule { return p.rules(context).of(key) }
+
+// rules are those of one context.
+func (p *Policy) rules(context string) rules { return p.Rules[context] }
+
+type rules map[string]Rule
+
+func (r rules) of(key string) Rule {
+	if rule, ok := r[key]; ok {
+		return rule
 	}
 	return Rule{Level: LevelIgnore}
 }

@@ -26,14 +26,17 @@ import (
 // that cannot be read to the end.
 func Read(ctx context.Context, src facts.Source, env facts.Environment) (*facts.Reading, error) {
 	env.Limits = env.Limits.OrDefault()
-	b, err := facts.ReadAll(src, env.Limits.Document)
-	if err != nil {
-		return nil, err
+	b, ok := facts.InMemory(src)
+	if !ok || int64(len(b)) > env.Limits.Document {
+		var err error
+		if b, err = facts.ReadAll(src, env.Limits.Document); err != nil {
+			return nil, err
+		}
 	}
 	r := &reader{ctx: ctx, env: env, out: &facts.Reading{
 		Format: facts.FormatCAdES,
 		Octets: map[string][]facts.Octets{},
-	}, seen: map[string]bool{}, parsed: map[string]*cert.Certificate{}}
+	}, seen: map[seen]bool{}}
 	if err := r.message(b, 0); err != nil {
 		if errors.Is(err, cms.ErrNotSignedData) {
 			return nil, facts.ErrNotThisFormat
@@ -47,11 +50,13 @@ type reader struct {
 	ctx  context.Context
 	env  facts.Environment
 	out  *facts.Reading
-	seen map[string]bool // ids of certificates and revocation data already added
+	seen map[seen]bool
 
-	parsed     map[string]*cert.Certificate
 	unreadable bool // an embedded certificate cannot be parsed
 }
+
+// seen is a certificate or revocation object already added for a signature.
+type seen struct{ id, signature string }
 
 func (r *reader) message(b []byte, depth int) error {
 	m, err := cms.Parse(b)
@@ -62,11 +67,10 @@ func (r *reader) message(b []byte, depth int) error {
 	if err != nil {
 		return err
 	}
-	var embedded []*cert.Certificate
+	embedded := make([]*cert.Certificate, 0, len(m.Certificates))
 	for _, der := range m.Certificates {
 		if c, err := r.parse(der); err == nil {
 			embedded = append(embedded, c)
-			r.parsed[c.ID] = c
 		} else {
 			r.unreadable = true
 		}
@@ -97,7 +101,7 @@ func (r *reader) message(b []byte, depth int) error {
 			first = sig.ID
 		}
 	}
-	r.material(m, first)
+	r.material(m, embedded, first)
 	if len(m.Signers) > 0 && depth+1 < r.env.Limits.Depth && m.Attached && isSignedData(m.Content) {
 		// The content is itself signed; what is inside is read as its own
 		// message, and a failure inside is a fact about the inner one only.
@@ -112,7 +116,7 @@ func (r *reader) message(b []byte, depth int) error {
 // same octets give the same certificate.
 func (r *reader) parse(der []byte) (*cert.Certificate, error) {
 	if r.env.Parsed != nil {
-		if c, ok := r.env.Parsed(facts.ID("C", der)).(*cert.Certificate); ok {
+		if c, ok := r.env.Parsed(der).(*cert.Certificate); ok {
 			return c, nil
 		}
 	}
@@ -230,29 +234,33 @@ func (c content) digests(d algo.Digest, key *algo.PublicKey) (sha [32]byte, valu
 	return sha, values, nil
 }
 
+// certificate registers a certificate of a signature once.
+func (r *reader) certificate(c *cert.Certificate, origin, sig string) {
+	r.add(&r.out.Certificates, facts.Encoded{DER: c.Raw, Origin: origin, Signature: sig, Parsed: c, ID: c.ID})
+}
+
 // add registers a certificate or revocation object once.
 func (r *reader) add(list *[]facts.Encoded, e facts.Encoded) string {
-	prefix := "C"
-	if e.Kind != "" {
-		prefix = "R"
-	}
-	id := facts.ID(prefix, e.DER)
-	if key := id + e.Signature; !r.seen[key] {
-		r.seen[key] = true
-		if c := r.parsed[id]; c != nil && e.Kind == "" {
-			e.Parsed = c
+	if e.ID == "" {
+		prefix := "C"
+		if e.Kind != "" {
+			prefix = "R"
 		}
-		e.ID = id
+		e.ID = facts.ID(prefix, e.DER)
+	}
+	if key := (seen{e.ID, e.Signature}); !r.seen[key] {
+		r.seen[key] = true
 		*list = append(*list, e)
 	}
-	return id
+	return e.ID
 }
 
 // material adds what the SignedData carries; it belongs to all its signers
-// and is filed under the first.
-func (r *reader) material(m *cms.SignedData, sig string) {
-	for _, der := range m.Certificates {
-		r.add(&r.out.Certificates, facts.Encoded{DER: der, Origin: facts.OriginSignedData, Signature: sig})
+// and is filed under the first. Certificates that cannot be read are of no use
+// to anybody.
+func (r *reader) material(m *cms.SignedData, certificates []*cert.Certificate, sig string) {
+	for _, c := range certificates {
+		r.certificate(c, facts.OriginSignedData, sig)
 	}
 	for _, der := range m.CRLs {
 		r.add(&r.out.Revocations, facts.Encoded{Kind: facts.KindCRL, DER: der, Origin: facts.OriginSignedData, Signature: sig})

@@ -28,8 +28,8 @@ const (
 // level decides the level of form from the material present. It says nothing
 // about validity.
 func level(m *cms.SignedData, s *cms.SignerInfo, sig *facts.Signature, who *cert.Certificate) string {
-	signed := func(oid string) int { return len(cms.Find(s.Signed, oid)) }
-	unsigned := func(oid string) bool { return len(cms.Find(s.Unsigned, oid)) > 0 }
+	signed := func(oid string) int { return cms.Count(s.Signed, oid) }
+	unsigned := func(oid string) bool { return cms.Count(s.Unsigned, oid) > 0 }
 	if s.SignedRaw == nil || signed(cms.AttrMessageDigest) != 1 || signed(cms.AttrSigningCert)+signed(cms.AttrSigningCertV2) == 0 {
 		return LevelNotETSI
 	}

@@ -33,8 +33,7 @@ func (r *reader) signer(m *cms.SignedData, s *cms.SignerInfo, c content, embedde
 	sig.SigningCertificate = ref
 	sig.Problems = append(sig.Problems, problems...)
 	if who != nil {
-		r.parsed[who.ID] = who
-		r.add(&r.out.Certificates, facts.Encoded{DER: who.Raw, Origin: facts.OriginSignedData, Signature: sig.ID})
+		r.certificate(who, facts.OriginSignedData, sig.ID)
 	}
 
 	if who == nil && r.unreadable {
@@ -257,7 +256,7 @@ func (r *reader) counterSignatures(parent *cms.SignerInfo, parentID string, embe
 		sig.Scopes = []facts.Scope{{Kind: facts.ScopeCounterSignature, Name: parentID, Size: int64(len(parent.Signature)), SHA256: over[:]}}
 		r.out.Octets[sig.ID] = []facts.Octets{facts.OctetsOf(parent.Signature)}
 		if who != nil {
-			r.add(&r.out.Certificates, facts.Encoded{DER: who.Raw, Origin: facts.OriginSignedData, Signature: sig.ID})
+			r.certificate(who, facts.OriginSignedData, sig.ID)
 			if who.Key != nil && s.SignedRaw != nil {
 				sig.Algorithm.KeyBits, sig.Algorithm.Curve = who.Key.Bits, who.Key.Curve
 				var remarks []facts.Problem
@@ -315,7 +314,9 @@ func (r *reader) unsigned(sig *facts.Signature, s *cms.SignerInfo, c content) {
 			if err != nil {
 				break
 			}
-			r.add(&r.out.Certificates, facts.Encoded{DER: e.Full, Origin: facts.OriginUnsigned, Signature: sig.ID})
+			if c, err := r.parse(e.Full); err == nil {
+				r.certificate(c, facts.OriginUnsigned, sig.ID)
+			}
 		}
 	}
 	for _, v := range cms.Values(s.Unsigned, cms.AttrRevValues) {

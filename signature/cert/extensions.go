@@ -2,6 +2,7 @@ package cert
 
 import (
 	"fmt"
+	"slices"
 
 	"mist/signature/internal/ber"
 )
@@ -27,6 +28,9 @@ const (
 	extShortTerm        = "0.4.0.194121.2.1"
 )
 
+// maxExtensions of one certificate.
+const maxExtensions = 256
+
 // parseExtensions reads Extensions. One that cannot be read is an error when
 // it decides trust (basic constraints, key usage), else a remark: issuers do
 // write odd key identifiers.
@@ -34,7 +38,7 @@ func (c *Certificate) parseExtensions(list ber.Element) error {
 	if err := list.Is(ber.Sequence); err != nil {
 		return parseErr("extensions", err)
 	}
-	seen := map[string]bool{}
+	c.Extensions, c.Ext.All = make([]Extension, 0, 12), make([]string, 0, 12)
 	for cur := list.Children(); !cur.Empty(); {
 		e, err := cur.Expect(ber.Sequence)
 		if err != nil {
@@ -44,10 +48,12 @@ func (c *Certificate) parseExtensions(list ber.Element) error {
 		if err != nil {
 			return parseErr("extensions", err)
 		}
-		if seen[x.OID] {
+		if len(c.Extensions) >= maxExtensions {
+			return parseErr("extensions", fmt.Errorf("%w: more than %d", ber.ErrSyntax, maxExtensions))
+		}
+		if slices.Contains(c.Ext.All, x.OID) {
 			return parseErr("extensions", fmt.Errorf("%w: extension %s occurs twice", ber.ErrSyntax, x.OID))
 		}
-		seen[x.OID] = true
 		c.Extensions = append(c.Extensions, x)
 		c.Ext.All = append(c.Ext.All, x.OID)
 		if x.Critical {

@@ -3,8 +3,9 @@ package cert
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"mist/signature/internal/ber"
 )
@@ -28,14 +29,14 @@ func ParseName(e ber.Element) (Name, error) {
 	if err := e.Is(ber.Sequence); err != nil {
 		return Name{}, err
 	}
-	n := Name{Raw: e.Full}
-	var canon strings.Builder
+	n := Name{Raw: e.Full, Attributes: make([]Attribute, 0, 8)}
+	canon := make([]byte, 0, len(e.Full)+len(e.Full)/2)
 	for c := e.Children(); !c.Empty(); {
 		rdn, err := c.Expect(ber.Set)
 		if err != nil {
 			return Name{}, err
 		}
-		canon.WriteByte('/')
+		canon = append(canon, '/')
 		for a := rdn.Children(); !a.Empty(); {
 			atv, err := a.Expect(ber.Sequence)
 			if err != nil {
@@ -59,38 +60,53 @@ func ParseName(e ber.Element) (Name, error) {
 				text = fmt.Sprintf("#%x", v.Full)
 			}
 			n.Attributes = append(n.Attributes, Attribute{OID: oid, Value: text, raw: v})
-			folded := fold(text)
-			canon.WriteString(oid)
-			canon.WriteByte('=')
-			canon.WriteString(strconv.Itoa(len(folded)))
-			canon.WriteByte(':')
-			canon.WriteString(folded)
+			// The NUL after a value keeps values apart: one inside a value
+			// is written with a mark.
+			canon = append(append(canon, oid...), '=')
+			canon = append(appendFolded(canon, text), 0)
 			if len(n.Attributes) > 64 {
 				return Name{}, fmt.Errorf("%w: more than 64 attributes in a name", ber.ErrSyntax)
 			}
 		}
 	}
-	n.canonical = canon.String()
+	n.canonical = string(canon)
 	return n, nil
 }
 
-// fold is the comparison form of RFC 5280, 7.1 in short: case and inner
-// white space do not count.
-func fold(s string) string {
-	plain, space := true, true // space: the last character was white, or there is none yet
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= 0x80 || c < ' ' || c >= 'A' && c <= 'Z' || c == ' ' && space {
-			plain = false
-			break
+// appendFolded appends the comparison form of RFC 5280, 7.1 in short: case and
+// white space at the ends or repeated do not count.
+func appendFolded(b []byte, s string) []byte {
+	start, space := len(b), false
+	for i := 0; i < len(s); {
+		r, size := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
 		}
-		space = c == ' '
+		i += size
+		switch {
+		case r == ' ' || unicode.IsSpace(r):
+			space = true
+			continue
+		case space && len(b) > start:
+			b = append(b, ' ')
+		}
+		space = false
+		switch {
+		case 'A' <= r && r <= 'Z' || 'А' <= r && r <= 'Я':
+			r += 0x20 // as unicode.ToLower says; nearly all letters of our names
+		case r < utf8.RuneSelf || 'а' <= r && r <= 'ї':
+		default:
+			r = unicode.ToLower(r)
+		}
+		b = utf8.AppendRune(b, r)
+		if r == 0 {
+			b = append(b, 1)
+		}
 	}
-	if plain && !space {
-		return s
-	}
-	return strings.ToLower(strings.Join(strings.Fields(s), " "))
+	return b
 }
+
+func fold(s string) string { return string(appendFolded(make([]byte, 0, len(s)), s)) }
 
 // Equal compares names: bytes first, then the folded attributes, as issuers
 // change string types between a CA certificate and what it issues.

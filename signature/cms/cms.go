@@ -410,7 +410,10 @@ func parseSigner(e ber.Element) (*SignerInfo, error) {
 }
 
 func parseAttributes(set ber.Element) ([]Attribute, error) {
-	var out []Attribute
+	// Most sets are small: one piece of memory for the attributes and one for
+	// their values, which are nearly always single.
+	out := make([]Attribute, 0, 8)
+	all := make([]ber.Element, 0, 8)
 	for c := set.Children(); !c.Empty(); {
 		e, err := c.Expect(ber.Sequence)
 		if err != nil {
@@ -435,16 +438,18 @@ func parseAttributes(set ber.Element) ([]Attribute, error) {
 		if err := ac.End(); err != nil {
 			return nil, err
 		}
+		first := len(all)
 		for vc := values.Children(); !vc.Empty(); {
 			v, err := vc.Next()
 			if err != nil {
 				return nil, err
 			}
-			if len(a.Values) >= maxAttributes {
+			if len(all)-first >= maxAttributes {
 				return nil, errTooMany
 			}
-			a.Values = append(a.Values, v)
+			all = append(all, v)
 		}
+		a.Values = all[first:len(all):len(all)]
 		out = append(out, a)
 	}
 	return out, nil
@@ -461,12 +466,28 @@ func Find(list []Attribute, oid string) []Attribute {
 	return out
 }
 
-// Values returns all values of all attributes of a type.
+// Count says how many attributes of a type there are.
+func Count(list []Attribute, oid string) int {
+	n := 0
+	for i := range list {
+		if list[i].OID == oid {
+			n++
+		}
+	}
+	return n
+}
+
+// Values returns all values of all attributes of a type; the slice is to be
+// read only.
 func Values(list []Attribute, oid string) []ber.Element {
 	var out []ber.Element
-	for _, a := range list {
-		if a.OID == oid {
-			out = append(out, a.Values...)
+	for i := range list {
+		switch {
+		case list[i].OID != oid:
+		case out == nil:
+			out = list[i].Values // its capacity ends with it
+		default:
+			out = append(out, list[i].Values...)
 		}
 	}
 	return out

@@ -183,7 +183,7 @@ func optionalList[T any](w *writer, name string, v []T, item func(*writer, *T)) 
 }
 
 // plain are the ASCII characters that stand for themselves.
-var plain = func() (t [utf8.RuneSelf]bool) {
+var plain = func() (t [256]bool) {
 	for c := byte(' '); c < utf8.RuneSelf; c++ {
 		t[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
 	}
@@ -198,11 +198,11 @@ func (w *writer) quote(s string) {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
 		if c < utf8.RuneSelf {
-			if plain[c] {
-				i++
-				continue
-			}
 			b = append(b, s[start:i]...)
 			switch c {
 			case '"', '\\':

@@ -18,7 +18,20 @@ type Source interface {
 }
 
 // Bytes makes a Source of b, which must not change afterwards.
-func Bytes(b []byte) Source { return bytes.NewReader(b) }
+func Bytes(b []byte) Source { return memory{bytes.NewReader(b), b} }
+
+// memory is what Bytes makes.
+type memory struct {
+	*bytes.Reader
+	b []byte
+}
+
+// InMemory returns the bytes of a Source made by Bytes without a copy; they
+// must not be changed.
+func InMemory(s Source) ([]byte, bool) {
+	m, ok := s.(memory)
+	return m.b[:len(m.b):len(m.b)], ok
+}
 
 // ReadAll reads a source of at most limit bytes.
 func ReadAll(s Source, limit int64) ([]byte, error) {
@@ -52,8 +65,8 @@ type Environment struct {
 	// Readers try what is embedded in the document first.
 	Certificates func(CertificateRef) [][]byte
 	// Parsed gives a *cert.Certificate that the verifier holds parsed already,
-	// by its id, nil when it holds none; may be nil.
-	Parsed func(id string) any
+	// by its octets, nil when it holds none; may be nil.
+	Parsed func(der []byte) any
 	Limits Limits
 }
 

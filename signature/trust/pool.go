@@ -16,6 +16,7 @@ type Pool struct {
 	bySubject map[string][]*cert.Certificate
 	byKeyID   map[string][]*cert.Certificate
 	bySerial  map[string][]*cert.Certificate
+	byTail    map[tail]*cert.Certificate
 	parent    *Pool
 }
 
@@ -26,6 +27,7 @@ func NewPool() *Pool {
 		bySubject: map[string][]*cert.Certificate{},
 		byKeyID:   map[string][]*cert.Certificate{},
 		bySerial:  map[string][]*cert.Certificate{},
+		byTail:    map[tail]*cert.Certificate{},
 	}
 }
 
@@ -48,6 +50,29 @@ func (p *Pool) Add(c *cert.Certificate) {
 		p.byKeyID[k] = append(p.byKeyID[k], c)
 	}
 	p.bySerial[string(c.SerialRaw)] = append(p.bySerial[string(c.SerialRaw)], c)
+	p.byTail[tailOf(c.Raw)] = c
+}
+
+// tail is the end of a certificate, which is the end of its signature value:
+// good enough to look one up by, and the octets are compared afterwards. The
+// SHA-256 in an id says the same, but every document brings certificates that
+// are known already, and hashing them all cost a twentieth of a verification.
+type tail [16]byte
+
+func tailOf(der []byte) (t tail) {
+	copy(t[:], der[max(0, len(der)-len(t)):])
+	return t
+}
+
+// Known returns the certificate with these octets, nil when there is none.
+func (p *Pool) Known(der []byte) *cert.Certificate {
+	t := tailOf(der)
+	for q := p; q != nil; q = q.parent {
+		if c := q.byTail[t]; c != nil && bytes.Equal(c.Raw, der) {
+			return c
+		}
+	}
+	return nil
 }
 
 // Get by id.
@@ -127,6 +152,7 @@ type Edges struct {
 	// units are certificates of authorities, time-stamp units and OCSP
 	// responders met in documents: few, and met again and again.
 	units map[string]*unit // guarded by mu
+	tails map[tail]*unit   // guarded by mu; the same units
 }
 
 // edge is signed by issuer: ids.
@@ -146,13 +172,16 @@ const (
 )
 
 // NewEdges makes an empty cache.
-func NewEdges() *Edges { return &Edges{m: map[edge]bool{}, units: map[string]*unit{}} }
+func NewEdges() *Edges {
+	return &Edges{m: map[edge]bool{}, units: map[string]*unit{}, tails: map[tail]*unit{}}
+}
 
-// Unit returns a certificate that Intern kept, nil when there is none.
-func (e *Edges) Unit(id string) *cert.Certificate {
+// Known returns the certificate with these octets that Intern kept, nil when
+// there is none.
+func (e *Edges) Known(der []byte) *cert.Certificate {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	if u := e.units[id]; u != nil {
+	if u := e.tails[tailOf(der)]; u != nil && bytes.Equal(u.c.Raw, der) {
 		return u.c
 	}
 	return nil
@@ -169,9 +198,10 @@ func (e *Edges) Intern(c *cert.Certificate) *cert.Certificate {
 	if u == nil {
 		if len(e.units) >= maxUnits {
 			clear(e.units)
+			clear(e.tails)
 		}
 		u = &unit{c: c}
-		e.units[c.ID] = u
+		e.units[c.ID], e.tails[tailOf(c.Raw)] = u, u
 	}
 	u.uses++
 	due := u.uses == precomputeAt

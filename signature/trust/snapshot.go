@@ -101,11 +101,11 @@ func (s *Snapshot) Find(ref facts.CertificateRef) [][]byte {
 
 // Parsed serves facts.Environment.Parsed: certificates of the snapshot and
 // those of units met in documents.
-func (s *Snapshot) Parsed(id string) any {
-	if c, ok := s.pool.Get(id); ok {
+func (s *Snapshot) Parsed(der []byte) any {
+	if c := s.pool.Known(der); c != nil {
 		return c
 	}
-	if c := s.cacheable.Unit(id); c != nil {
+	if c := s.cacheable.Known(der); c != nil {
 		return c
 	}
 	return nil

@@ -337,6 +337,9 @@ func (e Element) OID() (string, error) {
 
 // OIDOf decodes the content octets of an OBJECT IDENTIFIER.
 func OIDOf(b []byte) (string, error) {
+	if s, ok := common[string(b)]; ok {
+		return s, nil
+	}
 	if len(b) == 0 || len(b) > 64 || b[len(b)-1]&0x80 != 0 {
 		return "", syntax("bad object identifier")
 	}
@@ -414,6 +417,9 @@ func latin1(b []byte) string {
 
 // Time of a UTCTime or GeneralizedTime, in UTC.
 func (e Element) Time() (time.Time, error) {
+	if t, ok := e.plainTime(); ok {
+		return t, nil
+	}
 	s := string(e.Body)
 	var layouts []string
 	switch e.Tag {
@@ -438,4 +444,41 @@ func (e Element) Time() (time.Time, error) {
 		return t.UTC(), nil
 	}
 	return time.Time{}, syntax("bad time")
+}
+
+// plainTime reads the one form DER allows, YYMMDDhhmmssZ or YYYYMMDDhhmmssZ,
+// without the general parser; the rest is left to Time.
+func (e Element) plainTime() (time.Time, bool) {
+	b := e.Body
+	year := 0
+	switch {
+	case e.Tag == UTCTime && len(b) == 13:
+		year = digits(b[:2]) + 1900
+		if year < 1950 {
+			year += 100
+		}
+	case e.Tag == GeneralizedTime && len(b) == 15:
+		year = digits(b[:4])
+		b = b[2:]
+	default:
+		return time.Time{}, false
+	}
+	month, day, hour, minute, second := digits(b[2:4]), digits(b[4:6]), digits(b[6:8]), digits(b[8:10]), digits(b[10:12])
+	if b[12] != 'Z' || year < 1900 || month < 1 || day < 1 || hour < 0 || minute < 0 || second < 0 || hour > 23 || minute > 59 || second > 59 {
+		return time.Time{}, false
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
+	return t, t.Day() == day && int(t.Month()) == month
+}
+
+// digits reads decimal digits; anything else gives a large negative number.
+func digits(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return -1 << 20
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
 }

@@ -103,3 +103,47 @@ func FuzzBER(f *testing.F) {
 		}
 	})
 }
+
+// The short way to a time and the general parser agree wherever both answer.
+func TestPlainTimes(t *testing.T) {
+	for _, c := range []struct {
+		tag  byte
+		text string
+		want string // "" refused
+	}{
+		{UTCTime, "491231235959Z", "2049-12-31T23:59:59Z"},
+		{UTCTime, "500101000000Z", "1950-01-01T00:00:00Z"},
+		{UTCTime, "240229120000Z", "2024-02-29T12:00:00Z"},
+		{UTCTime, "230229120000Z", ""},
+		{UTCTime, "240229126000Z", ""},
+		{UTCTime, "240229240000Z", ""},
+		{UTCTime, "2402291200Z", "2024-02-29T12:00:00Z"},
+		{UTCTime, "240229120000+0200", "2024-02-29T10:00:00Z"},
+		{UTCTime, "24022912000 Z", ""},
+		{UTCTime, "2402291200-1Z", ""},
+		{GeneralizedTime, "20261121120000Z", "2026-11-21T12:00:00Z"},
+		{GeneralizedTime, "20261121120000.5Z", "2026-11-21T12:00:00.5Z"},
+		{GeneralizedTime, "20261321120000Z", ""},
+		{GeneralizedTime, "20260431120000Z", ""},
+		{GeneralizedTime, "00010101000000Z", "0001-01-01T00:00:00Z"},
+	} {
+		got, err := Element{Tag: c.tag, Body: []byte(c.text)}.Time()
+		if c.want == "" {
+			require.ErrorIs(t, err, ErrSyntax, c.text)
+			continue
+		}
+		require.NoError(t, err, c.text)
+		require.Equal(t, c.want, got.Format(time.RFC3339Nano), c.text)
+	}
+}
+
+// Shared identifiers are what decoding gives.
+func TestCommonIdentifiers(t *testing.T) {
+	for body, dotted := range common {
+		require.Equal(t, append([]byte{OID, byte(len(body))}, body...), EncodeOID(dotted))
+		// A made-up last arc is not in the table and takes the long way.
+		got, err := OIDOf(append([]byte(body), 0x7f))
+		require.NoError(t, err)
+		require.Equal(t, dotted+".127", got)
+	}
+}

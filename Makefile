@@ -7,7 +7,7 @@ BIN := bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help build postgres run demo test check verify generate conformance interop fuzz bench soak
+.PHONY: help build postgres run demo test check verify generate conformance interop browser fuzz bench soak
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,10 @@ conformance: ## score over a corpus of signed documents (MIST_CORPUS)
 interop: postgres ## foreign signers, verifiers and SOAP clients, both ways
 	@scripts/need interop
 	$(GO) test -count=1 -tags interop -timeout 3h -skip "^TestSpeed" ./signature/... ./soap/... ./fixtures/...
+
+browser: postgres ## pages in a real browser: accessibility, languages, themes, widths
+	@scripts/need browser
+	MIST_BROWSER=required $(GO) test -count=1 -tags browser -timeout 30m -run '^TestBrowser' ./fixtures/scripts
 
 fuzz: ## every reader of outside bytes; FUZZTIME=1m each
 	@scripts/fuzz $${FUZZTIME:-1m}

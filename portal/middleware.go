@@ -20,6 +20,7 @@ import (
 // identify, filled by later steps of the same goroutine and read by observe.
 type request struct {
 	id       string
+	portal   *portal
 	clientID registry.ID
 	// err is the refusal that was answered, for the access log.
 	err *registry.Error
@@ -46,7 +47,7 @@ func (p *portal) identify(next http.Handler) http.Handler {
 			id = p.source.NewID().String()
 		}
 		w.Header().Set(headerRequestID, id)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{id: id})))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{id: id, portal: p})))
 	})
 }
 

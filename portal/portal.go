@@ -85,6 +85,8 @@ type Config struct {
 	// Public are handlers behind the middleware but without authentication, by
 	// path prefix ("/log/"): the transparency log is one.
 	Public map[string]http.Handler
+	// Pages are for people; nil serves none.
+	Pages Pages
 }
 
 func (c Config) validate() error {
@@ -171,6 +173,9 @@ func build(c Config) (*portal, error) {
 	p.jobRoutes(r, c.Jobs)
 	if err := p.dictionaryRoutes(r); err != nil {
 		return nil, err
+	}
+	if c.Pages != nil {
+		c.Pages.Routes(r)
 	}
 	for prefix, handler := range c.Public {
 		if !strings.HasPrefix(prefix, "/") || !strings.HasSuffix(prefix, "/") {

@@ -235,7 +235,12 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+	pages, err := s.newPages()
+	if err != nil {
+		return err
+	}
 	rest, err := portal.New(rooms.serve(portal.Config{
+		Pages:   pages,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
 		Limits: portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
 	}))

@@ -30,6 +30,7 @@ type Intake interface {
 	ResendOTP(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error)
 	Reject(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error)
 	Sign(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (intake.Outcome, error)
+	Documents(ctx context.Context, c registry.Caller, id registry.ID) ([]intake.Document, error)
 }
 
 // Act is one kind of act on the REST side: where its drafts live and what the
@@ -69,6 +70,7 @@ func (a acts) routes(r chi.Router) {
 	r.Post(a.act.Path, a.member(a.once(a.limits.SmallBody, a.create)))
 	r.Get(one, a.byID(a.get))
 	r.Get(one+"/data_to_be_signed", a.byID(a.dataToBeSigned))
+	r.Get(one+"/documents", a.byID(a.documents))
 	r.Patch(one+"/actions/approve", a.byID(a.approve))
 	r.Patch(one+"/actions/resend_otp", a.byID(a.resendOTP))
 	r.Patch(one+"/actions/reject", a.byID(a.reject))
@@ -198,6 +200,8 @@ func decodeBase64(s string) ([]byte, error) {
 type urgent struct {
 	Authentication *authentication `json:"authentication_method_current,omitempty"`
 	Receipt        *audit.Receipt  `json:"receipt,omitempty"`
+	// Documents are the links by which scans are put, while the draft is NEW.
+	Documents []documentUpload `json:"documents,omitempty"`
 }
 
 type authentication struct {
@@ -223,7 +227,7 @@ func (a acts) show(w http.ResponseWriter, r *http.Request, status int, d intake.
 	}
 	var u *urgent
 	if d.Open() && d.AuthMethod != "" {
-		u = &urgent{Authentication: &authentication{Type: d.AuthMethod, Number: maskPhone(d.Phone)}}
+		u = &urgent{Authentication: &authentication{Type: d.AuthMethod, Number: maskPhone(d.Phone)}, Documents: a.uploads(d)}
 	}
 	return a.answer(w, r, status, data, u)
 }

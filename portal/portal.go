@@ -69,6 +69,9 @@ type Config struct {
 	// Persons and PersonSearch are the index.
 	Persons      PersonReads
 	PersonSearch PersonSearch
+	// Documents are the scans of drafts, DocumentLinks the way to each.
+	Documents     Documents
+	DocumentLinks DocumentLinks
 	// Signatures is the verifier, offered alone.
 	Signatures SignatureVerifier
 	// Providers tells of legal entities, divisions and employees.
@@ -100,6 +103,8 @@ func (c Config) validate() error {
 		return errors.New("portal: limits must be positive")
 	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil, c.Events == nil, c.Replies == nil, c.Providers == nil, c.Jobs == nil:
 		return errors.New("portal: a room is missing")
+	case c.Documents == nil, c.DocumentLinks == nil:
+		return errors.New("portal: a room is missing")
 	case len(c.Acts) == 0:
 		return errors.New("portal: no act kind is served")
 	}
@@ -128,6 +133,7 @@ type portal struct {
 	clients *buckets
 	tokens  *buckets
 	replies Replies
+	links   DocumentLinks
 	router  chi.Router
 }
 
@@ -150,7 +156,7 @@ func build(c Config) (*portal, error) {
 	}
 	p := &portal{
 		base: strings.TrimSuffix(c.BaseURL, "/"), access: c.Access, source: c.Source, log: c.Log, limits: c.Limits,
-		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), replies: c.Replies,
+		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), replies: c.Replies, links: c.DocumentLinks,
 	}
 	r := chi.NewRouter()
 	p.router = r
@@ -167,6 +173,7 @@ func build(c Config) (*portal, error) {
 	}
 	p.declarationRoutes(r, c.Declarations, c.DeclarationLife)
 	p.personRoutes(r, c.Persons, c.PersonSearch)
+	p.documentRoutes(r, c.Documents)
 	p.signatureRoutes(r, c.Signatures)
 	p.eventRoutes(r, c.Events)
 	p.prmRoutes(r, c.Providers)

@@ -32,6 +32,7 @@ type Config struct {
 	Log      LogConfig      `yaml:"log"`
 	Trust    TrustConfig    `yaml:"trust"`
 	Keys     KeysConfig     `yaml:"keys"`
+	Media    MediaConfig    `yaml:"media"`
 	Limits   LimitsConfig   `yaml:"limits"`
 	Jobs     JobsConfig     `yaml:"jobs"`
 	Sandbox  SandboxConfig  `yaml:"sandbox,omitempty"`
@@ -201,8 +202,12 @@ func loadConfig(path string) (Config, error) {
 			*p = filepath.Join(base, *p)
 		}
 	}
-	for _, p := range []*string{&c.Database.URLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile} {
+	for _, p := range []*string{&c.Database.URLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile,
+		&c.Media.Dir, &c.Media.S3.AccessKeyFile, &c.Media.S3.SecretKeyFile} {
 		resolve(p)
+	}
+	if c.Profile == profileSandbox && c.Media == (MediaConfig{}) {
+		c.Media.Dir = filepath.Join(base, "media") // a sandbox of before there were documents
 	}
 	for id, p := range c.Keys.Sealing {
 		resolve(&p)
@@ -263,6 +268,7 @@ func (c Config) validate() error {
 			add("%s is missing", name)
 		}
 	}
+	c.Media.check(add)
 	if _, ok := c.Keys.Sealing[c.Keys.Current]; !ok {
 		add("keys.current names no key of keys.sealing")
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ func goodConfig() Config {
 	c.Log.Origin, c.Log.KeyFile = "mist.example", "log"
 	c.Trust.Dir = "trust"
 	c.Keys = KeysConfig{Sealing: map[uint16]string{1: "s"}, Current: 1, OTP: "otp"}
+	c.Media.Dir = "media"
 	return c
 }
 
@@ -42,6 +44,10 @@ func TestConfigRefusesWhatWouldHurtLater(t *testing.T) {
 		"jobs.poll":                    func(c *Config) { c.Jobs.Poll = 1 },
 		"jobs.first_retry":             func(c *Config) { c.Jobs.FirstRetry = 3 * time.Hour },
 		"belong to the sandbox":        func(c *Config) { c.Sandbox.VisibleOTP = true },
+		"media: give":                  func(c *Config) { c.Media.S3.Bucket = "b" },
+		"media: give ":                 func(c *Config) { c.Media.Dir = "" },
+		"media.s3.endpoint":            func(c *Config) { c.Media = MediaConfig{S3: S3Config{Endpoint: "http://store.example"}} },
+		"media.s3: bucket":             func(c *Config) { c.Media = MediaConfig{S3: S3Config{Endpoint: "https://store.example"}} },
 		"echo service":                 func(c *Config) { c.Sandbox.Echo = true },
 		"trust.allow_private belongs":  func(c *Config) { c.Trust.AllowPrivate = true },
 		"sandbox.dir and sandbox.serv": func(c *Config) { c.Profile = profileSandbox },
@@ -49,7 +55,7 @@ func TestConfigRefusesWhatWouldHurtLater(t *testing.T) {
 		c := goodConfig()
 		change(&c)
 		err := c.validate()
-		require.ErrorContains(t, err, what)
+		require.ErrorContains(t, err, strings.TrimSpace(what))
 	}
 }
 

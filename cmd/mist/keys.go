@@ -140,8 +140,8 @@ type keysResealCommand struct {
 // Run implements the command.
 func (c *keysResealCommand) Run(e env) error {
 	for _, t := range c.Table {
-		if !slices.Contains(postgres.SealedTables(), t) {
-			return &failure{exitUsage, fmt.Errorf("--table must be one of %s", strings.Join(postgres.SealedTables(), ", "))}
+		if all := append(postgres.SealedTables(), mediaStore); !slices.Contains(all, t) {
+			return &failure{exitUsage, fmt.Errorf("--table must be one of %s", strings.Join(all, ", "))}
 		}
 	}
 	op, err := openOperator(e, c.Config, 4)
@@ -155,9 +155,15 @@ func (c *keysResealCommand) Run(e env) error {
 // reseal seals the tables again, all when none is named.
 func (op *operator) reseal(e env, tables []string) error {
 	if len(tables) == 0 {
-		tables = postgres.SealedTables()
+		tables = append(postgres.SealedTables(), mediaStore)
 	}
 	for _, table := range tables {
+		if table == mediaStore {
+			if err := op.resealMedia(e); err != nil {
+				return err
+			}
+			continue
+		}
 		counts, err := op.store.SealedUnder(e.ctx, table)
 		if err != nil {
 			return err

@@ -21,6 +21,7 @@ type operator struct {
 	cfg   Config
 	store *postgres.Store
 	kek   sealing.KEK
+	ring  *sealing.Keyring
 	close func()
 }
 
@@ -63,7 +64,7 @@ func openOperator(e env, path string, maxConns int32) (*operator, error) {
 		stop()
 		return nil, err
 	}
-	return &operator{cfg, store, keys.kek, func() {
+	return &operator{cfg, store, keys.kek, ring, func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), 5*time.Second)
 		defer cancel()
 		if err := store.Close(closing); err != nil {

@@ -210,6 +210,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 	c.Log.Origin, c.Log.KeyFile = sandboxOrigin, "keys/log.key"
 	c.Trust = TrustConfig{Dir: "pki/trust", Hosts: []string{services}, AllowPrivate: true}
 	c.Keys = KeysConfig{Sealing: map[uint16]string{1: "keys/sealing.key"}, Current: 1, OTP: "keys/otp.key"}
+	c.Media = MediaConfig{Dir: "media"}
 	c.Sandbox = SandboxConfig{Dir: ".", Services: ListenConfig{Listen: services}, VisibleOTP: true}
 	b, err := yaml.Marshal(c)
 	if err != nil {

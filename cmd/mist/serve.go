@@ -195,7 +195,11 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	acts, err := actKinds(s.store, s.source, verifier, notifier, policies, keys.otp, cfg.Limits)
+	documents, err := s.newDocuments(ctx, ring, keys.otp)
+	if err != nil {
+		return err
+	}
+	acts, err := actKinds(s.store, s.source, verifier, notifier, documents.media, policies, keys.otp, cfg.Limits)
 	if err != nil {
 		return err
 	}
@@ -239,11 +243,11 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	rest, err := portal.New(rooms.serve(portal.Config{
+	rest, err := portal.New(rooms.serve(documents.serve(portal.Config{
 		Pages:   pages,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
 		Limits: portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
-	}))
+	})))
 	if err != nil {
 		return err
 	}

@@ -142,6 +142,7 @@ func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *i
 	draft.PersonID, draft.EmployeeID, draft.PartyID, draft.DivisionID = p.ID, e.ID, e.Party.ID, d.ID
 	draft.Number = c.Number
 	draft.AuthMethod, draft.Phone = p.AuthMethod().Type, p.AuthMethod().PhoneNumber
+	draft.Demands = patient.UploadsForDeclaration(p, draft.AuthMethod)
 	if draft.Data, err = jcs.Marshal(c); err != nil {
 		return err
 	}

@@ -61,9 +61,14 @@ type Draft struct {
 	OTPMAC       []byte
 	OTPTriesLeft int
 	OTPExpiresAt time.Time
-	InsertedAt   time.Time
-	UpdatedAt    time.Time
-	ExpiresAt    time.Time
+	// Demands are the types of the documents that the patient's side must hand
+	// in before approval; a kind sets them when it drafts. Documents are read
+	// with an open draft.
+	Demands    []string
+	Documents  []Document
+	InsertedAt time.Time
+	UpdatedAt  time.Time
+	ExpiresAt  time.Time
 }
 
 // Open reports whether the draft can still move on by itself.
@@ -83,10 +88,13 @@ type Report struct {
 
 // Tx is what the pipeline itself needs of a transaction.
 type Tx interface {
+	// InsertDraft writes a draft and the places of its documents.
 	InsertDraft(ctx context.Context, d Draft) error
 	// Draft reads a draft; with lock set, its row is held until commit.
 	Draft(ctx context.Context, kind registry.KindName, id registry.ID, lock bool) (Draft, error)
 	UpdateDraft(ctx context.Context, d Draft) error
+	// Documents reads what a draft demands, in the order of their types.
+	Documents(ctx context.Context, draft registry.ID) ([]Document, error)
 	// LockPerson and LockEmployee take the row locks that order acts of one
 	// patient and one author; always person first.
 	LockPerson(ctx context.Context, id registry.ID) error

@@ -52,6 +52,7 @@ type Service[T Tx] struct {
 	verifier Verifier
 	policies Policies
 	notifier Notifier
+	media    Media
 	source   registry.Source
 	otpKey   []byte
 	limits   Limits
@@ -64,6 +65,7 @@ type Config[T Tx] struct {
 	Verifier Verifier
 	Policies Policies
 	Notifier Notifier
+	Media    Media
 	Source   registry.Source
 	OTPKey   []byte // at least 32 bytes
 	Limits   Limits
@@ -72,14 +74,14 @@ type Config[T Tx] struct {
 // New refuses to build a half-configured service.
 func New[T Tx](c Config[T]) (*Service[T], error) {
 	switch {
-	case c.Kind == nil, c.Store == nil, c.Verifier == nil, c.Policies == nil, c.Notifier == nil, c.Source.Clock == nil, c.Source.Random == nil:
+	case c.Kind == nil, c.Store == nil, c.Verifier == nil, c.Policies == nil, c.Notifier == nil, c.Media == nil, c.Source.Clock == nil, c.Source.Random == nil:
 		return nil, errors.New("intake: a part is missing")
 	case len(c.OTPKey) < 32:
 		return nil, errors.New("intake: the OTP key is shorter than 32 bytes")
 	case c.Limits.DraftTTL <= 0, c.Limits.OTPTTL <= 0, c.Limits.OTPTries <= 0:
 		return nil, errors.New("intake: limits must be positive")
 	}
-	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policies, c.Notifier, c.Source, c.OTPKey, c.Limits}, nil
+	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policies, c.Notifier, c.Media, c.Source, c.OTPKey, c.Limits}, nil
 }
 
 // Kind names the kind served.
@@ -102,6 +104,7 @@ func (s *Service[T]) Create(ctx context.Context, c registry.Caller, body []byte)
 		if err := s.kind.Draft(ctx, tx, c, &d, body); err != nil {
 			return err
 		}
+		s.expect(&d)
 		if d.AuthMethod == "OTP" {
 			code = s.issueOTP(&d, now)
 		}
@@ -171,6 +174,22 @@ func (s *Service[T]) Approve(ctx context.Context, c registry.Caller, id registry
 	if err := c.Require(s.kind.Scope(StepApprove)); err != nil {
 		return Draft{}, err
 	}
+	d, err := s.approve(ctx, c, id, code, nil)
+	if errors.Is(err, errAskMedia) {
+		var in map[registry.Digest]bool
+		if in, err = s.held(ctx, d.Documents); err == nil {
+			d, err = s.approve(ctx, c, id, code, in)
+		}
+	}
+	if err != nil {
+		return Draft{}, err
+	}
+	return d, nil
+}
+
+// approve is one try of an approval; in tells which documents the storage
+// holds, nil that it was not asked.
+func (s *Service[T]) approve(ctx context.Context, c registry.Caller, id registry.ID, code string, in map[registry.Digest]bool) (Draft, error) {
 	now := s.source.Now()
 	var d Draft
 	var refusal error
@@ -197,6 +216,9 @@ func (s *Service[T]) Approve(ctx context.Context, c registry.Caller, id registry
 				return err
 			}
 		}
+		if err := lacking(d.Documents, in); err != nil {
+			return err
+		}
 		if err := s.kind.Approve(ctx, tx, &d); err != nil {
 			return err
 		}
@@ -210,10 +232,7 @@ func (s *Service[T]) Approve(ctx context.Context, c registry.Caller, id registry
 	if err == nil {
 		err = refusal
 	}
-	if err != nil {
-		return Draft{}, err
-	}
-	return d, nil
+	return d, err
 }
 
 // Reject ends an open draft at the clinic's wish.

@@ -98,6 +98,30 @@ func (s *Store) Get(ctx context.Context, digest registry.Digest) ([]byte, error)
 	return b, nil
 }
 
+// Reseal seals a document again that lies under another key than the current
+// one, and tells whether it did.
+func (s *Store) Reseal(ctx context.Context, digest registry.Digest) (bool, error) {
+	name := hex.EncodeToString(digest[:])
+	sealed, err := s.storage.Get(ctx, name, MaxSize+sealing.Overhead)
+	if err != nil {
+		return false, fmt.Errorf("reading a document: %w", err)
+	}
+	if id, ok := sealing.KeyID(sealed); ok && id == s.keys.Current() {
+		return false, nil
+	}
+	b, err := s.keys.Open(place(name), sealed)
+	if err != nil || registry.Digest(sha256.Sum256(b)) != digest {
+		return false, ErrDamaged
+	}
+	if sealed, err = s.keys.Seal(place(name), b); err != nil {
+		return false, err
+	}
+	if err := s.storage.Put(ctx, name, sealed); err != nil {
+		return false, fmt.Errorf("keeping a document: %w", err)
+	}
+	return true, nil
+}
+
 // Has reports whether a document is kept.
 func (s *Store) Has(ctx context.Context, digest registry.Digest) (bool, error) {
 	return s.storage.Has(ctx, hex.EncodeToString(digest[:]))

@@ -2,13 +2,10 @@ package media_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
-	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,7 +86,6 @@ func storageKeeps(t *testing.T, storage media.Storage) {
 	}
 	_, err = s.Put(ctx, make([]byte, media.MaxSize+1))
 	require.ErrorIs(t, err, media.ErrTooLarge)
-	linksServe(t, storage)
 }
 
 func TestFiles(t *testing.T) {
@@ -109,67 +105,66 @@ func TestFiles(t *testing.T) {
 	require.Error(t, err)
 }
 
-func linksServe(t *testing.T, storage media.Storage) {
-	t.Helper()
-	s, err := media.New(storage, keyring(t))
-	require.NoError(t, err)
+func TestLinks(t *testing.T) {
 	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
-	links := &media.Links{Store: s, Key: bytes.Repeat([]byte{3}, 32), Clock: func() time.Time { return now }}
-	server := httptest.NewServer(links)
-	defer server.Close()
-	links.Base = server.URL + "/media/"
-	do := func(method, link string, body []byte) (int, []byte, http.Header) {
-		r, err := http.NewRequestWithContext(context.Background(), method, link, bytes.NewReader(body))
+	links, err := media.NewLinks(bytes.Repeat([]byte{3}, 32), func() time.Time { return now })
+	require.NoError(t, err)
+	one, other := registry.ID{1}, registry.ID{2}
+	parts := func(link string) (until, mac string) {
+		q, err := url.ParseQuery(link)
 		require.NoError(t, err)
-		answer, err := http.DefaultClient.Do(r)
-		require.NoError(t, err)
-		defer answer.Body.Close()
-		b, err := io.ReadAll(answer.Body)
-		require.NoError(t, err)
-		return answer.StatusCode, b, answer.Header
+		return q.Get("until"), q.Get("mac")
 	}
-	doc := []byte(`<svg onload="alert(1)"/>` + time.Now().String())
-	digest := registry.Digest(sha256.Sum256(doc))
-	up, down := links.Upload(digest, time.Minute), links.Download(digest, time.Minute)
-
-	status, _, _ := do(http.MethodGet, down, nil)
-	require.Equal(t, http.StatusNotFound, status)
-	status, _, _ = do(http.MethodPut, up, []byte("another document"))
-	require.Equal(t, http.StatusUnprocessableEntity, status)
-	status, _, _ = do(http.MethodPut, up, make([]byte, media.MaxSize+1))
-	require.Equal(t, http.StatusRequestEntityTooLarge, status)
-	for range 2 { // and again after a lost answer
-		status, body, _ := do(http.MethodPut, up, doc)
-		require.Equal(t, http.StatusNoContent, status, string(body))
-	}
-	status, got, header := do(http.MethodGet, down, nil)
-	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, doc, got)
-	require.Equal(t, "application/octet-stream", header.Get("Content-Type"))
-	require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
-	require.Contains(t, header.Get("Content-Disposition"), "attachment")
-
-	other := registry.Digest(sha256.Sum256([]byte("x")))
-	for name, c := range map[string]struct{ method, link string }{
-		"upload link for reading":   {http.MethodGet, up},
-		"download link for writing": {http.MethodPut, down},
-		"another document":          {http.MethodGet, strings.Replace(down, nameOf(digest), nameOf(other), 1)},
-		"longer life":               {http.MethodGet, strings.Replace(down, "until=1", "until=2", 1)},
-		"no mac":                    {http.MethodGet, down[:strings.Index(down, "&mac")]},
-		"deletion":                  {http.MethodDelete, down},
+	until, mac := parts(links.Sign("PUT", one, time.Minute))
+	require.NoError(t, links.Check("PUT", one, until, mac))
+	foreign, err := media.NewLinks(bytes.Repeat([]byte{4}, 32), func() time.Time { return now })
+	require.NoError(t, err)
+	foreignUntil, foreignMac := parts(foreign.Sign("PUT", one, time.Minute))
+	for name, c := range map[string]struct {
+		method     string
+		document   registry.ID
+		until, mac string
+	}{
+		"another method": {"GET", one, until, mac}, "another document": {"PUT", other, until, mac}, "longer life": {"PUT", one, "2" + until[1:], mac},
+		"no mac": {"PUT", one, until, ""}, "no time": {"PUT", one, "", mac}, "another key": {"PUT", one, foreignUntil, foreignMac},
 	} {
-		status, body, _ := do(c.method, c.link, doc)
-		require.Equal(t, http.StatusForbidden, status, name)
-		require.Contains(t, string(body), `"error"`, name)
+		require.Equal(t, "link_foreign", registry.AsError(links.Check(c.method, c.document, c.until, c.mac)).Reason, name)
 	}
-	now = now.Add(59 * time.Second)
-	status, _, _ = do(http.MethodGet, down, nil)
-	require.Equal(t, http.StatusOK, status)
-	now = now.Add(2 * time.Second)
-	status, _, _ = do(http.MethodGet, down, nil)
-	require.Equal(t, http.StatusForbidden, status, "expired")
-	long := links.Download(digest, 1000*time.Hour)
+	now = now.Add(time.Minute)
+	require.NoError(t, links.Check("PUT", one, until, mac))
+	now = now.Add(time.Second)
+	require.Equal(t, "link_expired", registry.AsError(links.Check("PUT", one, until, mac)).Reason)
+	until, mac = parts(links.Sign("GET", one, 1000*time.Hour))
 	now = now.Add(media.MaxLinkLife + time.Second)
-	status, _, _ = do(http.MethodGet, long, nil)
-	require.Equal(t, http.StatusForbidden, status, "no link lives longer than an hour")
+	require.Equal(t, "link_expired", registry.AsError(links.Check("GET", one, until, mac)).Reason, "no link lives longer than an hour")
+	_, err = media.NewLinks(make([]byte, 16), time.Now)
+	require.Error(t, err)
+}
+
+// A rotation seals again what lies under an earlier key, and nothing else.
+func TestReseal(t *testing.T) {
+	files, err := media.OpenFiles(filepath.Join(t.TempDir(), "media"))
+	require.NoError(t, err)
+	ring := keyring(t)
+	s, err := media.New(files, ring)
+	require.NoError(t, err)
+	digest, err := s.Put(t.Context(), []byte("скан"))
+	require.NoError(t, err)
+	changed, err := s.Reseal(t.Context(), digest)
+	require.NoError(t, err)
+	require.False(t, changed)
+	require.NoError(t, ring.Add(2, bytes.Repeat([]byte{8}, 32)))
+	require.NoError(t, ring.Use(2))
+	changed, err = s.Reseal(t.Context(), digest)
+	require.NoError(t, err)
+	require.True(t, changed)
+	raw, err := files.Get(t.Context(), nameOf(digest), 1000)
+	require.NoError(t, err)
+	id, _ := sealing.KeyID(raw)
+	require.EqualValues(t, 2, id)
+	got, err := s.Get(t.Context(), digest)
+	require.NoError(t, err)
+	require.Equal(t, "скан", string(got))
+	_, err = s.Reseal(t.Context(), registry.Digest{1})
+	require.ErrorIs(t, err, media.ErrNotFound)
 }

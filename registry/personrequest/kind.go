@@ -147,6 +147,7 @@ func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, draft *intake
 	p.PatientSigned = true
 	draft.PersonID, draft.EmployeeID, draft.PartyID = p.ID, e.ID, e.Party.ID
 	draft.AuthMethod, draft.Phone = method.Type, method.PhoneNumber
+	draft.Demands = patient.UploadsForRecord(p, method.Type)
 	draft.Data, err = jcs.Marshal(Content{ID: draft.ID, Status: "APPROVED", Channel: "MIS", PersonID: p.ID, Person: p, PatientSigned: true, ProcessDisclosureDataConsent: true})
 	return err
 }

@@ -221,7 +221,7 @@ func TestEveryColumnOfBytesIsSealedOrExplained(t *testing.T) {
 		"persons.identity": "blind key", "person_keys.key": "blind key", "parties.tax_id_key": "blind key", "drafts.otp_mac": "MAC",
 		"leaves.entry": "no person's identifier stands in an entry (ADR 0300)", "leaves.subject_salt": "salt",
 		"tiles.data": "hashes", "checkpoints.root": "hash", "checkpoints.note": "signed root",
-		"data_keys.wrapped": "wrapped key", "replies.key": "digest", "replies.request": "digest",
+		"data_keys.wrapped": "wrapped key", "replies.key": "digest", "replies.request": "digest", "draft_documents.digest": "digest",
 	}
 	rows, err := pgtest.Connect(t, cluster.DSN(t)).Query(t.Context(), `SELECT table_name || '.' || column_name FROM information_schema.columns
 WHERE table_schema = 'public' AND data_type = 'bytea'`)

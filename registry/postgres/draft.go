@@ -35,16 +35,23 @@ func (tx *Tx) InsertDraft(ctx context.Context, d intake.Draft) error {
 	if err != nil {
 		return err
 	}
-	return tx.exec(ctx, `INSERT INTO drafts (id, kind, status, status_reason, act_id, number, person_id, employee_id, party_id,
+	err = tx.exec(ctx, `INSERT INTO drafts (id, kind, status, status_reason, act_id, number, person_id, employee_id, party_id,
     division_id, legal_entity_id, client_id, body, auth_method, otp_mac, otp_tries_left, otp_expires_at, inserted_at, updated_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
 		d.ID, string(d.Kind), string(d.Status), d.StatusReason, d.ActID, d.Number, d.PersonID, d.EmployeeID, d.PartyID,
 		d.DivisionID, d.LegalEntityID, d.ClientID, body, d.AuthMethod, d.OTPMAC, d.OTPTriesLeft, nullTime(d.OTPExpiresAt),
 		d.InsertedAt, d.UpdatedAt, d.ExpiresAt)
+	for _, doc := range d.Documents {
+		if err == nil {
+			err = tx.exec(ctx, `INSERT INTO draft_documents (id, draft_id, type) VALUES ($1, $2, $3)`, doc.ID, d.ID, doc.Type)
+		}
+	}
+	return err
 }
 
 const selectDraft = `SELECT id, kind, status, status_reason, act_id, number, person_id, employee_id, party_id,
-    division_id, legal_entity_id, client_id, body, auth_method, otp_mac, otp_tries_left, otp_expires_at, inserted_at, updated_at, expires_at
+    division_id, legal_entity_id, client_id, body, auth_method, otp_mac, otp_tries_left, otp_expires_at, inserted_at, updated_at, expires_at,
+    EXISTS (SELECT FROM draft_documents dd WHERE dd.draft_id = drafts.id)
 FROM drafts WHERE id = $1 AND kind = $2`
 
 // Draft reads a draft of a kind; not-found if there is none. With lock its row
@@ -57,8 +64,9 @@ func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID,
 	var d intake.Draft
 	var sealed []byte
 	var otpExpires *time.Time
+	var documents bool
 	found, err := tx.queryOne(ctx, []any{&d.ID, &d.Kind, &d.Status, &d.StatusReason, &d.ActID, &d.Number, &d.PersonID, &d.EmployeeID, &d.PartyID,
-		&d.DivisionID, &d.LegalEntityID, &d.ClientID, &sealed, &d.AuthMethod, &d.OTPMAC, &d.OTPTriesLeft, &otpExpires, &d.InsertedAt, &d.UpdatedAt, &d.ExpiresAt},
+		&d.DivisionID, &d.LegalEntityID, &d.ClientID, &sealed, &d.AuthMethod, &d.OTPMAC, &d.OTPTriesLeft, &otpExpires, &d.InsertedAt, &d.UpdatedAt, &d.ExpiresAt, &documents},
 		sql, id, string(kind))
 	if err != nil {
 		return intake.Draft{}, err
@@ -76,7 +84,10 @@ func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID,
 	}
 	d.Data, d.ToBeSigned, d.Phone = body.Data, body.ToBeSigned, body.Phone
 	d.OTPExpiresAt, d.InsertedAt, d.UpdatedAt, d.ExpiresAt = utc(otpExpires), d.InsertedAt.UTC(), d.UpdatedAt.UTC(), d.ExpiresAt.UTC()
-	return d, nil
+	if documents {
+		d.Documents, err = tx.Documents(ctx, d.ID)
+	}
+	return d, err
 }
 
 // UpdateDraft queues the change of what may change in a draft.

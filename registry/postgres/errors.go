@@ -62,6 +62,7 @@ var internalConstraints = []string{
 	"tokens_client_fkey", "log_epochs_pkey", "data_keys_pkey", "search_questions_pkey", "search_budgets_pkey",
 	"declaration_statuses_feed_key", "replies_pkey",
 	"jobs_pkey", "jobs_river_key", "jobs_kind_key",
+	"draft_documents_pkey", "draft_documents_draft_fkey", "draft_documents_type_key",
 }
 
 // mapError turns a database error into a registry error. The database's own

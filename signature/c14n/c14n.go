@@ -8,6 +8,7 @@ package c14n
 
 import (
 	"errors"
+	"io"
 	"slices"
 	"strings"
 
@@ -65,14 +66,100 @@ const workBudget = 20_000_000
 // Append appends the canonical form of set to dst. inclusivePrefixes is the PrefixList of InclusiveNamespaces
 // ("#default" names the default namespace); it is ignored by the inclusive methods.
 func Append(dst []byte, set NodeSet, method Method, inclusivePrefixes []string) ([]byte, error) {
+	w, err := newWriter(set, method, inclusivePrefixes)
+	if err != nil {
+		return nil, err
+	}
+	w.out = dst
+	w.limit += len(dst)
+	for !w.done {
+		if err := w.step(); err != nil {
+			return nil, err
+		}
+	}
+	return w.out, nil
+}
+
+// windowBytes is about how much of a canonical form a Reader holds.
+const windowBytes = 32 << 10
+
+// Reader reads the canonical form of a node set without holding it: large documents are hashed and read that way.
+type Reader struct {
+	w   *writer
+	pos int // in w.out
+	err error
+}
+
+// NewReader returns a reader of what Append would append. Errors of Append come out of Read.
+func NewReader(set NodeSet, method Method, inclusivePrefixes []string) (*Reader, error) {
+	w, err := newWriter(set, method, inclusivePrefixes)
+	if err != nil {
+		return nil, err
+	}
+	w.out = make([]byte, 0, windowBytes+windowBytes/4)
+	return &Reader{w: w}, nil
+}
+
+func (r *Reader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if err := r.fill(); err != nil {
+		return 0, err
+	}
+	n := copy(p, r.w.out[r.pos:])
+	r.pos += n
+	return n, nil
+}
+
+// WriteTo hands the windows to dst as they are.
+func (r *Reader) WriteTo(dst io.Writer) (total int64, err error) {
+	for {
+		if err := r.fill(); err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return total, err
+		}
+		n, err := dst.Write(r.w.out[r.pos:])
+		r.pos += n
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// fill makes sure that something can be read.
+func (r *Reader) fill() error {
+	if r.pos < len(r.w.out) {
+		return nil
+	}
+	r.w.limit -= len(r.w.out)
+	r.w.out, r.pos = r.w.out[:0], 0
+	for len(r.w.out) < windowBytes && !r.w.done && r.err == nil {
+		r.err = r.w.step()
+	}
+	switch {
+	case r.err != nil:
+		r.w.out = r.w.out[:0] // what stands before an error is not to be used
+		return r.err
+	case len(r.w.out) == 0:
+		return io.EOF
+	}
+	return nil
+}
+
+func newWriter(set NodeSet, method Method, inclusivePrefixes []string) (*writer, error) {
 	if !method.Known() {
 		return nil, ErrUnknownMethod
 	}
 	w := &writer{
-		out: dst, doc: set.Doc, set: set, exclusive: method.IsExclusive(), comments: method.WithComments() && !set.NoComments,
+		doc: set.Doc, set: set, exclusive: method.IsExclusive(), comments: method.WithComments() && !set.NoComments,
 		version11: method == Inclusive11 || method == Inclusive11WithComments,
-		limit:     len(dst) + outputFactor*set.Doc.Size() + outputFloor,
+		limit:     outputFactor*set.Doc.Size() + outputFloor,
 		scope:     make([]int32, set.Doc.Prefixes()), rendered: make([]int32, set.Doc.Prefixes()),
+		next: set.Apex, end: set.Doc.End(set.Apex), skip: set.skip, text: -1,
 	}
 	if w.exclusive {
 		for _, p := range inclusivePrefixes {
@@ -84,10 +171,18 @@ func Append(dst []byte, set NodeSet, method Method, inclusivePrefixes []string) 
 			}
 		}
 	}
-	if err := w.write(); err != nil {
-		return nil, err
+	// Namespaces declared above the apex are in scope in it.
+	var above []xmldom.ID
+	for p := w.doc.Parent(set.Apex); p > 0; p = w.doc.Parent(p) {
+		above = append(above, p)
 	}
-	return w.out, nil
+	for _, p := range slices.Backward(above) {
+		w.decls = w.doc.Declarations(w.decls[:0], p)
+		for _, d := range w.decls {
+			w.scope[d.Prefix] = d.URI
+		}
+	}
+	return w, nil
 }
 
 const xmlPrefix = 1 // index of the prefix "xml" in every xmldom.Document
@@ -121,66 +216,81 @@ type writer struct {
 
 	namespaces []change // of the start tag being written
 	attributes []xmldom.Attr
+	decls      []xmldom.NSDecl
 	above      []xmldom.Attr // of an ancestor whose xml: attributes are inherited
+
+	next, end xmldom.ID // what is to be written
+	skip      []xmldom.ID
+	rest      string // of the text being written
+	text      int    // where the next piece of it starts, -1 for none
+	done      bool
 }
 
-func (w *writer) write() error {
-	start, end := w.set.Apex, w.doc.End(w.set.Apex)
-	// Namespaces declared above the apex are in scope in it.
-	var above []xmldom.ID
-	for p := w.doc.Parent(start); p > 0; p = w.doc.Parent(p) {
-		above = append(above, p)
+// step writes one node or a window of text.
+func (w *writer) step() error {
+	switch {
+	case w.rest != "":
+		n := min(len(w.rest), windowBytes)
+		w.out = appendText(w.out, w.rest[:n])
+		w.rest = w.rest[n:]
+		return w.bounded()
+	case w.text >= 0:
+		w.rest, w.text = w.doc.TextPiece(w.text)
+		return nil
 	}
-	for _, p := range slices.Backward(above) {
-		for _, d := range w.doc.Declarations(p) {
-			w.scope[d.Prefix] = d.URI
-		}
-	}
-	skip := w.set.skip
-	for i := start; i < end; {
-		for len(w.open) > 0 && w.open[len(w.open)-1].end <= i {
-			w.closeElement()
-		}
-		if len(skip) > 0 && skip[0] <= i {
-			if skip[0] == i {
-				i = w.doc.End(i)
-			}
-			for len(skip) > 0 && skip[0] < i {
-				skip = skip[1:]
-			}
-			continue
-		}
-		visible := w.set.mask == nil || w.set.mask.has(i)
-		switch w.doc.Kind(i) {
-		case xmldom.ElementNode:
-			if err := w.openElement(i, visible); err != nil {
-				return err
-			}
-		case xmldom.TextNode:
-			if visible {
-				w.out = appendText(w.out, w.doc.Data(i))
-			}
-		case xmldom.CommentNode:
-			if visible && w.comments {
-				w.outside(i, "<!--", w.doc.Data(i), "-->")
-			}
-		case xmldom.ProcInstNode:
-			if visible {
-				w.outside(i, "<?", w.doc.Data(i), "?>")
-			}
-		}
-		i++
-	}
-	for len(w.open) > 0 {
+	i := w.next
+	for len(w.open) > 0 && w.open[len(w.open)-1].end <= i {
 		w.closeElement()
+	}
+	if i >= w.end {
+		w.done = true
+		return nil
+	}
+	if len(w.skip) > 0 && w.skip[0] <= i {
+		if w.skip[0] == i {
+			w.next = w.doc.End(i)
+			i = w.next
+		}
+		for len(w.skip) > 0 && w.skip[0] < i {
+			w.skip = w.skip[1:]
+		}
+		return nil
+	}
+	w.next++
+	visible := w.set.mask == nil || w.set.mask.has(i)
+	switch w.doc.Kind(i) {
+	case xmldom.ElementNode:
+		return w.openElement(i, visible)
+	case xmldom.TextNode:
+		if visible {
+			w.rest, w.text = w.doc.TextStart(i)
+			if len(w.rest) <= windowBytes {
+				w.out, w.rest = appendText(w.out, w.rest), ""
+			}
+		}
+	case xmldom.CommentNode:
+		if visible && w.comments {
+			w.outside(i, "<!--", w.doc.Data(i), "-->")
+		}
+	case xmldom.ProcInstNode:
+		if visible {
+			w.outside(i, "<?", w.doc.Data(i), "?>")
+		}
+	}
+	return nil
+}
+
+func (w *writer) bounded() error {
+	if len(w.out) > w.limit {
+		return ErrTooMuchOutput
 	}
 	return nil
 }
 
 // outside writes a comment or processing instruction; outside the document element a line feed separates it.
 func (w *writer) outside(i xmldom.ID, before, data, after string) {
-	top := w.doc.Parent(i) == 0
 	root := w.doc.Root().ID()
+	top := i < root || i >= w.doc.End(root)
 	if top && i > root {
 		w.out = append(w.out, '\n')
 	}
@@ -194,14 +304,14 @@ func (w *writer) outside(i xmldom.ID, before, data, after string) {
 
 func (w *writer) openElement(i xmldom.ID, visible bool) error {
 	o := openElement{id: i, end: w.doc.End(i), scope: len(w.scopeUndo), rendered: len(w.renderedUndo), visible: visible}
-	decls := w.doc.Declarations(i)
-	for _, d := range decls {
+	w.decls = w.doc.Declarations(w.decls[:0], i)
+	for _, d := range w.decls {
 		w.scopeUndo = append(w.scopeUndo, change{d.Prefix, w.scope[d.Prefix]})
 		w.scope[d.Prefix] = d.URI
 	}
 	if visible {
 		orphan := len(w.open) == 0 || !w.open[len(w.open)-1].visible
-		if err := w.startTag(i, decls, orphan); err != nil {
+		if err := w.startTag(i, orphan); err != nil {
 			return err
 		}
 	}
@@ -239,7 +349,7 @@ func (w *writer) render(prefix int32) {
 	w.namespaces = append(w.namespaces, change{prefix, uri})
 }
 
-func (w *writer) startTag(i xmldom.ID, decls []xmldom.NSDecl, orphan bool) error {
+func (w *writer) startTag(i xmldom.ID, orphan bool) error {
 	name, prefix, _ := w.doc.ElementName(i)
 	w.namespaces, w.attributes = w.namespaces[:0], w.doc.Attributes(w.attributes[:0], i)
 	switch {
@@ -268,7 +378,7 @@ func (w *writer) startTag(i xmldom.ID, decls []xmldom.NSDecl, orphan bool) error
 			return err
 		}
 	default:
-		for _, d := range decls {
+		for _, d := range w.decls {
 			w.render(d.Prefix)
 		}
 	}
@@ -285,8 +395,8 @@ func (w *writer) startTag(i xmldom.ID, decls []xmldom.NSDecl, orphan bool) error
 			return strings.Compare(a.Name.Local, b.Name.Local)
 		})
 	}
-	if len(w.out) > w.limit {
-		return ErrTooMuchOutput
+	if err := w.bounded(); err != nil {
+		return err
 	}
 	w.out = append(w.out, '<')
 	w.out = appendName(w.out, name)

@@ -88,15 +88,24 @@ func (s NodeSet) Empty() bool {
 	return true
 }
 
-// Text returns the text nodes of the set joined: what the base64 transform decodes (XMLDSig 1.1, 6.6.2).
-func (s NodeSet) Text() []byte {
-	var out []byte
-	for id := range s.All() {
-		if s.Doc.Kind(id) == xmldom.TextNode {
-			out = append(out, s.Doc.Data(id)...)
+// Text yields the text of the set in pieces: what the base64 transform decodes (XMLDSig 1.1, 6.6.2).
+func (s NodeSet) Text() func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for id := range s.All() {
+			if s.Doc.Kind(id) != xmldom.TextNode {
+				continue
+			}
+			piece, next := s.Doc.TextStart(id)
+			if !yield(piece) {
+				return
+			}
+			for next >= 0 {
+				if piece, next = s.Doc.TextPiece(next); !yield(piece) {
+					return
+				}
+			}
 		}
 	}
-	return out
 }
 
 type bitset []uint64

@@ -26,6 +26,10 @@ import (
 // that cannot be read to the end.
 func Read(ctx context.Context, src facts.Source, env facts.Environment) (*facts.Reading, error) {
 	env.Limits = env.Limits.OrDefault()
+	var first [1]byte
+	if n, _ := src.ReadAt(first[:], 0); n == 1 && first[0] != 0x30 {
+		return nil, facts.ErrNotThisFormat // a message is a SEQUENCE; what is none need not be read to the end
+	}
 	b, ok := facts.InMemory(src)
 	if !ok || int64(len(b)) > env.Limits.Document {
 		var err error

@@ -194,12 +194,7 @@ func (g *signature) individualDataObjects(w io.Writer, stamp xmldom.Node, m c14n
 }
 
 func (g *signature) writeReference(w io.Writer, r *xmldsig.Reference, m c14n.Method) error {
-	b, err := g.processor.Octets(g.s, r, m)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(b)
-	return err
+	return g.processor.Write(w, g.s, r, m)
 }
 
 // signatureAndRefs is SignatureValue, then signature time-stamps and complete references in document order

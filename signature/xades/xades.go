@@ -50,15 +50,26 @@ func Read(ctx context.Context, src facts.Source, env facts.Environment) (*facts.
 	if !looksLikeXML(src) {
 		return nil, facts.ErrNotThisFormat
 	}
-	b, err := facts.ReadAll(src, min(env.Limits.Document, int64(xmldom.DefaultLimits().Bytes)))
-	if err != nil {
-		return nil, err
-	}
-	doc, err := xmldom.ParseOwned(b, xmldom.Limits{})
+	doc, err := parse(src, min(env.Limits.Document, int64(xmldom.DefaultLimits().Bytes)))
 	if err != nil {
 		return nil, err
 	}
 	return ReadDocument(ctx, doc, env)
+}
+
+// parse makes the tree over the octets themselves when the caller holds them unchanged, else over a copy.
+func parse(src facts.Source, limit int64) (*xmldom.Document, error) {
+	if b, ok := facts.InMemory(src); ok {
+		if int64(len(b)) > limit {
+			return nil, facts.ErrTooLarge
+		}
+		return xmldom.ParseShared(b, xmldom.Limits{})
+	}
+	b, err := facts.ReadAll(src, limit)
+	if err != nil {
+		return nil, err
+	}
+	return xmldom.ParseOwned(b, xmldom.Limits{})
 }
 
 // looksLikeXML tells XML from other formats by its first octets; what follows is the parser's business.
@@ -99,12 +110,15 @@ func ReadDocument(ctx context.Context, doc *xmldom.Document, env facts.Environme
 			return nil, err
 		}
 	}
-	for _, id := range doc.DuplicateIDs() {
+	for _, id := range doc.DuplicateIDs(maxDuplicates) {
 		r.out.Problems = append(r.out.Problems, facts.Problem{Code: facts.RemarkStructure, Detail: "identifier occurs more than once: " + clip(id)})
 	}
 	r.unsignedObjects(covered)
 	return r.out, nil
 }
+
+// maxDuplicates bounds the remarks on identifiers that occur more than once.
+const maxDuplicates = 32
 
 func isCounterSignature(e xmldom.Node) bool {
 	p := e.Parent()

@@ -8,7 +8,10 @@
 // the document: whether an attribute is an identifier is decided here (see Document.ByID), never by a DTD.
 package xmldom
 
-import "iter"
+import (
+	"hash/maphash"
+	"iter"
+)
 
 // XML and Namespaces in XML, the two reserved bindings.
 const (
@@ -58,68 +61,25 @@ type NSDecl struct {
 	URI    int32
 }
 
-// node, element and attribute hold offsets instead of strings: a document of a million nodes stays small and has
-// nothing for the garbage collector to look at.
-type node struct {
-	kind   Kind
-	parent ID
-	end    ID   // first ID after the subtree
-	data   span // text, comment, PI; elements: from is the index in Document.elements
+// Document is one parsed document. It is immutable and safe for concurrent use.
+type Document struct {
+	source string
+	tree
+	names    []*nameEntry
+	prefixes []string
+	uris     []string
+	root     ID
+	ids      []identified // by hash, then node
+	seed     maphash.Seed // of the hashes in ids
+	rootEnd  int          // where the end tag of the document element starts, 0 for an empty-element tag
+	// Encoding is the character encoding the input was in, upper case ("UTF-8", "UTF-16LE", …).
+	Encoding string
 }
-
-type element struct {
-	name         uint32 // index in Document.names
-	offset       uint32 // of the start tag in the decoded source
-	attr, decl   uint32 // first in Document.attrs and Document.decls
-	nattr, ndecl uint16
-}
-
-type attribute struct {
-	name  uint32 // index in Document.names
-	value span
-}
-
-// span is a part of the source, or, with the joined bit in size, an index in Document.joined.
-type span struct{ from, size uint32 }
-
-const joinedBit = 1 << 31
-
-func (d *Document) text(s span) string {
-	if s.size&joinedBit != 0 {
-		return d.joined[s.from]
-	}
-	return d.source[s.from : s.from+s.size]
-}
-
-func (d *Document) element(id ID) *element { return &d.elements[d.nodes[id].data.from] }
 
 type nameEntry struct {
 	Name
 	prefix int32
 	space  int32
-}
-
-// Document is one parsed document. It is immutable and safe for concurrent use.
-type Document struct {
-	source   string
-	nodes    []node
-	elements []element
-	attrs    []attribute
-	joined   []string // values that are not written in one piece
-	decls    []NSDecl
-	names    []*nameEntry
-	prefixes []string
-	uris     []string
-	root     ID
-	ids      map[string]identified
-	rootEnd  int // where the end tag of the document element starts, 0 for an empty-element tag
-	// Encoding is the character encoding the input was in, upper case ("UTF-8", "UTF-16LE", …).
-	Encoding string
-}
-
-type identified struct {
-	node  ID
-	count int
 }
 
 // Node is a handle on one node. The zero Node is no node; its methods that return nodes return the zero Node.
@@ -136,14 +96,14 @@ func (d *Document) DocumentNode() Node { return Node{d, 0} }
 
 // Node returns the handle of a node ID.
 func (d *Document) Node(id ID) Node {
-	if id < 0 || int(id) >= len(d.nodes) {
+	if id < 0 || int(id) >= d.at.n {
 		return Node{}
 	}
 	return Node{d, id}
 }
 
 // Len returns the number of nodes, the document node included.
-func (d *Document) Len() int { return len(d.nodes) }
+func (d *Document) Len() int { return d.at.n }
 
 // Size returns the length of the decoded document in bytes.
 func (d *Document) Size() int { return len(d.source) }
@@ -151,18 +111,6 @@ func (d *Document) Size() int { return len(d.source) }
 // Source returns the decoded document and where the end tag of its document element starts; 0 when that element is an
 // empty-element tag. A signer inserts an enveloped signature there.
 func (d *Document) Source() (text string, rootEnd int) { return d.source, d.rootEnd }
-
-// Kind returns the kind of node id.
-func (d *Document) Kind(id ID) Kind { return d.nodes[id].kind }
-
-// Parent returns the parent of node id, None for the document node.
-func (d *Document) Parent(id ID) ID { return d.nodes[id].parent }
-
-// End returns the first ID after the subtree of id.
-func (d *Document) End(id ID) ID { return d.nodes[id].end }
-
-// Data returns the text of a text node or comment, or "target data" of a processing instruction.
-func (d *Document) Data(id ID) string { return d.text(d.nodes[id].data) }
 
 // ElementName returns the name of element id with the indexes of its prefix and namespace.
 func (d *Document) ElementName(id ID) (name *Name, prefix, uri int32) {
@@ -172,19 +120,34 @@ func (d *Document) ElementName(id ID) (name *Name, prefix, uri int32) {
 
 // Attributes appends the attributes of element id in document order to dst.
 func (d *Document) Attributes(dst []Attr, id ID) []Attr {
-	e := d.element(id)
-	for _, a := range d.attrs[e.attr : e.attr+uint32(e.nattr)] {
-		n := d.names[a.name]
-		dst = append(dst, Attr{Name: &n.Name, Value: d.text(a.value), PrefixIndex: n.prefix})
+	index := d.elementIndex(id)
+	e := d.elements.get(index)
+	if e.attrs == 0 {
+		return dst
+	}
+	next := d.firstAttribute(index)
+	for t := d.startTag(id, e); t.next(); {
+		if t.declares() {
+			continue
+		}
+		n := d.names[*d.attrs.get(next)]
+		next++
+		dst = append(dst, Attr{Name: &n.Name, Value: t.value(), PrefixIndex: n.prefix})
 	}
 	return dst
 }
 
-// Declarations returns the namespace declarations written on element id. The slice must not be changed.
-func (d *Document) Declarations(id ID) []NSDecl {
-	e := d.element(id)
-	end := e.decl + uint32(e.ndecl)
-	return d.decls[e.decl:end:end]
+// Declarations appends the namespace declarations written on element id to dst.
+func (d *Document) Declarations(dst []NSDecl, id ID) []NSDecl {
+	if d.element(id).flags&declares == 0 {
+		return dst
+	}
+	from, to := d.declarations(id)
+	for ; from < to; from++ {
+		v := *d.decls.get(from)
+		dst = append(dst, NSDecl{int32(v >> 16), int32(v & 0xffff)})
+	}
+	return dst
 }
 
 // Prefix returns the prefix with this index; index 0 is the empty prefix, 1 is "xml".
@@ -206,28 +169,6 @@ func (d *Document) PrefixIndex(prefix string) (int32, bool) {
 	return 0, false
 }
 
-// ByID returns the element that carries the identifier, and how many attributes in the document carry that value.
-// Identifiers are the attributes Id, ID and id without namespace, xml:id and wsu:Id: the names that signature formats
-// and signed documents use. A caller that resolves a reference must refuse every count but one.
-func (d *Document) ByID(id string) (Node, int) {
-	e, ok := d.ids[id]
-	if !ok {
-		return Node{}, 0
-	}
-	return Node{d, e.node}, e.count
-}
-
-// DuplicateIDs returns the identifiers that occur more than once, in no particular order.
-func (d *Document) DuplicateIDs() []string {
-	var out []string
-	for id, e := range d.ids {
-		if e.count > 1 {
-			out = append(out, id)
-		}
-	}
-	return out
-}
-
 // IsZero reports that n is no node.
 func (n Node) IsZero() bool { return n.doc == nil }
 
@@ -238,14 +179,14 @@ func (n Node) Document() *Document { return n.doc }
 func (n Node) ID() ID { return n.id }
 
 // Kind returns the node's kind.
-func (n Node) Kind() Kind { return n.doc.nodes[n.id].kind }
+func (n Node) Kind() Kind { return n.doc.Kind(n.id) }
 
 // Offset returns where the start tag of an element begins, in bytes of the decoded source; 0 for other nodes.
 func (n Node) Offset() int {
 	if n.Kind() != ElementNode {
 		return 0
 	}
-	return int(n.doc.element(n.id).offset)
+	return int(*n.doc.at.get(uint32(n.id)))
 }
 
 // Name returns an element's name; the zero Name for other kinds.
@@ -267,15 +208,15 @@ func (n Node) Is(space, local string) bool {
 
 // Parent returns the parent node; the zero Node above the document node.
 func (n Node) Parent() Node {
-	if n.doc == nil || n.doc.nodes[n.id].parent == None {
+	if n.doc == nil || n.id == 0 {
 		return Node{}
 	}
-	return Node{n.doc, n.doc.nodes[n.id].parent}
+	return Node{n.doc, n.doc.Parent(n.id)}
 }
 
 // Contains reports whether m is n or lies below n.
 func (n Node) Contains(m Node) bool {
-	return n.doc != nil && n.doc == m.doc && m.id >= n.id && m.id < n.doc.nodes[n.id].end
+	return n.doc != nil && n.doc == m.doc && m.id >= n.id && m.id < n.doc.End(n.id)
 }
 
 // Children yields the child nodes in document order.
@@ -284,8 +225,8 @@ func (n Node) Children() iter.Seq[Node] {
 		if n.doc == nil {
 			return
 		}
-		end := n.doc.nodes[n.id].end
-		for i := n.id + 1; i < end; i = n.doc.nodes[i].end {
+		end := n.doc.End(n.id)
+		for i := n.id + 1; i < end; i = n.doc.End(i) {
 			if !yield(Node{n.doc, i}) {
 				return
 			}
@@ -310,9 +251,9 @@ func (n Node) Descendants() iter.Seq[Node] {
 		if n.doc == nil {
 			return
 		}
-		end := n.doc.nodes[n.id].end
+		end := n.doc.End(n.id)
 		for i := n.id; i < end; i++ {
-			if n.doc.nodes[i].kind == ElementNode && !yield(Node{n.doc, i}) {
+			if n.doc.isElement(i) && !yield(Node{n.doc, i}) {
 				return
 			}
 		}
@@ -337,11 +278,20 @@ func (n Node) Attr(space, local string) (string, bool) {
 	if n.doc == nil || n.Kind() != ElementNode {
 		return "", false
 	}
-	e := n.doc.element(n.id)
-	for _, a := range n.doc.attrs[e.attr : e.attr+uint32(e.nattr)] {
-		if name := n.doc.names[a.name]; name.Local == local && name.Space == space {
-			return n.doc.text(a.value), true
+	index := n.doc.elementIndex(n.id)
+	e := n.doc.elements.get(index)
+	if e.attrs == 0 {
+		return "", false
+	}
+	next := n.doc.firstAttribute(index)
+	for t := n.doc.startTag(n.id, e); t.next(); {
+		if t.declares() {
+			continue
 		}
+		if name := n.doc.names[*n.doc.attrs.get(next)]; name.Local == local && name.Space == space {
+			return t.value(), true
+		}
+		next++
 	}
 	return "", false
 }
@@ -352,13 +302,12 @@ func (n Node) Value() (text string, ok bool) {
 	if n.doc == nil {
 		return "", false
 	}
-	e := &n.doc.nodes[n.id]
-	switch int(e.end - n.id) {
+	switch n.doc.End(n.id) - n.id {
 	case 1:
-		return "", e.kind == ElementNode
+		return "", n.Kind() == ElementNode
 	case 2:
-		if c := &n.doc.nodes[n.id+1]; c.kind == TextNode {
-			return n.doc.text(c.data), true
+		if n.Kind() == ElementNode && n.doc.Kind(n.id+1) == TextNode {
+			return n.doc.Data(n.id + 1), true
 		}
 	}
 	return "", false
@@ -369,14 +318,14 @@ func (n Node) StringValue() string {
 	if n.doc == nil {
 		return ""
 	}
-	end := n.doc.nodes[n.id].end
+	end := n.doc.End(n.id)
 	var out []byte
 	for i := n.id; i < end; i++ {
-		if e := &n.doc.nodes[i]; e.kind == TextNode {
+		if n.doc.Kind(i) == TextNode {
 			if out == nil && (i == end-1) {
-				return n.doc.text(e.data)
+				return n.doc.Data(i)
 			}
-			out = append(out, n.doc.text(e.data)...)
+			out = n.doc.AppendData(out, i)
 		}
 	}
 	return string(out)
@@ -388,7 +337,7 @@ func (n Node) ResolvePrefix(prefix string) (uri string, ok bool) {
 		return XMLNamespace, true
 	}
 	for e := n; !e.IsZero() && e.Kind() == ElementNode; e = e.Parent() {
-		for _, d := range e.doc.Declarations(e.id) {
+		for _, d := range e.doc.Declarations(nil, e.id) {
 			if e.doc.prefixes[d.Prefix] == prefix {
 				return e.doc.uris[d.URI], e.doc.uris[d.URI] != "" || prefix == ""
 			}

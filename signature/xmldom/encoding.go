@@ -21,7 +21,8 @@ var legacyCharsets = map[string]*charmap.Charmap{
 
 // decode returns the document as UTF-8 without byte order mark, with line ends normalised (XML 1.0, 2.11) and every
 // character checked against production [2] Char.
-func decode(src []byte, limit int) (text, encoding string, err error) {
+// Octets that belong to the parser (owned) are normalised where they are; others are never written to.
+func decode(src []byte, limit int, owned bool) (text, encoding string, err error) {
 	refuse := func(detail string) (string, string, error) {
 		return "", "", &SyntaxError{Reason: EncodingRefused, Detail: detail}
 	}
@@ -100,7 +101,10 @@ func decode(src []byte, limit int) (text, encoding string, err error) {
 		}
 	}
 	if carriageReturns {
-		out := make([]byte, 0, len(utf8Text))
+		out := utf8Text[:0]
+		if !owned {
+			out = make([]byte, 0, len(utf8Text))
+		}
 		for i, b := range utf8Text {
 			if b == '\r' {
 				if i+1 < len(utf8Text) && utf8Text[i+1] == '\n' {
@@ -112,7 +116,7 @@ func decode(src []byte, limit int) (text, encoding string, err error) {
 		}
 		utf8Text = out
 	}
-	// The octets are the parser's own from here on (see ParseOwned) and never change, so they may back the string.
+	// Nobody changes the octets from here on (see ParseOwned and ParseShared), so they may back the string.
 	return unsafe.String(unsafe.SliceData(utf8Text), len(utf8Text)), encoding, nil
 }
 

@@ -11,14 +11,15 @@ type Limits struct {
 	AttributeBytes int // one attribute value
 	NameBytes      int // one qualified name
 	Namespaces     int // different prefixes, and different namespace names
+	Names          int // different names of elements and attributes
 }
 
 // DefaultLimits are set well above the largest signed documents of the corpora (2 MB, 30 000 nodes, depth 40) and low
-// enough that the tree of a hostile document stays below some hundred megabytes.
+// enough that the tree of a hostile document stays below 60 MB beside its text.
 func DefaultLimits() Limits {
 	return Limits{
-		Bytes: 64 << 20, Depth: 256, Nodes: 1 << 20, Attributes: 1024,
-		AttributeBytes: 1 << 20, NameBytes: 1024, Namespaces: 4096,
+		Bytes: 64 << 20, Depth: 256, Nodes: 1 << 22, Attributes: 1024,
+		AttributeBytes: 1 << 20, NameBytes: 1024, Namespaces: 4096, Names: 1<<16 - 1,
 	}
 }
 
@@ -34,10 +35,12 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Depth, d.Depth)
 	set(&l.Nodes, d.Nodes)
 	set(&l.Attributes, d.Attributes)
-	l.Attributes = min(l.Attributes, 1<<15) // counts are 16 bits wide
 	set(&l.AttributeBytes, d.AttributeBytes)
 	set(&l.NameBytes, d.NameBytes)
 	set(&l.Namespaces, d.Namespaces)
+	l.Namespaces = min(l.Namespaces, 1<<16-1) // indexes are 16 bits wide
+	set(&l.Names, d.Names)
+	l.Names = min(l.Names, 1<<16-1)
 	return l
 }
 

@@ -11,24 +11,29 @@ func Parse(src []byte, limits Limits) (*Document, error) {
 	return ParseOwned(bytes.Clone(src), limits)
 }
 
-// ParseOwned is Parse without the copy: the document keeps src, which must never be changed again.
-func ParseOwned(src []byte, limits Limits) (*Document, error) {
+// ParseOwned is Parse without the copy: src belongs to the document, which may change it; nobody else may.
+func ParseOwned(src []byte, limits Limits) (*Document, error) { return parse(src, limits, true) }
+
+// ParseShared is Parse without the copy of bytes that nobody changes, neither the document nor anyone else.
+func ParseShared(src []byte, limits Limits) (*Document, error) { return parse(src, limits, false) }
+
+func parse(src []byte, limits Limits, owned bool) (*Document, error) {
 	limits = limits.withDefaults()
-	text, encoding, err := decode(src, limits.Bytes)
+	text, encoding, err := decode(src, limits.Bytes, owned)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{src: text, limits: limits, doc: &Document{source: text, Encoding: encoding, root: None}}
+	p := &parser{src: text, limits: limits, expected: len(text) / 24, doc: &Document{source: text, Encoding: encoding, root: None}}
 	return p.document()
 }
 
 // rawName is what is known of a qualified name as written, before its prefix is resolved.
 type rawName struct {
 	prefix int32
-	colon  int // length of the prefix, 0 without
+	colon  int32 // length of the prefix, 0 without
 	// The last resolution: most documents bind a prefix once.
 	space int32
-	entry uint32
+	entry uint16
 }
 
 type nameKey struct {
@@ -38,6 +43,8 @@ type nameKey struct {
 
 type openElement struct {
 	id    ID
+	index uint32 // among the elements
+	inner uint32 // index in tree.inner plus one, 0 while it has none
 	raw   string
 	binds int // length of parser.undo when the element was opened
 }
@@ -52,21 +59,26 @@ type parser struct {
 
 	prefixIndex map[string]int32
 	uriIndex    map[string]int32
-	raws        map[string]*rawName
-	nameIndex   map[nameKey]uint32
-	bound       []int32 // by prefix index: the namespace in scope, -1 when undeclared
+	raws        map[string]uint32 // index in rawNames
+	rawNames    []rawName
+	nameIndex   map[nameKey]uint16 // of names that were resolved to several namespaces
+	bound       []int32            // by prefix index: the namespace in scope, -1 when undeclared
 	undo        []binding
 	open        []openElement
 
 	declared []int32 // by prefix index: the start tag (by offset) that last declared the prefix
 	tag      int32   // offset of the start tag being read
 	pending  []pendingAttr
+
+	expected int // roughly how many nodes the document may have, for the first allocations
+	idNodes  column[uint32]
+	idAttrs  int
 }
 
 type pendingAttr struct {
 	raw    string
-	name   *rawName
-	value  span
+	name   uint32 // index in rawNames
+	entry  uint16 // index in Document.names, once resolved
 	offset int
 }
 
@@ -80,21 +92,14 @@ func (p *parser) malformed(detail string) error { return p.fail(Malformed, detai
 
 func (p *parser) document() (*Document, error) {
 	d := p.doc
-	// Counting markup costs little beside growing the arrays: an element has one or two less-than signs and about as
-	// many texts.
-	markup := strings.Count(p.src, "<")
-	start := markup - strings.Count(p.src, "</")
-	d.nodes = make([]node, 1, min(markup+markup/4, p.limits.Nodes)+8)
-	d.elements = make([]element, 0, min(start, p.limits.Nodes))
-	d.nodes[0] = node{kind: DocumentNode, parent: None}
+	d.addNode(0, p.expected)
 	p.prefixIndex = map[string]int32{"": 0, "xml": 1}
 	p.uriIndex = map[string]int32{"": 0, XMLNamespace: 1}
 	d.prefixes = []string{"", "xml"}
 	d.uris = []string{"", XMLNamespace}
 	p.bound = []int32{0, 1}
 	p.declared = []int32{-1, -1}
-	p.raws = make(map[string]*rawName, 64)
-	p.nameIndex = make(map[nameKey]uint32, 64)
+	p.raws = make(map[string]uint32, 64)
 
 	if strings.HasPrefix(p.src, "<?xml") && len(p.src) > 5 && isSpace(p.src[5]) {
 		if err := p.xmlDeclaration(); err != nil {
@@ -118,7 +123,7 @@ func (p *parser) document() (*Document, error) {
 	case d.root == None:
 		return nil, p.malformed("document has no element")
 	}
-	d.nodes[0].end = ID(len(d.nodes))
+	d.index(&p.idNodes, p.idAttrs)
 	return d, nil
 }
 
@@ -146,17 +151,47 @@ func (p *parser) markup() error {
 	return p.startTag()
 }
 
-func (p *parser) add(n node) (ID, error) {
-	if len(p.doc.nodes) > p.limits.Nodes {
-		return None, p.fail(LimitExceeded, "too many nodes")
+// room refuses a node beyond the limit.
+func (p *parser) room() error {
+	if p.doc.at.n > p.limits.Nodes {
+		return p.fail(LimitExceeded, "too many nodes")
 	}
-	id := ID(len(p.doc.nodes))
-	n.parent, n.end = 0, id+1
-	if len(p.open) > 0 {
-		n.parent = p.open[len(p.open)-1].id
+	return nil
+}
+
+// add adds a node that is no element.
+func (p *parser) add(at int, text bool) error {
+	if err := p.room(); err != nil {
+		return err
 	}
-	p.doc.nodes = append(p.doc.nodes, n)
-	return id, nil
+	p.child(text)
+	p.doc.addNode(at, p.expected)
+	return nil
+}
+
+// parent is the innermost open element, 0 outside the document element.
+func (p *parser) parent(of int) ID {
+	if of == 0 {
+		return 0
+	}
+	return p.open[of-1].id
+}
+
+// child tells the innermost open element that it gets a child.
+func (p *parser) child(text bool) {
+	depth := len(p.open)
+	if depth == 0 {
+		return
+	}
+	top := &p.open[depth-1]
+	if top.inner > 0 {
+		return
+	}
+	if text && p.doc.at.n == int(top.id)+1 {
+		p.doc.elements.get(top.index).flags |= hasText
+		return
+	}
+	top.inner = p.doc.addInner(top.index, p.parent(depth-1), p.expected/4) + 1
 }
 
 func (p *parser) startTag() error {
@@ -178,87 +213,71 @@ func (p *parser) startTag() error {
 	}
 	p.tag = int32(start)
 	undo := len(p.undo)
-	declStart := len(p.doc.decls)
+	declStart := p.doc.decls.n
 	empty, err := p.attributes()
 	if err != nil {
 		return err
 	}
-	space := p.bound[name.prefix]
+	prefix := p.rawNames[name].prefix
+	space := p.bound[prefix]
 	if space < 0 {
 		return p.fail(NamespaceInvalid, "element prefix is not declared")
 	}
-	e := element{
-		name: p.intern(raw, name, space), offset: uint32(start), attr: uint32(len(p.doc.attrs)), nattr: uint16(len(p.pending)),
-		decl: uint32(declStart), ndecl: uint16(len(p.doc.decls) - declStart),
+	entry, err := p.intern(raw, name, space)
+	if err != nil {
+		return err
 	}
+	ids := 0
 	for i := range p.pending {
 		a := &p.pending[i]
 		space := int32(0)
-		if a.name.prefix != 0 {
-			if space = p.bound[a.name.prefix]; space < 0 {
+		if prefix := p.rawNames[a.name].prefix; prefix != 0 {
+			if space = p.bound[prefix]; space < 0 {
 				p.pos = a.offset
 				return p.fail(NamespaceInvalid, "attribute prefix is not declared")
 			}
 		}
-		p.doc.attrs = append(p.doc.attrs, attribute{p.intern(a.raw, a.name, space), a.value})
+		if a.entry, err = p.intern(a.raw, a.name, space); err != nil {
+			return err
+		}
+		if isIdentifier(&p.doc.names[a.entry].Name) {
+			ids++
+		}
 	}
-	attrs := p.doc.attrs[e.attr:]
-	if err := p.distinct(attrs); err != nil {
+	if err := p.distinct(p.pending); err != nil {
 		return err
 	}
-	id, err := p.add(node{kind: ElementNode, data: span{from: uint32(len(p.doc.elements))}})
-	if err != nil {
+	if err := p.room(); err != nil {
 		return err
 	}
-	p.doc.elements = append(p.doc.elements, e)
+	for i := range p.pending {
+		p.doc.attrs.push(p.pending[i].entry, p.expected)
+	}
+	p.child(false)
+	index := uint32(p.doc.elements.n)
+	id := p.doc.addElement(start, p.expected, entry, p.parent(len(p.open)), len(p.pending), declStart)
 	if p.doc.root == None {
 		p.doc.root = id
 	}
-	for _, a := range attrs {
-		if isIdentifier(&p.doc.names[a.name].Name) {
-			p.identify(p.doc.text(a.value), id)
-		}
+	if ids > 0 {
+		p.idNodes.push(uint32(id), 8)
+		p.idAttrs += ids
 	}
 	if empty {
 		p.unbind(undo)
 		return nil
 	}
-	p.open = append(p.open, openElement{id: id, raw: raw, binds: undo})
+	p.open = append(p.open, openElement{id: id, index: index, raw: raw, binds: undo})
 	return nil
 }
 
-// isIdentifier is the project's own rule for what an ID attribute is; see Document.ByID.
-func isIdentifier(n *Name) bool {
-	switch n.Space {
-	case "":
-		return n.Local == "Id" || n.Local == "ID" || n.Local == "id"
-	case XMLNamespace:
-		return n.Local == "id"
-	case wsuNamespace:
-		return n.Local == "Id"
-	}
-	return false
-}
-
-func (p *parser) identify(value string, id ID) {
-	if p.doc.ids == nil {
-		p.doc.ids = make(map[string]identified, 16)
-	}
-	e, found := p.doc.ids[value]
-	if !found {
-		e.node = id
-	}
-	e.count++
-	p.doc.ids[value] = e
-}
-
 // distinct refuses two attributes with one expanded name (Namespaces in XML, 6.3).
-func (p *parser) distinct(attrs []attribute) error {
+func (p *parser) distinct(attrs []pendingAttr) error {
 	if len(attrs) <= fewAttributes {
 		for i := range attrs {
-			a := p.doc.names[attrs[i].name]
+			a := p.doc.names[attrs[i].entry]
 			for j := range i {
-				if b := p.doc.names[attrs[j].name]; a.Local == b.Local && a.space == b.space {
+				if b := p.doc.names[attrs[j].entry]; a.Local == b.Local && a.space == b.space {
 					return p.fail(AttributeRepeated, "attribute occurs twice")
 				}
 			}
@@ -271,7 +290,7 @@ func (p *parser) distinct(attrs []attribute) error {
 	}
 	seen := make(map[expanded]struct{}, len(attrs))
 	for i := range attrs {
-		n := p.doc.names[attrs[i].name]
+		n := p.doc.names[attrs[i].entry]
 		k := expanded{n.Local, n.space}
 		if _, twice := seen[k]; twice {
 			return p.fail(AttributeRepeated, "attribute occurs twice")
@@ -284,7 +303,7 @@ func (p *parser) distinct(attrs []attribute) error {
 // attributes reads up to the end of a start tag, filling pending and the namespace bindings.
 func (p *parser) attributes() (empty bool, err error) {
 	p.pending = p.pending[:0]
-	declStart := len(p.doc.decls)
+	declStart := p.doc.decls.n
 	for {
 		spaced := p.skipSpace()
 		if p.pos >= len(p.src) {
@@ -304,7 +323,7 @@ func (p *parser) attributes() (empty bool, err error) {
 		if !spaced {
 			return false, p.malformed("white space is missing before an attribute")
 		}
-		if len(p.pending)+len(p.doc.decls)-declStart >= p.limits.Attributes {
+		if len(p.pending)+p.doc.decls.n-declStart >= p.limits.Attributes {
 			return false, p.fail(LimitExceeded, "too many attributes on one element")
 		}
 		offset := p.pos
@@ -322,8 +341,8 @@ func (p *parser) attributes() (empty bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if raw == "xmlns" || strings.HasPrefix(raw, "xmlns:") {
-			if err := p.declare(raw, p.doc.text(value)); err != nil {
+		if isDeclaration(raw) {
+			if err := p.declare(raw, attributeValue(value)); err != nil {
 				return false, err
 			}
 			continue
@@ -332,7 +351,7 @@ func (p *parser) attributes() (empty bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		p.pending = append(p.pending, pendingAttr{raw, name, value, offset})
+		p.pending = append(p.pending, pendingAttr{raw: raw, name: name, offset: offset})
 	}
 }
 
@@ -374,7 +393,7 @@ func (p *parser) declare(raw, uri string) error {
 	p.declared[prefix] = p.tag
 	p.undo = append(p.undo, binding{prefix, p.bound[prefix]})
 	p.bound[prefix] = u
-	p.doc.decls = append(p.doc.decls, NSDecl{prefix, u})
+	p.doc.decls.push(uint32(prefix)<<16|uint32(u), 16)
 	return nil
 }
 
@@ -400,50 +419,62 @@ func (p *parser) prefix(s string) (int32, error) {
 	return i, nil
 }
 
-func (p *parser) rawName(raw string) (*rawName, error) {
-	if r := p.raws[raw]; r != nil {
-		return r, nil
+// rawName returns the index in rawNames of a name as written.
+func (p *parser) rawName(raw string) (uint32, error) {
+	if i, found := p.raws[raw]; found {
+		return i, nil
 	}
-	r := &rawName{space: -2}
+	r := rawName{space: -2}
 	if i := strings.IndexByte(raw, ':'); i >= 0 {
 		if i == 0 || i == len(raw)-1 || strings.IndexByte(raw[i+1:], ':') >= 0 {
-			return nil, p.fail(NamespaceInvalid, "not a qualified name")
+			return 0, p.fail(NamespaceInvalid, "not a qualified name")
 		}
 		if first, _ := utf8.DecodeRuneInString(raw[i+1:]); !isNameStart(first) {
-			return nil, p.fail(NamespaceInvalid, "not a qualified name")
+			return 0, p.fail(NamespaceInvalid, "not a qualified name")
 		}
 		if raw[:i] == "xmlns" {
-			return nil, p.fail(NamespaceInvalid, "the xmlns prefix names no element or attribute")
+			return 0, p.fail(NamespaceInvalid, "the xmlns prefix names no element or attribute")
 		}
 		var err error
 		if r.prefix, err = p.prefix(raw[:i]); err != nil {
-			return nil, err
+			return 0, err
 		}
-		r.colon = i
+		r.colon = int32(i)
 	}
-	p.raws[raw] = r
-	return r, nil
+	i := uint32(len(p.rawNames))
+	p.raws[raw] = i
+	p.rawNames = append(p.rawNames, r)
+	return i, nil
 }
 
 // intern returns the index of the expanded name in Document.names.
-func (p *parser) intern(raw string, r *rawName, space int32) uint32 {
+func (p *parser) intern(raw string, name uint32, space int32) (uint16, error) {
+	r := &p.rawNames[name]
 	if r.space == space {
-		return r.entry
+		return r.entry, nil
 	}
-	k := nameKey{raw, space}
-	entry, found := p.nameIndex[k]
-	if !found {
-		e := &nameEntry{prefix: r.prefix, space: space}
-		e.Local, e.Space = raw, p.doc.uris[space]
-		if r.colon > 0 {
-			e.Prefix, e.Local = raw[:r.colon], raw[r.colon+1:]
+	if r.space >= 0 {
+		// A name that means several things is looked up each time its meaning changes.
+		if p.nameIndex == nil {
+			p.nameIndex = make(map[nameKey]uint16, 16)
 		}
-		entry = uint32(len(p.doc.names))
-		p.doc.names = append(p.doc.names, e)
-		p.nameIndex[k] = entry
+		p.nameIndex[nameKey{raw, r.space}] = r.entry
+		if entry, found := p.nameIndex[nameKey{raw, space}]; found {
+			r.space, r.entry = space, entry
+			return entry, nil
+		}
 	}
-	r.space, r.entry = space, entry
-	return entry
+	if len(p.doc.names) > p.limits.Names {
+		return 0, p.fail(LimitExceeded, "too many different names")
+	}
+	e := &nameEntry{prefix: r.prefix, space: space}
+	e.Local, e.Space = raw, p.doc.uris[space]
+	if r.colon > 0 {
+		e.Prefix, e.Local = raw[:r.colon], raw[r.colon+1:]
+	}
+	r.space, r.entry = space, uint16(len(p.doc.names))
+	p.doc.names = append(p.doc.names, e)
+	return r.entry, nil
 }
 
 func (p *parser) endTag() error {
@@ -465,7 +496,9 @@ func (p *parser) endTag() error {
 	if len(p.open) == 1 {
 		p.doc.rootEnd = start
 	}
-	p.doc.nodes[top.id].end = ID(len(p.doc.nodes))
+	if top.inner > 0 {
+		p.doc.inner.get(top.inner - 1).end = uint32(p.doc.at.n)
+	}
 	p.open = p.open[:len(p.open)-1]
 	p.unbind(top.binds)
 	return nil

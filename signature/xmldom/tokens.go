@@ -70,118 +70,45 @@ func (p *parser) qname() (string, error) {
 	return p.src[start:p.pos], nil
 }
 
-// attributeValue reads a quoted value and normalises it (XML 1.0, 3.3.3): literal white space becomes a space,
-// character references stay what they name.
-func (p *parser) attributeValue() (span, error) {
+// attributeValue reads a quoted value and returns it as written; see the function attributeValue.
+func (p *parser) attributeValue() (string, error) {
 	if p.pos >= len(p.src) || (p.src[p.pos] != '"' && p.src[p.pos] != '\'') {
-		return span{}, p.malformed("attribute value is not quoted")
+		return "", p.malformed("attribute value is not quoted")
 	}
 	quote := p.src[p.pos]
 	p.pos++
 	length := strings.IndexByte(p.src[p.pos:], quote)
 	switch {
 	case length < 0:
-		return span{}, p.malformed("attribute value has no end")
+		return "", p.malformed("attribute value has no end")
 	case length > p.limits.AttributeBytes:
-		return span{}, p.fail(LimitExceeded, "attribute value is too long")
+		return "", p.fail(LimitExceeded, "attribute value is too long")
 	}
-	raw := p.src[p.pos : p.pos+length]
-	if strings.ContainsAny(raw, "<&\n\t") {
-		out := make([]byte, 0, len(raw))
-		end := p.pos + length
-		for p.pos < end {
-			switch b := p.src[p.pos]; b {
-			case '<':
-				return span{}, p.malformed("less-than sign in an attribute value")
-			case '&':
-				var err error
-				if out, err = p.reference(out, end); err != nil {
-					return span{}, err
-				}
-				continue
-			case '\n', '\t':
-				out = append(out, ' ')
-			default:
-				out = append(out, b)
+	start, end := p.pos, p.pos+length
+	for p.pos < end {
+		switch p.src[p.pos] {
+		case '<':
+			return "", p.malformed("less-than sign in an attribute value")
+		case '&':
+			if err := p.reference(end); err != nil {
+				return "", err
 			}
+		default:
 			p.pos++
 		}
-		p.pos++
-		return p.join(string(out)), nil
 	}
-	value := span{uint32(p.pos), uint32(length)}
-	p.pos += length + 1
-	return value, nil
+	p.pos++
+	return p.src[start:end], nil
 }
 
-// join keeps a value that is not written in one piece.
-func (p *parser) join(s string) span {
-	p.doc.joined = append(p.doc.joined, s)
-	return span{uint32(len(p.doc.joined) - 1), joinedBit}
-}
-
-// reference reads a character or predefined entity reference that must end before end.
-func (p *parser) reference(out []byte, end int) ([]byte, error) {
-	semi := strings.IndexByte(p.src[p.pos:min(end, p.pos+16)], ';')
-	if semi < 0 {
-		if strings.IndexByte(p.src[p.pos:end], ';') > 0 {
-			return nil, p.fail(EntityForbidden, "only the five predefined entities are accepted")
-		}
-		return nil, p.malformed("ampersand does not start a reference")
+// reference checks a character or predefined entity reference that must end before end, and goes past it.
+func (p *parser) reference(end int) error {
+	_, length, reason, detail := reference(p.src[p.pos:end])
+	if length == 0 {
+		return p.fail(reason, detail)
 	}
-	body := p.src[p.pos+1 : p.pos+semi]
-	switch body {
-	case "amp":
-		out = append(out, '&')
-	case "lt":
-		out = append(out, '<')
-	case "gt":
-		out = append(out, '>')
-	case "quot":
-		out = append(out, '"')
-	case "apos":
-		out = append(out, '\'')
-	default:
-		if !strings.HasPrefix(body, "#") {
-			return nil, p.fail(EntityForbidden, "only the five predefined entities are accepted")
-		}
-		r, ok := characterReference(body[1:])
-		if !ok {
-			return nil, p.malformed("character reference names no xml character")
-		}
-		out = utf8.AppendRune(out, r)
-	}
-	p.pos += semi + 1
-	return out, nil
-}
-
-func characterReference(s string) (rune, bool) {
-	base := rune(10)
-	if strings.HasPrefix(s, "x") {
-		base, s = 16, s[1:]
-	}
-	if s == "" {
-		return 0, false
-	}
-	var r rune
-	for i := range len(s) {
-		var v rune
-		switch c := s[i]; {
-		case c >= '0' && c <= '9':
-			v = rune(c - '0')
-		case base == 16 && c >= 'a' && c <= 'f':
-			v = rune(c-'a') + 10
-		case base == 16 && c >= 'A' && c <= 'F':
-			v = rune(c-'A') + 10
-		default:
-			return 0, false
-		}
-		if r = r*base + v; r > utf8.MaxRune {
-			return 0, false
-		}
-	}
-	isChar := r == '\t' || r == '\n' || r == '\r' || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000
-	return r, isChar
+	p.pos += length
+	return nil
 }
 
 // text reads character data, references and CDATA sections up to the next other markup, as one text node.
@@ -194,93 +121,65 @@ func (p *parser) text() error {
 		}
 		return nil
 	}
-	var joined []byte
-	var plain span // the only run so far, kept as a part of the source
-	emit := func(from, size int) {
-		switch {
-		case size == 0:
-		case joined != nil:
-			joined = append(joined, p.src[from:from+size]...)
-		case plain.size == 0:
-			plain = span{uint32(from), uint32(size)}
-		default:
-			first := p.doc.text(plain)
-			joined = append(append(make([]byte, 0, len(first)+size+64), first...), p.src[from:from+size]...)
-		}
-	}
+	written := false // something that is not an empty CDATA section
 	for p.pos < len(p.src) {
 		if p.src[p.pos] == '<' {
-			if !strings.HasPrefix(p.src[p.pos:], "<![CDATA[") {
+			if !strings.HasPrefix(p.src[p.pos:], cdataStart) {
 				break
 			}
-			p.pos += len("<![CDATA[")
-			end := strings.Index(p.src[p.pos:], "]]>")
+			p.pos += len(cdataStart)
+			end := strings.Index(p.src[p.pos:], cdataEnd)
 			if end < 0 {
 				return p.malformed("CDATA section has no end")
 			}
-			emit(p.pos, end)
-			p.pos += end + len("]]>")
+			written = written || end > 0
+			p.pos += end + len(cdataEnd)
 			continue
 		}
+		written = true
 		end := strings.IndexByte(p.src[p.pos:], '<')
 		if end < 0 {
 			return p.malformed("document ends inside an element")
 		}
 		run := p.src[p.pos : p.pos+end]
-		if strings.Contains(run, "]]>") {
+		if strings.Contains(run, cdataEnd) {
 			return p.malformed("]]> in character data")
-		}
-		if strings.IndexByte(run, '&') < 0 {
-			emit(p.pos, end)
-			p.pos += end
-			continue
-		}
-		if joined == nil {
-			first := p.doc.text(plain)
-			joined = append(make([]byte, 0, len(first)+len(run)), first...)
 		}
 		for stop := p.pos + end; p.pos < stop; {
 			amp := strings.IndexByte(p.src[p.pos:stop], '&')
 			if amp < 0 {
-				joined = append(joined, p.src[p.pos:stop]...)
 				p.pos = stop
 				break
 			}
-			joined = append(joined, p.src[p.pos:p.pos+amp]...)
 			p.pos += amp
-			var err error
-			if joined, err = p.reference(joined, stop); err != nil {
+			if err := p.reference(stop); err != nil {
 				return err
 			}
 		}
 	}
-	switch {
-	case len(joined) > 0:
-		plain = p.join(string(joined))
-	case plain.size == 0:
+	if !written {
 		return nil
 	}
-	_, err := p.add(node{kind: TextNode, data: plain})
-	return err
+	return p.add(start, true)
 }
 
 func (p *parser) comment() error {
+	start := p.pos
 	p.pos += len("<!--")
 	end := strings.Index(p.src[p.pos:], "--")
 	if end < 0 {
 		return p.malformed("comment has no end")
 	}
-	data := span{uint32(p.pos), uint32(end)}
 	p.pos += end + 2
 	if p.pos >= len(p.src) || p.src[p.pos] != '>' {
 		return p.malformed("two hyphens in a comment")
 	}
 	p.pos++
-	_, err := p.add(node{kind: CommentNode, data: data})
-	return err
+	return p.add(start, false)
 }
 
 func (p *parser) procInst() error {
+	start := p.pos
 	p.pos += len("<?")
 	target, err := p.qname()
 	if err != nil {
@@ -294,16 +193,11 @@ func (p *parser) procInst() error {
 	if end < 0 {
 		return p.malformed("processing instruction has no end")
 	}
-	data := p.src[p.pos : p.pos+end]
-	if !spaced && data != "" {
+	if !spaced && end > 0 {
 		return p.malformed("white space is missing after a processing instruction target")
 	}
 	p.pos += end + len("?>")
-	if data != "" {
-		data = " " + data
-	}
-	_, err = p.add(node{kind: ProcInstNode, data: p.join(target + data)})
-	return err
+	return p.add(start, false)
 }
 
 // xmlDeclaration reads production [23]; version 1.1 is refused because its character rules differ.
@@ -336,7 +230,7 @@ func (p *parser) xmlDeclaration() error {
 		if err != nil {
 			return err
 		}
-		value := p.doc.text(literal)
+		value := attributeValue(literal)
 		switch {
 		case name == "version" && order == 0:
 			if value != "1.0" {

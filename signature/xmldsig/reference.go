@@ -75,11 +75,25 @@ type Outcome struct {
 
 // value is a node set or octets on the way through the transforms.
 type value struct {
-	set    *c14n.NodeSet
-	octets []byte
-	source facts.Source // content not read into memory yet
-	extent Extent
+	set       *c14n.NodeSet
+	octets    []byte
+	source    facts.Source // content not read into memory yet
+	canonical *canonical   // octets not written yet
+	extent    Extent
 }
+
+// canonical is a canonical form as the recipe for it: that of a large document is hashed while it is written, and
+// written again for whoever reads the verified octets, so it is never held.
+type canonical struct {
+	set      c14n.NodeSet
+	method   c14n.Method
+	prefixes []string
+}
+
+func (c *canonical) open() (*c14n.Reader, error) { return c14n.NewReader(c.set, c.method, c.prefixes) }
+
+// streamedFrom is the size of a document, in octets, from which its canonical forms are not held.
+const streamedFrom = 256 << 10
 
 // Process dereferences, transforms and hashes one reference of signature s.
 func (p *Processor) Process(s *Signature, r *Reference) Outcome {
@@ -131,30 +145,34 @@ func (p *Processor) Sum(s *Signature, r *Reference) ([]byte, error) {
 	return out.sum, nil
 }
 
-// Octets dereferences and transforms without hashing, for time-stamps over references. A node set that is left is
-// canonicalised with the given method.
-func (p *Processor) Octets(s *Signature, r *Reference, method c14n.Method) ([]byte, error) {
+// Write dereferences and transforms a reference and writes its octets, for time-stamps over references. A node set that
+// is left is canonicalised with the given method.
+func (p *Processor) Write(w io.Writer, s *Signature, r *Reference, method c14n.Method) error {
 	out, v := p.dereference(r)
 	if out.Problem != nil {
-		return nil, &Refusal{*out.Problem}
+		return &Refusal{*out.Problem}
 	}
 	if !out.Found {
-		return nil, refuse(facts.ProblemReferenceRefused, "referenced data is not available")
+		return refuse(facts.ProblemReferenceRefused, "referenced data is not available")
 	}
 	for i := range r.Transforms {
 		if bad := p.transform(s, &r.Transforms[i], v); bad != nil {
-			return nil, bad
+			return bad
 		}
 	}
 	if v.set != nil {
 		if bad := p.canonicalize(v, method, nil); bad != nil {
-			return nil, bad
+			return bad
 		}
 	}
-	if bad := p.load(v); bad != nil {
-		return nil, bad
+	if v.source == nil && v.canonical == nil {
+		_, err := w.Write(v.octets)
+		return err
 	}
-	return v.octets, nil
+	if _, _, bad := p.stream(v, w); bad != nil {
+		return bad
+	}
+	return nil
 }
 
 func (p *Processor) dereference(r *Reference) (Outcome, *value) {
@@ -239,28 +257,44 @@ func (p *Processor) canonicalize(v *value, m c14n.Method, prefixes []string) *Re
 	if p.Budget.Canonical < 0 {
 		return refuse(facts.ProblemLimit, "too many octets to hash")
 	}
-	start := 0
-	if n := v.set.Doc.Node(v.set.Apex); n.Kind() == xmldom.ElementNode || v.set.Apex == 0 {
-		start = v.set.Doc.Size() * int(v.set.Doc.End(v.set.Apex)-v.set.Apex) / v.set.Doc.Len()
+	c := &canonical{*v.set, m, prefixes}
+	v.set, v.octets, v.source = nil, nil, nil
+	if c.set.Doc.Size() >= streamedFrom {
+		v.canonical = c
+		return nil
 	}
-	octets, err := c14n.Append(make([]byte, 0, start+start/8+256), *v.set, m, prefixes)
-	switch {
-	case err != nil:
+	size := c.set.Doc.Size() * int(c.set.Doc.End(c.set.Apex)-c.set.Apex) / c.set.Doc.Len()
+	return p.write(v, c, size)
+}
+
+// write holds the octets of a canonical form.
+func (p *Processor) write(v *value, c *canonical, size int) *Refusal {
+	octets, err := c14n.Append(make([]byte, 0, size+size/8+256), c.set, c.method, c.prefixes)
+	if err != nil {
 		return refuse(facts.ProblemCanonicalization, err.Error())
-	case len(octets) == 0:
+	}
+	v.octets, v.canonical = octets, nil
+	return p.written(int64(len(octets)))
+}
+
+// written accounts for octets of a canonical form.
+func (p *Processor) written(n int64) *Refusal {
+	if n == 0 {
 		// "Void canonicalisation": a digest of nothing matches any document.
 		return refuse(facts.ProblemCanonicalization, "canonical form is empty")
 	}
-	p.Budget.Canonical -= int64(len(octets))
-	if !p.Budget.hash(int64(len(octets))) || p.Budget.Canonical < 0 {
+	p.Budget.Canonical -= n
+	if !p.Budget.hash(n) || p.Budget.Canonical < 0 {
 		return refuse(facts.ProblemLimit, "too many octets to hash")
 	}
-	v.set, v.octets, v.source = nil, octets, nil
 	return nil
 }
 
 // load brings octets into memory.
 func (p *Processor) load(v *value) *Refusal {
+	if v.canonical != nil {
+		return p.write(v, v.canonical, 0)
+	}
 	if v.source == nil {
 		return nil
 	}
@@ -278,7 +312,8 @@ func (p *Processor) load(v *value) *Refusal {
 // digest hashes the octets once for the reference and, in the same pass, with SHA-256 for the report. A GOST 34.311
 // digest is computed with the S-box of the key and with the standard one: signers do either.
 func (p *Processor) digest(v *value, d algo.Digest) ([][]byte, facts.Octets, *Refusal) {
-	if v.source == nil && d == algo.SHA256 {
+	held := v.source == nil && v.canonical == nil
+	if held && d == algo.SHA256 {
 		o := facts.OctetsOf(v.octets)
 		return [][]byte{o.SHA256[:]}, o, nil
 	}
@@ -290,28 +325,22 @@ func (p *Processor) digest(v *value, d algo.Digest) ([][]byte, facts.Octets, *Re
 		}
 	}
 	var o facts.Octets
-	if v.source == nil {
+	if held {
 		o = facts.OctetsOf(v.octets)
 		for _, h := range hashes {
 			h.Write(v.octets)
 		}
 	} else {
-		source, size := v.source, v.source.Size()
-		if !p.Budget.hash(size) {
-			return nil, o, refuse(facts.ProblemLimit, "too many octets to hash")
-		}
 		plain := sha256.New()
 		writers := []io.Writer{plain}
 		for _, h := range hashes {
 			writers = append(writers, h)
 		}
-		content := struct{ io.Reader }{io.NewSectionReader(source, 0, size)}
-		if _, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(writers...)}, content, make([]byte, 64<<10)); err != nil {
-			return nil, o, refuse(facts.ProblemMalformed, "detached content cannot be read")
+		size, open, bad := p.stream(v, io.MultiWriter(writers...))
+		if bad != nil {
+			return nil, o, bad
 		}
-		o = facts.Octets{Size: size, SHA256: [32]byte(plain.Sum(nil)), Open: func() (io.ReadCloser, error) {
-			return io.NopCloser(io.NewSectionReader(source, 0, size)), nil
-		}}
+		o = facts.Octets{Size: size, SHA256: [32]byte(plain.Sum(nil)), Open: open}
 	}
 	var out [][]byte
 	if d == algo.SHA256 {
@@ -321,4 +350,40 @@ func (p *Processor) digest(v *value, d algo.Digest) ([][]byte, facts.Octets, *Re
 		out = append(out, h.Sum(nil))
 	}
 	return out, o, nil
+}
+
+// stream writes octets that are not held to w, and says how to read them again.
+func (p *Processor) stream(v *value, w io.Writer) (size int64, open func() (io.ReadCloser, error), bad *Refusal) {
+	if c := v.canonical; c != nil {
+		if p.Budget.Canonical < 0 {
+			return 0, nil, refuse(facts.ProblemLimit, "too many octets to hash")
+		}
+		r, err := c.open()
+		if err == nil {
+			size, err = r.WriteTo(w)
+		}
+		if err != nil {
+			return 0, nil, refuse(facts.ProblemCanonicalization, err.Error())
+		}
+		if bad := p.written(size); bad != nil {
+			return 0, nil, bad
+		}
+		return size, func() (io.ReadCloser, error) {
+			again, err := c.open()
+			if err != nil {
+				return nil, err
+			}
+			return io.NopCloser(again), nil
+		}, nil
+	}
+	source := v.source
+	size = source.Size()
+	if !p.Budget.hash(size) {
+		return 0, nil, refuse(facts.ProblemLimit, "too many octets to hash")
+	}
+	content := struct{ io.Reader }{io.NewSectionReader(source, 0, size)}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, content, make([]byte, 64<<10)); err != nil {
+		return 0, nil, refuse(facts.ProblemMalformed, "detached content cannot be read")
+	}
+	return size, func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(source, 0, size)), nil }, nil
 }

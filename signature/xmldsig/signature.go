@@ -9,6 +9,7 @@ package xmldsig
 
 import (
 	"encoding/base64"
+	"iter"
 	"strings"
 
 	"mist/signature/algo"
@@ -423,4 +424,48 @@ func DecodeBase64(s string) ([]byte, error) {
 		}, s)
 	}
 	return base64.StdEncoding.DecodeString(s)
+}
+
+// decodeBase64 is DecodeBase64 of text that comes in pieces, size octets in all; only the result is held.
+func decodeBase64(size int, pieces iter.Seq[string]) ([]byte, error) {
+	out := make([]byte, 0, base64.StdEncoding.DecodedLen(size))
+	var window [4 << 10]byte
+	held, ended := 0, false
+	var failed error
+	flush := func(all bool) {
+		n := held &^ 3
+		if all {
+			n = held
+		}
+		if n == 0 || failed != nil {
+			return
+		}
+		if ended {
+			failed = base64.CorruptInputError(len(out)) // something stands behind the padding
+			return
+		}
+		var err error
+		if out, err = base64.StdEncoding.AppendDecode(out, window[:n]); err != nil {
+			failed = err
+		}
+		ended = window[n-1] == '='
+		held = copy(window[:], window[n:held])
+	}
+	for piece := range pieces {
+		for i := 0; i < len(piece) && failed == nil; i++ {
+			switch c := piece[i]; c {
+			case ' ', '\t', '\n', '\r':
+			default:
+				window[held] = c
+				if held++; held == len(window) {
+					flush(false)
+				}
+			}
+		}
+		if failed != nil {
+			return nil, failed
+		}
+	}
+	flush(true)
+	return out, failed
 }

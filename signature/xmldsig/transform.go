@@ -1,6 +1,8 @@
 package xmldsig
 
 import (
+	"unsafe"
+
 	"mist/signature/c14n"
 	"mist/signature/facts"
 	"mist/signature/xmldom"
@@ -37,15 +39,24 @@ func (p *Processor) transform(s *Signature, t *Transform, v *value) *Refusal {
 		v.set = &set
 		return nil
 	case t.Algorithm == Base64URI:
+		var decoded []byte
+		var err error
 		if v.set != nil {
-			if !p.Budget.steps(int64(v.set.Doc.End(v.set.Apex) - v.set.Apex)) {
+			if !p.Budget.steps(2 * int64(v.set.Doc.End(v.set.Apex)-v.set.Apex)) {
 				return refuse(facts.ProblemLimit, "transforms visit too many nodes")
 			}
-			v.octets, v.set = v.set.Text(), nil
-		} else if bad := p.load(v); bad != nil {
-			return bad
+			size := 0
+			for piece := range v.set.Text() {
+				size += len(piece)
+			}
+			decoded, err = decodeBase64(size, v.set.Text())
+		} else {
+			if bad := p.load(v); bad != nil {
+				return bad
+			}
+			decoded, err = DecodeBase64(unsafe.String(unsafe.SliceData(v.octets), len(v.octets)))
 		}
-		decoded, err := DecodeBase64(string(v.octets))
+		v.set = nil
 		if err != nil {
 			return refuse(facts.ProblemMalformed, "base64 transform on data that is not base64")
 		}
@@ -78,7 +89,7 @@ func (p *Processor) nodes(v *value) *Refusal {
 	if bad := p.load(v); bad != nil {
 		return bad
 	}
-	doc, err := xmldom.Parse(v.octets, xmldom.Limits{Bytes: int(min(p.Limit, 1<<30))})
+	doc, err := xmldom.ParseShared(v.octets, xmldom.Limits{Bytes: int(min(p.Limit, 1<<30))})
 	if err != nil {
 		return refuse(facts.ProblemMalformed, "transform needs xml: "+err.Error())
 	}

@@ -25,7 +25,7 @@ func (p *portal) member(h authenticated) http.HandlerFunc {
 			p.metrics.refused.WithLabelValues(reason).Inc()
 			return registry.Errorf(registry.CodeUnauthenticated, "send a token of /oauth/token as Authorization: Bearer").WithReason(reason)
 		}
-		caller, err := p.access.Authenticate(r.Context(), token)
+		caller, err := p.access.Authenticate(r.Context(), token, p.certificate(r))
 		if err != nil {
 			if registry.CodeOf(err) == registry.CodeUnauthenticated {
 				p.metrics.refused.WithLabelValues("invalid_token").Inc()

@@ -22,7 +22,7 @@ func oauthAnswer(t *testing.T, w *httptest.ResponseRecorder) map[string]any {
 }
 
 func TestTokenForms(t *testing.T) {
-	want := access.Grant{ClientID: "id", ClientSecret: "s&cret", Scope: "a:read", EmployeeID: "e"}
+	want := access.Grant{Proof: access.Proof{ClientID: "id", ClientSecret: "s&cret"}, Scope: "a:read", EmployeeID: "e"}
 	for name, c := range map[string]struct{ body, media, authorization string }{
 		"form":         {"grant_type=client_credentials&client_id=id&client_secret=s%26cret&scope=a%3Aread&employee_id=e&unknown=1", form, ""},
 		"json":         {`{"grant_type":"client_credentials","client_id":"id","client_secret":"s&cret","scope":"a:read","employee_id":"e"}`, "application/json", ""},

@@ -9,7 +9,6 @@
 package portal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,15 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mist/registry"
-	"mist/registry/access"
 )
-
-// Access gives and checks tokens; *access.Service is one.
-type Access interface {
-	Issue(ctx context.Context, c registry.Caller, g access.Grant) (access.Issued, error)
-	Authenticate(ctx context.Context, bearer string) (registry.Caller, error)
-	Revoke(ctx context.Context, bearer string) error
-}
 
 // Limits of one request and of one caller.
 type Limits struct {
@@ -85,6 +76,9 @@ type Config struct {
 	Log     *slog.Logger
 	Limits  Limits
 	Metrics prometheus.Registerer
+	// ProxyTellsCertificate believes the header Client-Cert (RFC 9440): only where
+	// every request comes through a proxy that sets or removes it.
+	ProxyTellsCertificate bool
 	// Public are handlers behind the middleware but without authentication, by
 	// path prefix ("/log/"): the transparency log is one.
 	Public map[string]http.Handler
@@ -135,6 +129,8 @@ type portal struct {
 	replies Replies
 	links   DocumentLinks
 	router  chi.Router
+
+	proxyTellsCertificate bool
 }
 
 // New builds the handler. It refuses a half-configured portal.
@@ -157,6 +153,7 @@ func build(c Config) (*portal, error) {
 	p := &portal{
 		base: strings.TrimSuffix(c.BaseURL, "/"), access: c.Access, source: c.Source, log: c.Log, limits: c.Limits,
 		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), replies: c.Replies, links: c.DocumentLinks,
+		proxyTellsCertificate: c.ProxyTellsCertificate,
 	}
 	r := chi.NewRouter()
 	p.router = r
@@ -166,8 +163,7 @@ func build(c Config) (*portal, error) {
 	}))
 	r.MethodNotAllowed(p.public(p.methodNotAllowed))
 	r.Get("/openapi.yaml", p.public(serveSpec))
-	r.Post("/oauth/token", p.public(p.token))
-	r.Post("/oauth/revoke", p.public(p.revoke))
+	p.loginRoutes(r)
 	for _, act := range c.Acts {
 		acts{p, act}.routes(r)
 	}

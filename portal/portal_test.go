@@ -44,6 +44,9 @@ type fakes struct {
 	body        []byte
 	code        string
 	revoked     string
+	certificate []byte
+	asked       access.AuthorizationRequest
+	exchanged   [3]string
 	filter      query.DeclarationFilter
 	approved    bool
 	note        string
@@ -67,16 +70,42 @@ func (f *fakes) Issue(_ context.Context, c registry.Caller, g access.Grant) (acc
 	return f.issued, f.err
 }
 
-func (f *fakes) Authenticate(_ context.Context, bearer string) (registry.Caller, error) {
+func (f *fakes) Authenticate(_ context.Context, bearer string, certificate []byte) (registry.Caller, error) {
+	f.certificate = certificate
 	if bearer != goodToken {
 		return registry.Caller{}, registry.Errorf(registry.CodeUnauthenticated, "Invalid access token")
 	}
 	return registry.Caller{ClientID: registry.ID{1}, ClientName: "MIS", LegalEntityID: registry.ID{2}, Scopes: f.scopes}, nil
 }
 
-func (f *fakes) Revoke(_ context.Context, bearer string) error {
-	f.revoked = bearer
+func (f *fakes) Revoke(_ context.Context, c registry.Caller, token string) error {
+	f.caller, f.revoked = c, token
 	return f.err
+}
+
+func (f *fakes) Challenge(_ context.Context, r access.AuthorizationRequest) ([]byte, access.Challenge, error) {
+	f.asked = r
+	return []byte(`{"type":"login"}`), access.Challenge{ClientName: "МІС <b>", Scope: []string{"a:read"}, RedirectURI: r.RedirectURI}, f.err
+}
+
+func (f *fakes) Authorize(_ context.Context, _ registry.Caller, container []byte, employee string) (access.Authorized, error) {
+	f.body, f.code = container, employee
+	return access.Authorized{Code: "the-code", State: "s t", RedirectURI: "https://mis.example/cb?x=1"}, f.err
+}
+
+func (f *fakes) SignIn(_ context.Context, _ registry.Caller, proof access.Proof, container []byte, scope, employee string) (access.Issued, error) {
+	f.grant, f.body = access.Grant{Proof: proof, Scope: scope, EmployeeID: employee}, container
+	return f.issued, f.err
+}
+
+func (f *fakes) Exchange(_ context.Context, _ registry.Caller, proof access.Proof, code, redirectURI, verifier string) (access.Issued, error) {
+	f.grant, f.exchanged = access.Grant{Proof: proof}, [3]string{code, redirectURI, verifier}
+	return f.issued, f.err
+}
+
+func (f *fakes) Refresh(_ context.Context, _ registry.Caller, proof access.Proof, refresh, scope string) (access.Issued, error) {
+	f.grant, f.exchanged = access.Grant{Proof: proof, Scope: scope}, [3]string{refresh}
+	return f.issued, f.err
 }
 
 func (f *fakes) Kind() registry.KindName { return declaration.Name }
@@ -268,7 +297,7 @@ func TestBodySizes(t *testing.T) {
 
 	require.Equal(t, 422, b.do("PATCH", onePath+"/actions/sign", pad(2000)).Code, "the sign step has the larger limit")
 	failure(t, b.do("PATCH", onePath+"/actions/sign", pad(2001)), 413, "content_too_large")
-	failure(t, b.do("POST", "/oauth/token", pad(101)), 413, "content_too_large")
+	failure(t, b.do("POST", "/oauth/token", pad(2001)), 413, "content_too_large")
 }
 
 func TestManySmallValuesAreRefusedBeforeParsing(t *testing.T) {

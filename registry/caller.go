@@ -21,7 +21,16 @@ type Caller struct {
 	// ClientID and ClientName name the information system (MIS, portal).
 	ClientID   ID
 	ClientName string
+	ClientType string // MIS, NHS, AUDITOR, CABINET …
 	Scopes     []string
+
+	// User is the human who logged in with their КЕП; zero for a system by
+	// itself. Role is in which capacity: the type of the employee, PATIENT for a
+	// citizen.
+	User ID
+	Role string
+	// PersonID is the citizen's own record; set with the role PATIENT alone.
+	PersonID ID
 
 	// EmployeeID, PartyID and LegalEntityID are set when the system acts for an employee.
 	EmployeeID    ID
@@ -33,6 +42,18 @@ type Caller struct {
 	// UserID is the X-Road userId as given. It carries a person's identifier and
 	// is neither logged nor recorded.
 	UserID string
+}
+
+// RolePatient is the role of a citizen who logged in for themselves.
+const RolePatient = "PATIENT"
+
+// Patient gives the record of a citizen who asks about themselves; forbidden
+// to everybody else.
+func (c Caller) Patient() (ID, error) {
+	if c.Role != RolePatient || c.PersonID.IsZero() {
+		return ID{}, Errorf(CodeForbidden, "this is for a citizen who has logged in with their own КЕП").WithReason("citizens_only")
+	}
+	return c.PersonID, nil
 }
 
 // Allows reports whether the caller's token holds the scope.

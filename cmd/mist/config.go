@@ -58,6 +58,9 @@ type ListenConfig struct {
 type RESTConfig struct {
 	ListenConfig `yaml:",inline"`
 	MaxBody      int64 `yaml:"max_body"` // bytes
+	// ProxyTellsCertificate believes the header Client-Cert (RFC 9440): only where
+	// every request comes through a proxy that sets or removes it.
+	ProxyTellsCertificate bool `yaml:"proxy_tells_certificate,omitempty"`
 }
 
 // SOAPConfig is the Trembita listener. Without TLS it must be on loopback.

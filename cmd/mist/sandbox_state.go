@@ -26,6 +26,8 @@ const (
 	roleCommonName     = "common_name"
 	roleAuditor        = "auditor"
 	roleNHSU           = "nhsu"
+	// An owner who also treats: two positions in one clinic.
+	roleOwner = "owner"
 )
 
 // Algorithms of sandbox keys.
@@ -60,7 +62,10 @@ type sandboxClient struct {
 	Name         string   `json:"name"`
 	ClientID     string   `json:"client_id"`
 	ClientSecret string   `json:"client_secret"`
+	Type         string   `json:"type"`
 	Scopes       []string `json:"scopes"`
+	// RedirectURI is where a browser goes on after a login.
+	RedirectURI string `json:"redirect_uri,omitempty"`
 	// LegalEntityID is whose employees the client may act for.
 	LegalEntityID string `json:"legal_entity_id,omitempty"`
 }
@@ -187,6 +192,15 @@ var misScopes = []string{
 	"person_request:write", "person_request:read", "person_request:approve", "person_request:sign", "person_request:reject",
 }
 
+var citizenScopes = []string{
+	"declaration_request:write_pis", "declaration_request:read_pis", "declaration_request:details_pis", "declaration_request:sign_pis", "declaration_request:reject_pis",
+	"declaration:read_pis", "declaration:terminate_pis", "access_log:read_pis", "legal_entity:read", "division:read",
+}
+
+// sandboxRedirect is where the browsers of a sandbox go on after a login: a
+// program of the newcomer's own.
+const sandboxRedirect = "http://127.0.0.1:8090/callback"
+
 var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
 	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate"}
 
@@ -203,8 +217,14 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 		secret := hex.EncodeToString(source.Bytes(24))
 		salt := source.Bytes(16)
 		c := access.Client{ID: id(), Name: name, Type: kind, LegalEntityID: entity, Scopes: scopes, SecretHash: access.HashSecret(secret, salt), SecretSalt: salt}
+		if kind != "AUDITOR" {
+			c.RedirectURIs = []string{sandboxRedirect}
+		}
 		s.Clients = append(s.Clients, c)
-		public := sandboxClient{Name: name, ClientID: c.ID.String(), ClientSecret: secret, Scopes: scopes}
+		public := sandboxClient{Name: name, ClientID: c.ID.String(), ClientSecret: secret, Type: kind, Scopes: scopes}
+		if kind != "AUDITOR" {
+			public.RedirectURI = sandboxRedirect
+		}
 		if !entity.IsZero() {
 			public.LegalEntityID = entity.String()
 		}
@@ -252,6 +272,7 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	addClient("НСЗУ (пісочниця)", "NHS", nhsu.ID, nhsScopes)
 	addClient("Оператор Mist", "OPERATOR", registry.ID{}, []string{"job:read", "job:write"})
 	addClient("Аудитор журналу", "AUDITOR", registry.ID{}, []string{"audit:read", "signature:verify"})
+	addClient("Кабінет громадянина", "CABINET", registry.ID{}, citizenScopes)
 
 	for _, a := range []string{algorithmDSTU, algorithmECDSA} {
 		h := g.Human(30, 60, today)
@@ -268,7 +289,14 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 		addHuman(roleCitizen, a, h).PersonID = addPatient(h).String()
 	}
 	addHuman(roleAuditor, algorithmDSTU, g.Human(30, 60, today))
-	addHuman(roleNHSU, algorithmDSTU, g.Human(30, 60, today)).LegalEntityID = nhsu.ID.String()
+	h = g.Human(30, 60, today)
+	addEmployee(addHuman(roleNHSU, algorithmDSTU, h), h, "NHS ADMIN", "P1", "", nhsu, prm.Division{})
+	h = g.Human(30, 60, today)
+	owner := addHuman(roleOwner, algorithmDSTU, h)
+	addEmployee(owner, h, "SPECIALIST", "P8", "THERAPIST", first, firstDivision)
+	treats := &s.Employees[len(s.Employees)-1]
+	addEmployee(owner, h, "OWNER", "P1", "", first, firstDivision)
+	s.Employees[len(s.Employees)-1].Party.ID = treats.Party.ID
 	// A patient who confirms by documents, and one who has no tax number.
 	h = g.Human(20, 70, today)
 	p := population.Patient(h, id(), now)

@@ -203,7 +203,12 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	accessService, err := access.New(postgres.NewPort[access.Tx](s.store), s.source, cfg.Limits.TokenTTL)
+	lives := access.DefaultLives()
+	lives.Access = cfg.Limits.TokenTTL
+	accessService, err := access.New(access.Config{
+		Store: postgres.NewPort[access.Tx](s.store), Verifier: verifier, Policies: policies, Source: s.source, Lives: lives, Key: keys.otp,
+		Audience: s.url("rest", cfg.REST.ListenConfig),
+	})
 	if err != nil {
 		return err
 	}
@@ -246,7 +251,8 @@ func (s *server) run(e env, box *sandbox) error {
 	rest, err := portal.New(rooms.serve(documents.serve(portal.Config{
 		Pages:   pages,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
-		Limits: portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
+		ProxyTellsCertificate: cfg.REST.ProxyTellsCertificate,
+		Limits:                portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
 	})))
 	if err != nil {
 		return err
@@ -399,7 +405,7 @@ func authorizeAuditor(a *access.Service, open bool) func(r *http.Request) error 
 		if !ok {
 			return registry.Errorf(registry.CodeUnauthenticated, "a token with the scope audit:read is needed")
 		}
-		caller, err := a.Authenticate(r.Context(), token)
+		caller, err := a.Authenticate(r.Context(), token, nil)
 		if err != nil {
 			return err
 		}

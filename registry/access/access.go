@@ -5,12 +5,10 @@ package access
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -24,29 +22,45 @@ import (
 type Client struct {
 	ID            registry.ID
 	Name          string
-	Type          string      // MIS, NHS, AUDITOR
+	Type          string      // MIS, NHS, AUDITOR, CABINET, PIS
 	LegalEntityID registry.ID // the provider it works for; zero for systems of the centre
 	Scopes        []string
 	SecretHash    []byte // argon2id(secret, salt)
 	SecretSalt    []byte
 	Blocked       bool
+	// RedirectURIs are where a browser may be sent after a login (exact match).
+	RedirectURIs []string
+	// Public tells that the client keeps no secret: a program on a person's own device.
+	Public bool
+	// CertificateBound binds every token to the certificate of the connection it
+	// was asked for on (RFC 8705, 3.4).
+	CertificateBound bool
 }
 
 // Token is an issued bearer token.
 type Token struct {
 	Hash          [32]byte // SHA-256 of the token
 	ClientID      registry.ID
+	GrantID       registry.ID // zero: client credentials
+	UserID        registry.ID // who logged in; zero without a login
+	Role          string
+	PersonID      registry.ID // the citizen's own record
 	EmployeeID    registry.ID // zero: the system itself
 	PartyID       registry.ID
 	LegalEntityID registry.ID
 	Scopes        []string
 	IssuedAt      time.Time
 	ExpiresAt     time.Time
-	RevokedAt     time.Time
+	// RevokedAt is when the token, its grant or its user was ended.
+	RevokedAt time.Time
+	// Certificate is the SHA-256 of the certificate the token is bound to; nil: none.
+	Certificate []byte
 }
 
 // Tx is what access needs of a transaction.
 type Tx interface {
+	LogInTx
+	AuthorizationTx
 	Client(ctx context.Context, id registry.ID) (Client, error)
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
 	InsertToken(ctx context.Context, t Token) error
@@ -62,21 +76,48 @@ type Store interface {
 	Update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 }
 
+// Config of a Service; every field is needed.
+type Config struct {
+	Store    Store
+	Verifier Verifier
+	// Policies gives the policy of the kind "login".
+	Policies Policies
+	Source   registry.Source
+	Lives    Lives
+	// Key makes and checks the proofs of challenges: at least 32 bytes.
+	Key []byte
+	// Audience is the address people log in at; it stands in every challenge.
+	Audience string
+}
+
 // Service issues and checks tokens.
 type Service struct {
-	store  Store
-	source registry.Source
-	ttl    time.Duration
+	store    Store
+	verifier Verifier
+	policies Policies
+	source   registry.Source
+	lives    Lives
+	key      []byte
+	audience string
 	// slots bounds how many argon2 computations run at once: each takes 19 MiB.
 	slots chan struct{}
 }
 
-// New makes the service. ttl is the life of a token.
-func New(store Store, source registry.Source, ttl time.Duration) (*Service, error) {
-	if store == nil || source.Clock == nil || source.Random == nil || ttl <= 0 {
+// New refuses a half-configured service.
+func New(c Config) (*Service, error) {
+	l := c.Lives
+	switch {
+	case c.Store == nil, c.Verifier == nil, c.Policies == nil, c.Source.Clock == nil, c.Source.Random == nil, c.Audience == "":
 		return nil, errors.New("access: a part is missing")
+	case len(c.Key) < 32:
+		return nil, errors.New("access: the key of challenges is shorter than 32 bytes")
+	case l.Challenge <= 0, l.Code <= 0, l.Access <= 0, l.Refresh <= 0, l.Grant <= 0:
+		return nil, errors.New("access: lives must be positive")
 	}
-	return &Service{store, source, ttl, make(chan struct{}, 2)}, nil
+	// A key of its own, so that nothing signed here passes for something else.
+	m := hmac.New(sha256.New, c.Key)
+	m.Write([]byte("mist login challenge"))
+	return &Service{c.Store, c.Verifier, c.Policies, c.Source, l, m.Sum(nil), c.Audience, make(chan struct{}, 2)}, nil
 }
 
 // HashSecret is argon2id with the parameters of RFC 9106's low-memory
@@ -89,25 +130,28 @@ func HashSecret(secret string, salt []byte) []byte {
 // Mist's extension: the employee of the client's own legal entity on whose
 // behalf the system works.
 type Grant struct {
-	ClientID     string
-	ClientSecret string
-	Scope        string // space separated; empty: all the client has
-	EmployeeID   string
+	Proof
+	Scope      string // space separated; empty: all the client has
+	EmployeeID string
 }
 
-// Issued is the answer to a grant.
+// Issued is the answer to a grant. RefreshToken and Position are there when a
+// human logged in.
 type Issued struct {
-	AccessToken string
-	ExpiresIn   time.Duration
-	Scopes      []string
+	AccessToken  string
+	RefreshToken string
+	ExpiresIn    time.Duration
+	Scopes       []string
+	Position     *Position
 }
 
 var errClient = registry.Errorf(registry.CodeUnauthenticated, "invalid client credentials").WithReason("invalid_client")
 
-// Issue checks the client's secret and issues a token. A wrong id and a wrong
-// secret take the same time and get the same answer.
-func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued, error) {
-	id, err := registry.ParseID(g.ClientID)
+// authenticateClient checks who the client system is. A wrong id and a wrong
+// secret take the same time and get the same answer. A public client has no
+// secret and may only bring what a human granted.
+func (s *Service) authenticateClient(ctx context.Context, p Proof, public bool) (Client, error) {
+	id, err := registry.ParseID(p.ClientID)
 	var client Client
 	if err == nil {
 		err = s.store.View(ctx, func(ctx context.Context, tx Tx) error {
@@ -115,38 +159,64 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 			return err
 		})
 		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
-			return Issued{}, err
+			return Client{}, err
 		}
+	}
+	if client.Public {
+		if !public || client.Blocked || p.ClientSecret != "" {
+			return Client{}, errClient
+		}
+		return client, client.checkCertificate(p.Certificate)
 	}
 	salt := client.SecretSalt
 	if len(salt) == 0 {
 		salt = make([]byte, 16)
 	}
+	hash, err := s.hash(ctx, p.ClientSecret, salt)
+	if err != nil {
+		return Client{}, err
+	}
+	if subtle.ConstantTimeCompare(hash, client.SecretHash) != 1 || client.Blocked {
+		return Client{}, errClient
+	}
+	return client, client.checkCertificate(p.Certificate)
+}
+
+// hash computes argon2id when there is a slot for it.
+func (s *Service) hash(ctx context.Context, secret string, salt []byte) ([]byte, error) {
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
-		return Issued{}, registry.Errorf(registry.CodeUnavailable, "busy; ask again").WithCause(ctx.Err())
+		return nil, registry.Errorf(registry.CodeUnavailable, "busy; ask again").WithCause(ctx.Err())
 	}
-	hash := HashSecret(g.ClientSecret, salt)
-	<-s.slots
-	if subtle.ConstantTimeCompare(hash, client.SecretHash) != 1 || client.Blocked {
-		return Issued{}, errClient
-	}
+	defer func() { <-s.slots }()
+	return HashSecret(secret, salt), nil
+}
 
-	scopes := client.Scopes
-	if g.Scope != "" {
-		scopes = nil
-		for _, want := range strings.Fields(g.Scope) {
-			if !slices.Contains(client.Scopes, want) {
-				return Issued{}, registry.Errorf(registry.CodeForbidden, "the client has no scope %q", want).WithReason("invalid_scope")
-			}
-			scopes = append(scopes, want)
-		}
+func (c Client) checkCertificate(presented []byte) error {
+	if c.CertificateBound && len(presented) != sha256.Size {
+		return registry.Errorf(registry.CodeUnauthenticated, "this client asks for tokens over TLS with its certificate").WithReason("invalid_client")
+	}
+	return nil
+}
+
+// Issue checks the client's secret and issues a token for the system.
+func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued, error) {
+	client, err := s.authenticateClient(ctx, g.Proof, false)
+	if err != nil {
+		return Issued{}, err
+	}
+	scopes, err := narrow(client.Scopes, g.Scope)
+	if err != nil {
+		return Issued{}, err
 	}
 	now := s.source.Now()
-	token := Token{ClientID: client.ID, LegalEntityID: client.LegalEntityID, Scopes: scopes, IssuedAt: now, ExpiresAt: now.Add(s.ttl)}
-	plain := base64.RawURLEncoding.EncodeToString(s.source.Bytes(32))
-	token.Hash = sha256.Sum256([]byte(plain))
+	token := Token{ClientID: client.ID, LegalEntityID: client.LegalEntityID, Scopes: scopes, IssuedAt: now, ExpiresAt: now.Add(s.lives.Access)}
+	if client.CertificateBound {
+		token.Certificate = g.Certificate
+	}
+	plain := s.random()
+	token.Hash = digest(plain)
 	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		if g.EmployeeID != "" {
 			wrong := registry.Errorf(registry.CodeForbidden, "employee_id is not an approved employee of the client's legal entity").WithReason("invalid_employee")
@@ -164,7 +234,7 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 			if e.LegalEntityID != client.LegalEntityID || !e.Approved() {
 				return wrong
 			}
-			token.EmployeeID, token.PartyID = e.ID, e.Party.ID
+			token.EmployeeID, token.PartyID, token.Role = e.ID, e.Party.ID, e.Type
 		}
 		if err := tx.InsertToken(ctx, token); err != nil {
 			return err
@@ -176,11 +246,13 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 	if err != nil {
 		return Issued{}, err
 	}
-	return Issued{AccessToken: plain, ExpiresIn: s.ttl, Scopes: scopes}, nil
+	return Issued{AccessToken: plain, ExpiresIn: s.lives.Access, Scopes: scopes}, nil
 }
 
-// Authenticate turns a bearer token into a caller.
-func (s *Service) Authenticate(ctx context.Context, bearer string) (registry.Caller, error) {
+// Authenticate turns a bearer token into a caller. certificate is the SHA-256
+// of the client's certificate where the connection has one: a token bound to a
+// certificate is good with that one alone (RFC 8705, 3).
+func (s *Service) Authenticate(ctx context.Context, bearer string, certificate []byte) (registry.Caller, error) {
 	denied := registry.Errorf(registry.CodeUnauthenticated, "Invalid access token")
 	if len(bearer) != 43 {
 		return registry.Caller{}, denied
@@ -188,7 +260,7 @@ func (s *Service) Authenticate(ctx context.Context, bearer string) (registry.Cal
 	var t Token
 	var client Client
 	err := s.store.View(ctx, func(ctx context.Context, tx Tx) (err error) {
-		t, client, err = tx.Token(ctx, sha256.Sum256([]byte(bearer)))
+		t, client, err = tx.Token(ctx, digest(bearer))
 		return err
 	})
 	if registry.CodeOf(err) == registry.CodeNotFound {
@@ -197,18 +269,13 @@ func (s *Service) Authenticate(ctx context.Context, bearer string) (registry.Cal
 	if err != nil {
 		return registry.Caller{}, err
 	}
-	if !t.RevokedAt.IsZero() || client.Blocked || !s.source.Now().Before(t.ExpiresAt) {
+	bound := len(t.Certificate) > 0 && subtle.ConstantTimeCompare(t.Certificate, certificate) != 1
+	if !t.RevokedAt.IsZero() || client.Blocked || bound || !s.source.Now().Before(t.ExpiresAt) {
 		return registry.Caller{}, denied
 	}
 	return registry.Caller{
-		Channel: registry.ChannelREST, ClientID: client.ID, ClientName: client.Name, Scopes: t.Scopes,
+		Channel: registry.ChannelREST, ClientID: client.ID, ClientName: client.Name, ClientType: client.Type, Scopes: t.Scopes,
+		User: t.UserID, Role: t.Role, PersonID: t.PersonID,
 		EmployeeID: t.EmployeeID, PartyID: t.PartyID, LegalEntityID: t.LegalEntityID,
 	}, nil
-}
-
-// Revoke ends a token at once (RFC 7009).
-func (s *Service) Revoke(ctx context.Context, bearer string) error {
-	return s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		return tx.RevokeToken(ctx, sha256.Sum256([]byte(bearer)), s.source.Now())
-	})
 }

@@ -110,7 +110,7 @@ type Actor struct {
 // ActorOf takes the actor from a request's caller. The X-Road userId is left
 // out: it carries a person's identifier.
 func ActorOf(c registry.Caller) Actor {
-	return Actor{ClientID: c.ClientID, EmployeeID: c.EmployeeID, LegalEntityID: c.LegalEntityID, XRoadClient: c.XRoad}
+	return Actor{ClientID: c.ClientID, UserID: c.User, EmployeeID: c.EmployeeID, LegalEntityID: c.LegalEntityID, XRoadClient: c.XRoad}
 }
 
 // ActRef names an act and its bytes: SHA-256 of the container as received and

@@ -8,10 +8,10 @@ import (
 	"mist/registry/access"
 )
 
-const clientColumns = `c.id, c.name, c.type, c.legal_entity_id, c.scopes, c.secret_hash, c.secret_salt, c.blocked`
+const clientColumns = `c.id, c.name, c.type, c.legal_entity_id, c.scopes, c.secret_hash, c.secret_salt, c.blocked, c.redirect_uris, c.public, c.certificate_bound`
 
 func clientDest(c *access.Client) []any {
-	return []any{&c.ID, &c.Name, &c.Type, &c.LegalEntityID, &c.Scopes, &c.SecretHash, &c.SecretSalt, &c.Blocked}
+	return []any{&c.ID, &c.Name, &c.Type, &c.LegalEntityID, &c.Scopes, &c.SecretHash, &c.SecretSalt, &c.Blocked, &c.RedirectURIs, &c.Public, &c.CertificateBound}
 }
 
 // Client reads a client system; not-found if there is none.
@@ -25,25 +25,31 @@ func (tx *Tx) Client(ctx context.Context, id registry.ID) (c access.Client, err 
 
 // PutClient queues a client system, new or changed.
 func (tx *Tx) PutClient(ctx context.Context, c access.Client) error {
-	return tx.exec(ctx, `INSERT INTO clients (id, name, type, legal_entity_id, scopes, secret_hash, secret_salt, blocked)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	return tx.exec(ctx, `INSERT INTO clients (id, name, type, legal_entity_id, scopes, secret_hash, secret_salt, blocked, redirect_uris, public, certificate_bound)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, type = excluded.type, legal_entity_id = excluded.legal_entity_id, scopes = excluded.scopes,
-    secret_hash = excluded.secret_hash, secret_salt = excluded.secret_salt, blocked = excluded.blocked`, c.ID, c.Name, c.Type, c.LegalEntityID, notNil(c.Scopes), c.SecretHash, c.SecretSalt, c.Blocked)
+    secret_hash = excluded.secret_hash, secret_salt = excluded.secret_salt, blocked = excluded.blocked,
+    redirect_uris = excluded.redirect_uris, public = excluded.public, certificate_bound = excluded.certificate_bound`,
+		c.ID, c.Name, c.Type, c.LegalEntityID, notNil(c.Scopes), notNil(c.SecretHash), notNil(c.SecretSalt), c.Blocked, notNil(c.RedirectURIs), c.Public, c.CertificateBound)
 }
 
 // InsertToken queues an issued token.
 func (tx *Tx) InsertToken(ctx context.Context, t access.Token) error {
-	return tx.exec(ctx, `INSERT INTO tokens (hash, client_id, employee_id, party_id, legal_entity_id, scopes, issued_at, expires_at, revoked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		t.Hash[:], t.ClientID, t.EmployeeID, t.PartyID, t.LegalEntityID, notNil(t.Scopes), t.IssuedAt, t.ExpiresAt, nullTime(t.RevokedAt))
+	return tx.exec(ctx, `INSERT INTO tokens (hash, client_id, employee_id, party_id, legal_entity_id, scopes, issued_at, expires_at, revoked_at, grant_id, user_id, person_id, role, certificate)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+		t.Hash[:], t.ClientID, t.EmployeeID, t.PartyID, t.LegalEntityID, notNil(t.Scopes), t.IssuedAt, t.ExpiresAt, nullTime(t.RevokedAt),
+		t.GrantID, t.UserID, t.PersonID, t.Role, t.Certificate)
 }
 
 // Token finds a token by its hash, with its client; not-found if there is none.
+// The end of its grant and the blocking of its user are its own end.
 func (tx *Tx) Token(ctx context.Context, hash [32]byte) (t access.Token, c access.Client, err error) {
 	var revoked *time.Time
-	dest := append([]any{&t.ClientID, &t.EmployeeID, &t.PartyID, &t.LegalEntityID, &t.Scopes, &t.IssuedAt, &t.ExpiresAt, &revoked}, clientDest(&c)...)
-	found, err := tx.queryOne(ctx, dest, `SELECT t.client_id, t.employee_id, t.party_id, t.legal_entity_id, t.scopes, t.issued_at, t.expires_at, t.revoked_at, `+clientColumns+`
-FROM tokens t JOIN clients c ON c.id = t.client_id WHERE t.hash = $1`, hash[:])
+	dest := append([]any{&t.ClientID, &t.EmployeeID, &t.PartyID, &t.LegalEntityID, &t.Scopes, &t.IssuedAt, &t.ExpiresAt, &revoked,
+		&t.GrantID, &t.UserID, &t.PersonID, &t.Role, &t.Certificate}, clientDest(&c)...)
+	found, err := tx.queryOne(ctx, dest, `SELECT t.client_id, t.employee_id, t.party_id, t.legal_entity_id, t.scopes, t.issued_at, t.expires_at,
+    COALESCE(t.revoked_at, g.ended_at, CASE WHEN u.blocked THEN u.seen_at END), t.grant_id, t.user_id, t.person_id, t.role, t.certificate, `+clientColumns+`
+FROM tokens t JOIN clients c ON c.id = t.client_id LEFT JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = t.user_id WHERE t.hash = $1`, hash[:])
 	if err == nil && !found {
 		err = errNotFound
 	}

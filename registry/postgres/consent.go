@@ -47,9 +47,9 @@ WHERE c.status <> 'revoked' AND c.content = excluded.content AND c.person_id = e
 		r.SingleUse, string(r.Status), nullTime(r.RevokedAt), r.Container[:], r.Content[:], nullTime(r.UsedAt), r.CreatedAt)
 }
 
-func notNil(list []string) []string {
+func notNil[T any](list []T) []T {
 	if list == nil {
-		return []string{}
+		return []T{}
 	}
 	return list
 }

@@ -222,6 +222,8 @@ func TestEveryColumnOfBytesIsSealedOrExplained(t *testing.T) {
 		"leaves.entry": "no person's identifier stands in an entry (ADR 0300)", "leaves.subject_salt": "salt",
 		"tiles.data": "hashes", "checkpoints.root": "hash", "checkpoints.note": "signed root",
 		"data_keys.wrapped": "wrapped key", "replies.key": "digest", "replies.request": "digest", "draft_documents.digest": "digest",
+		"users.key": "blind key", "codes.hash": "digest of a random code", "refresh_tokens.hash": "digest of a random token",
+		"tokens.certificate": "digest of a certificate", "refresh_tokens.certificate": "digest of a certificate",
 	}
 	rows, err := pgtest.Connect(t, cluster.DSN(t)).Query(t.Context(), `SELECT table_name || '.' || column_name FROM information_schema.columns
 WHERE table_schema = 'public' AND data_type = 'bytea'`)

@@ -63,6 +63,8 @@ var internalConstraints = []string{
 	"declaration_statuses_feed_key", "replies_pkey",
 	"jobs_pkey", "jobs_river_key", "jobs_kind_key",
 	"draft_documents_pkey", "draft_documents_draft_fkey", "draft_documents_type_key",
+	"users_pkey", "users_key_key", "spent_challenges_pkey", "grants_pkey", "grants_client_fkey", "grants_user_fkey", "codes_pkey", "codes_grant_fkey",
+	"refresh_tokens_pkey", "refresh_tokens_grant_fkey", "tokens_grant_fkey",
 }
 
 // mapError turns a database error into a registry error. The database's own

@@ -32,6 +32,7 @@ var sealedColumns = []sealedColumn{
 	{"search_questions", "body", "search_questions", "t.id::text"},
 	{"jobs", "body", "jobs", "t.id::text"},
 	{"replies", "body", "replies", "encode(t.key, 'hex')"},
+	{"users", "body", "users", "t.id::text"},
 }
 
 // SealedTables names the tables that hold sealed values.

@@ -380,7 +380,7 @@ func TestTokensAndClients(t *testing.T) {
 	t.Parallel()
 	s := cluster.Store(t)
 	c := populate(t, s)
-	client := access.Client{ID: source.NewID(), Name: "МІС «Зразок»", Type: "MIS", LegalEntityID: c.legalEntity, Scopes: []string{"a", "b"}, SecretHash: []byte{1}, SecretSalt: []byte{2}}
+	client := access.Client{ID: source.NewID(), Name: "МІС «Зразок»", Type: "MIS", LegalEntityID: c.legalEntity, Scopes: []string{"a", "b"}, SecretHash: []byte{1}, SecretSalt: []byte{2}, RedirectURIs: []string{}}
 	now := source.Now()
 	token := access.Token{Hash: sha256.Sum256([]byte("t")), ClientID: client.ID, EmployeeID: c.doctor, PartyID: c.party, LegalEntityID: c.legalEntity,
 		Scopes: []string{"a"}, IssuedAt: now, ExpiresAt: now.Add(time.Hour)}

@@ -1,0 +1,90 @@
+package access
+
+import (
+	_ "embed"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"mist/registry"
+)
+
+// rolesJSON is the table of rights: which scopes a role may have, and which a
+// type of client system. It is data so that a lawyer can read it.
+//
+//go:embed roles.json
+var rolesJSON []byte
+
+// rights is the table read.
+type rights struct {
+	// Scopes explains every scope there is; a scope that is not here cannot be given.
+	Scopes map[string]string `json:"scopes"`
+	// Roles and ClientTypes list scopes by role and type of client; a name that
+	// ends in ":*" stands for all of that resource.
+	Roles       map[string][]string `json:"roles"`
+	ClientTypes map[string][]string `json:"client_types"`
+	// Groups says what an employee's role may see of a patient: family_doctor
+	// and specialist clinical data by the rules of access, administrator none.
+	Groups map[string]string `json:"groups"`
+}
+
+var table = func() rights {
+	var r rights
+	if err := json.Unmarshal(rolesJSON, &r); err != nil {
+		panic("access: roles.json: " + err.Error())
+	}
+	return r
+}()
+
+func expand(list []string) []string {
+	var out []string
+	for _, pattern := range list {
+		resource, all := strings.CutSuffix(pattern, ":*")
+		for scope := range table.Scopes {
+			if scope == pattern || all && strings.HasPrefix(scope, resource+":") {
+				out = append(out, scope)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// roleScopes are the scopes a role may have; none for an unknown role.
+func roleScopes(role string) []string { return expand(table.Roles[role]) }
+
+// forCitizens tells the types of systems that citizens use for themselves.
+func forCitizens(clientType string) bool { return clientType == "CABINET" || clientType == "PIS" }
+
+// allowed is what the client may have at all: its own scopes as far as its type
+// allows them.
+func (c Client) allowed() []string { return intersect(c.Scopes, expand(table.ClientTypes[c.Type])) }
+
+// intersect keeps the scopes of the first list that stand in all others.
+func intersect(first []string, others ...[]string) []string {
+	out := []string{}
+	for _, scope := range first {
+		if !slices.ContainsFunc(others, func(l []string) bool { return !slices.Contains(l, scope) }) {
+			out = append(out, scope)
+		}
+	}
+	return out
+}
+
+// narrow gives the scopes asked for, all of them when none is named, and
+// refuses one that is not among those allowed.
+func narrow(allowed []string, asked string) ([]string, error) {
+	if strings.TrimSpace(asked) == "" {
+		return allowed, nil
+	}
+	var out []string
+	for _, want := range strings.Fields(asked) {
+		if !slices.Contains(allowed, want) {
+			return nil, registry.Errorf(registry.CodeForbidden, "the client has no scope %q", want).WithReason("invalid_scope")
+		}
+		if !slices.Contains(out, want) {
+			out = append(out, want)
+		}
+	}
+	return out, nil
+}

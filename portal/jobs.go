@@ -30,7 +30,7 @@ func (p *portal) jobRoutes(r chi.Router, desk JobDesk) {
 		if err != nil {
 			return err
 		}
-		f := job.Filter{Kind: job.Kind(q.text("kind")), Status: job.Status(q.text("status")), Page: q.number("page", 1), Size: q.number("page_size", job.DefaultPageSize)}
+		f := job.Filter{Kind: job.Kind(q.text("kind")), Key: q.text("key"), Status: job.Status(q.text("status")), Page: q.number("page", 1), Size: q.number("page_size", job.DefaultPageSize)}
 		if err := q.done(); err != nil {
 			return err
 		}

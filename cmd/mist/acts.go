@@ -13,8 +13,8 @@ import (
 // actKinds is the list of act kinds: one line each. The type parameter is the
 // kind's port on the transaction; that the database satisfies it is checked
 // when the program starts.
-func actKinds(store *postgres.Store, source registry.Source, verifier intake.Verifier, notifier intake.Notifier, documents intake.Media, policies intake.Policies, otpKey []byte, limits LimitsConfig) ([]portal.Act, error) {
-	parts := parts{store, source, verifier, policies, notifier, documents, otpKey, limits}
+func actKinds(store *postgres.Store, source registry.Source, verifier intake.Verifier, documents intake.Media, policies intake.Policies, otpKey []byte, limits LimitsConfig) ([]portal.Act, error) {
+	parts := parts{store, source, verifier, policies, documents, otpKey, limits}
 	declarations, err := service[declaration.Tx](parts, declaration.Kind{Terms: declaration.DefaultTerms(), Source: source})
 	if err != nil {
 		return nil, err
@@ -35,7 +35,6 @@ type parts struct {
 	source   registry.Source
 	verifier intake.Verifier
 	policies intake.Policies
-	notifier intake.Notifier
 	media    intake.Media
 	otpKey   []byte
 	limits   LimitsConfig
@@ -43,8 +42,8 @@ type parts struct {
 
 func service[T intake.Tx](p parts, kind intake.Kind[T]) (*intake.Service[T], error) {
 	return intake.New(intake.Config[T]{
-		Kind: kind, Store: postgres.NewPort[T](p.store), Verifier: p.verifier, Policies: p.policies, Notifier: p.notifier, Media: p.media,
+		Kind: kind, Store: postgres.NewPort[T](p.store), Verifier: p.verifier, Policies: p.policies, Media: p.media,
 		Source: p.source, OTPKey: p.otpKey,
-		Limits: intake.Limits{DraftTTL: p.limits.DraftTTL, OTPTTL: p.limits.OTPTTL, OTPTries: p.limits.OTPTries},
+		Limits: intake.Limits{DraftTTL: p.limits.DraftTTL, OTPTTL: p.limits.OTPTTL, OTPTries: p.limits.OTPTries, OTPCodes: p.limits.OTPCodes},
 	})
 }

@@ -35,6 +35,7 @@ type Config struct {
 	Media    MediaConfig    `yaml:"media"`
 	Limits   LimitsConfig   `yaml:"limits"`
 	Jobs     JobsConfig     `yaml:"jobs"`
+	Notify   NotifyConfig   `yaml:"notify,omitempty"`
 	Sandbox  SandboxConfig  `yaml:"sandbox,omitempty"`
 }
 
@@ -125,6 +126,8 @@ type LimitsConfig struct {
 	DraftTTL time.Duration `yaml:"draft_ttl"`
 	OTPTTL   time.Duration `yaml:"otp_ttl"`
 	OTPTries int           `yaml:"otp_tries"`
+	// OTPCodes is how many codes may be sent for one request.
+	OTPCodes int           `yaml:"otp_codes"`
 	TokenTTL time.Duration `yaml:"token_ttl"`
 	Replay   time.Duration `yaml:"replay"`
 	// VerificationTerm is how long an OFFLINE declaration awaits the NHSU.
@@ -166,7 +169,7 @@ func defaultConfig() Config {
 		Log:      LogConfig{Period: 200 * time.Millisecond},
 		Jobs:     defaultJobs(),
 		Limits: LimitsConfig{
-			DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, TokenTTL: time.Hour, Replay: 24 * time.Hour,
+			DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, OTPCodes: 5, TokenTTL: time.Hour, Replay: 24 * time.Hour,
 			VerificationTerm: 30 * 24 * time.Hour, DraftRetention: 90 * 24 * time.Hour, Upkeep: time.Minute, SearchClient: 1000, SearchUser: 100,
 			ReadHeader: 5 * time.Second, Read: 30 * time.Second, Write: 60 * time.Second, Drain: 20 * time.Second,
 		},
@@ -206,7 +209,7 @@ func loadConfig(path string) (Config, error) {
 		}
 	}
 	for _, p := range []*string{&c.Database.URLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile,
-		&c.Media.Dir, &c.Media.S3.AccessKeyFile, &c.Media.S3.SecretKeyFile} {
+		&c.Media.Dir, &c.Media.S3.AccessKeyFile, &c.Media.S3.SecretKeyFile, &c.Notify.SMS.TokenFile, &c.Notify.EMail.PasswordFile} {
 		resolve(p)
 	}
 	if c.Profile == profileSandbox && c.Media == (MediaConfig{}) {
@@ -287,10 +290,14 @@ func (c Config) validate() error {
 	if c.Limits.SearchClient < 1 || c.Limits.SearchUser < 1 {
 		add("limits.search_client and limits.search_user must be at least 1")
 	}
+	if c.Limits.OTPCodes < 1 || c.Limits.OTPCodes > 20 {
+		add("limits.otp_codes must lie between 1 and 20")
+	}
 	if c.Limits.OTPTries < 1 || c.Limits.OTPTries > 10 {
 		add("limits.otp_tries must lie between 1 and 10")
 	}
 	c.Jobs.check(add)
+	c.Notify.check(add)
 	if sandbox {
 		if c.Sandbox.Dir == "" || c.Sandbox.Services.Listen == "" {
 			add("sandbox.dir and sandbox.services.listen are needed in the sandbox profile")

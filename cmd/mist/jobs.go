@@ -125,6 +125,7 @@ func (d jobDesk) open(e env) (*job.Desk, registry.Caller, func(), error) {
 type jobsListCommand struct {
 	jobDesk `embed:""`
 	Kind    string `help:"Only this kind."`
+	Key     string `help:"Only keys that begin so, for instance with an act's id."`
 	Status  string `enum:",waiting,running,retrying,dead" default:"" help:"Only this status."`
 }
 
@@ -135,7 +136,7 @@ func (c *jobsListCommand) Run(e env) error {
 		return err
 	}
 	defer end()
-	list, err := allJobs(e.ctx, desk, caller, job.Filter{Kind: job.Kind(c.Kind), Status: job.Status(c.Status)})
+	list, err := allJobs(e.ctx, desk, caller, job.Filter{Kind: job.Kind(c.Kind), Key: c.Key, Status: job.Status(c.Status)})
 	if err != nil {
 		return refused(err)
 	}

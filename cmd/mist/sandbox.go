@@ -236,7 +236,7 @@ const sandboxOrigin = "mist.sandbox"
 type sandbox struct {
 	dir       string
 	state     *sandboxState
-	otp       *otpWindow
+	messages  *messageWindow
 	authority *authority
 	ready     chan struct{}
 	readyOnce sync.Once
@@ -256,7 +256,7 @@ func openSandbox(dir string) (*sandbox, error) {
 	if err := a.writeCRLs(filepath.Join(dir, "pki", "trust")); err != nil {
 		return nil, err
 	}
-	return &sandbox{dir: dir, state: state, otp: newOTPWindow(), authority: a, ready: make(chan struct{})}, nil
+	return &sandbox{dir: dir, state: state, messages: newMessageWindow(), authority: a, ready: make(chan struct{})}, nil
 }
 
 // load puts clinics, people and clients into an empty registry, once, in one
@@ -318,6 +318,7 @@ func (b *sandbox) announce(s *server) error {
 	b.public.WSDL = b.public.SOAP + "?wsdl"
 	b.public.Admin = s.url("admin", s.cfg.Admin)
 	b.public.TSA, b.public.OCSP, b.public.OTPURL = services+"/tsa", services+"/ocsp", services+"/otp"
+	b.public.MessagesURL = services + "/messages"
 	b.public.Trust = filepath.Join(b.dir, "pki", "trust")
 	b.public.Log.URL = b.public.REST + "/log"
 	return writeJSONFile(filepath.Join(b.dir, "sandbox.json"), b.public, 0o600)
@@ -329,7 +330,8 @@ func (b *sandbox) isReady() { b.readyOnce.Do(func() { close(b.ready) }) }
 // handler serves the test TSA, the OCSP responder and the OTP window.
 func (b *sandbox) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /otp", b.otp)
+	mux.HandleFunc("GET /otp", b.messages.code)
+	mux.HandleFunc("GET /messages", b.messages.list)
 	mux.Handle("/ocsp", exchangeHandler("application/ocsp-request", "application/ocsp-response", b.authority.ocsp))
 	mux.Handle("/tsa", exchangeHandler("application/timestamp-query", "application/timestamp-reply", b.authority.tsa))
 	return mux

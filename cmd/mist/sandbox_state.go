@@ -92,8 +92,10 @@ type sandboxFile struct {
 	TSA    string `json:"tsa"`
 	OCSP   string `json:"ocsp"`
 	OTPURL string `json:"otp_url"`
-	Trust  string `json:"trust"`
-	Log    struct {
+	// MessagesURL shows what the gateways would have sent.
+	MessagesURL string `json:"messages_url"`
+	Trust       string `json:"trust"`
+	Log         struct {
 		URL         string `json:"url"`
 		VerifierKey string `json:"verifier_key"`
 	} `json:"log"`

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -19,7 +18,7 @@ import (
 	"mist/registry/access"
 	"mist/registry/audit"
 	"mist/registry/audit/sequencer"
-	"mist/registry/intake"
+	"mist/registry/notify"
 	"mist/registry/postgres"
 	"mist/registry/postgres/local"
 	"mist/registry/query"
@@ -184,12 +183,16 @@ func (s *server) run(e env, box *sandbox) error {
 
 	s.followKeys(ctx, keys.kek)
 
-	var notifier intake.Notifier = noGateway{}
+	gateways, err := cfg.Notify.gateways()
+	if err != nil {
+		return err
+	}
 	if box != nil {
+		box.messages.store = s.store
+		gateways = map[notify.Channel]notify.Gateway{notify.SMS: box.messages, notify.EMail: box.messages}
 		if err := box.load(ctx, s.store); err != nil {
 			return err
 		}
-		notifier = box.otp
 	}
 	policies, err := signature.ParsePolicyTable(policyTable)
 	if err != nil {
@@ -199,7 +202,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	acts, err := actKinds(s.store, s.source, verifier, notifier, documents.media, policies, keys.otp, cfg.Limits)
+	acts, err := actKinds(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)
 	if err != nil {
 		return err
 	}
@@ -262,7 +265,12 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 
-	if err := s.runJobs(ctx, rooms.handlers(), rooms.upkeep.Jobs(cfg.Limits.Upkeep), metrics); err != nil {
+	sender, err := notify.NewSender(s.source, gateways)
+	if err != nil {
+		return err
+	}
+	handlers := rooms.handlers().Add(sender.Handlers())
+	if err := s.runJobs(ctx, handlers, rooms.upkeep.Jobs(cfg.Limits.Upkeep), metrics); err != nil {
 		return err
 	}
 
@@ -384,14 +392,6 @@ func readSecret(path string, sandboxed bool) ([]byte, error) {
 		return nil, fmt.Errorf("%s must hold at least 32 bytes in hexadecimal", path)
 	}
 	return key, nil
-}
-
-// noGateway answers where no SMS gateway is configured: the code cannot reach
-// the patient, so the request cannot be approved by OTP.
-type noGateway struct{}
-
-func (noGateway) SendOTP(context.Context, intake.OTPNotice) error {
-	return errors.New("no SMS gateway is configured")
 }
 
 // authorizeAuditor lets clients with the scope audit:read see entries. In the

@@ -7,6 +7,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/jcs"
+	"mist/registry/job"
 	"mist/signature"
 )
 
@@ -58,7 +59,9 @@ type Draft struct {
 	AuthMethod string
 	Phone      string
 	// OTPMAC is HMAC-SHA-256(key, draft id ‖ code); the code itself is never stored.
-	OTPMAC       []byte
+	OTPMAC []byte
+	// OTPEarlier are the MACs of codes that a newer one superseded, oldest first.
+	OTPEarlier   [][]byte
 	OTPTriesLeft int
 	OTPExpiresAt time.Time
 	// Demands are the types of the documents that the patient's side must hand
@@ -88,6 +91,7 @@ type Report struct {
 
 // Tx is what the pipeline itself needs of a transaction.
 type Tx interface {
+	job.Tx
 	// InsertDraft writes a draft and the places of its documents.
 	InsertDraft(ctx context.Context, d Draft) error
 	// Draft reads a draft; with lock set, its row is held until commit.

@@ -10,39 +10,25 @@ package intake
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
-	"fmt"
 	"time"
 
 	"mist/registry"
 	"mist/registry/audit"
 )
 
-// Notifier hands a one-time code to the patient, outside any transaction.
-type Notifier interface {
-	SendOTP(ctx context.Context, n OTPNotice) error
-}
-
-// OTPNotice is one code on its way. It must not be logged.
-type OTPNotice struct {
-	RequestID registry.ID
-	Phone     string
-	Code      string
-}
-
 // Limits of a draft's life.
 type Limits struct {
 	DraftTTL time.Duration // a draft that is not signed by then expires
 	OTPTTL   time.Duration
 	OTPTries int
+	// OTPCodes is how many codes may be sent for one draft.
+	OTPCodes int
 }
 
-// DefaultLimits: a day for a draft; codes of 15 minutes and 3 tries (domain notes 1.11).
+// DefaultLimits: a day for a draft; codes of 15 minutes and 3 tries (domain notes 1.11), 5 of them.
 func DefaultLimits() Limits {
-	return Limits{DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3}
+	return Limits{DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, OTPCodes: 5}
 }
 
 // Service is the pipeline for one kind.
@@ -51,7 +37,6 @@ type Service[T Tx] struct {
 	store    Store[T]
 	verifier Verifier
 	policies Policies
-	notifier Notifier
 	media    Media
 	source   registry.Source
 	otpKey   []byte
@@ -64,7 +49,6 @@ type Config[T Tx] struct {
 	Store    Store[T]
 	Verifier Verifier
 	Policies Policies
-	Notifier Notifier
 	Media    Media
 	Source   registry.Source
 	OTPKey   []byte // at least 32 bytes
@@ -74,14 +58,14 @@ type Config[T Tx] struct {
 // New refuses to build a half-configured service.
 func New[T Tx](c Config[T]) (*Service[T], error) {
 	switch {
-	case c.Kind == nil, c.Store == nil, c.Verifier == nil, c.Policies == nil, c.Notifier == nil, c.Media == nil, c.Source.Clock == nil, c.Source.Random == nil:
+	case c.Kind == nil, c.Store == nil, c.Verifier == nil, c.Policies == nil, c.Media == nil, c.Source.Clock == nil, c.Source.Random == nil:
 		return nil, errors.New("intake: a part is missing")
 	case len(c.OTPKey) < 32:
 		return nil, errors.New("intake: the OTP key is shorter than 32 bytes")
-	case c.Limits.DraftTTL <= 0, c.Limits.OTPTTL <= 0, c.Limits.OTPTries <= 0:
+	case c.Limits.DraftTTL <= 0, c.Limits.OTPTTL <= 0, c.Limits.OTPTries <= 0, c.Limits.OTPCodes <= 0:
 		return nil, errors.New("intake: limits must be positive")
 	}
-	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policies, c.Notifier, c.Media, c.Source, c.OTPKey, c.Limits}, nil
+	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policies, c.Media, c.Source, c.OTPKey, c.Limits}, nil
 }
 
 // Kind names the kind served.
@@ -94,7 +78,6 @@ func (s *Service[T]) Create(ctx context.Context, c registry.Caller, body []byte)
 	}
 	now := s.source.Now()
 	var d Draft
-	var code string
 	err := s.store.Update(ctx, func(ctx context.Context, tx T) error {
 		d = Draft{
 			ID: s.source.NewID(), ActID: s.source.NewID(), Kind: s.kind.Name(), Status: StatusNew,
@@ -106,7 +89,9 @@ func (s *Service[T]) Create(ctx context.Context, c registry.Caller, body []byte)
 		}
 		s.expect(&d)
 		if d.AuthMethod == "OTP" {
-			code = s.issueOTP(&d, now)
+			if err := s.issueOTP(ctx, tx, &d, now); err != nil {
+				return err
+			}
 		}
 		if err := tx.InsertDraft(ctx, d); err != nil {
 			return err
@@ -117,7 +102,7 @@ func (s *Service[T]) Create(ctx context.Context, c registry.Caller, body []byte)
 	if err != nil {
 		return Draft{}, err
 	}
-	return d, s.send(ctx, d, code)
+	return d, nil
 }
 
 // ResendOTP issues a new code; the earlier one is void.
@@ -126,7 +111,6 @@ func (s *Service[T]) ResendOTP(ctx context.Context, c registry.Caller, id regist
 		return Draft{}, err
 	}
 	var d Draft
-	var code string
 	err := s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
 		if d, err = s.own(ctx, tx, c, id, true); err != nil {
 			return err
@@ -134,7 +118,12 @@ func (s *Service[T]) ResendOTP(ctx context.Context, c registry.Caller, id regist
 		if d.Status != StatusNew || d.AuthMethod != "OTP" {
 			return transition(d.Status)
 		}
-		code = s.issueOTP(&d, s.source.Now())
+		if len(d.OTPEarlier)+1 >= s.limits.OTPCodes {
+			return registry.Errorf(registry.CodeRateLimited, "%d codes were sent for this request; create a new one", s.limits.OTPCodes).WithReason("otp_codes")
+		}
+		if err := s.issueOTP(ctx, tx, &d, s.source.Now()); err != nil {
+			return err
+		}
 		if err := tx.UpdateDraft(ctx, d); err != nil {
 			return err
 		}
@@ -144,7 +133,7 @@ func (s *Service[T]) ResendOTP(ctx context.Context, c registry.Caller, id regist
 	if err != nil {
 		return Draft{}, err
 	}
-	return d, s.send(ctx, d, code)
+	return d, nil
 }
 
 // Get reads a draft of the caller's legal entity. The read is a disclosure of
@@ -292,70 +281,6 @@ func (s *Service[T]) expire(ctx context.Context, tx T, c registry.Caller, d *Dra
 
 func transition(from Status) error {
 	return registry.Errorf(registry.CodeConflict, "Invalid transition").WithReason("status_" + string(from))
-}
-
-// issueOTP sets a fresh code: four digits, the first three 1–9, the last the
-// Luhn digit of the others (domain notes 1.11).
-func (s *Service[T]) issueOTP(d *Draft, now time.Time) string {
-	var code [4]byte
-	for i := 0; i < 3; {
-		// 252 = 28·9: the rest is thrown away so that each digit is equally likely.
-		if b := s.source.Bytes(1)[0]; b < 252 {
-			code[i] = '1' + b%9
-			i++
-		}
-	}
-	sum := 0
-	for i := range 3 {
-		n := int(code[2-i] - '0')
-		if i%2 == 0 {
-			if n *= 2; n > 9 {
-				n -= 9
-			}
-		}
-		sum += n
-	}
-	code[3] = '0' + byte((10-sum%10)%10)
-	d.OTPMAC = s.mac(d.ID, string(code[:]))
-	d.OTPTriesLeft, d.OTPExpiresAt, d.UpdatedAt = s.limits.OTPTries, now.Add(s.limits.OTPTTL), now
-	return string(code[:])
-}
-
-func (s *Service[T]) mac(id registry.ID, code string) []byte {
-	m := hmac.New(sha256.New, s.otpKey)
-	m.Write(id[:])
-	m.Write([]byte(code))
-	return m.Sum(nil)
-}
-
-func (s *Service[T]) checkOTP(d *Draft, code string, now time.Time) error {
-	forbid := func(reason, text string) error {
-		return registry.Errorf(registry.CodeForbidden, "%s", text).WithReason(reason)
-	}
-	switch {
-	case code == "":
-		return registry.Invalid(registry.FieldError{Entry: "$.verification_code", Rule: "required", Description: "required property verification_code was not present"})
-	case d.OTPTriesLeft <= 0:
-		return forbid("otp_exhausted", "Maximum attempts exceed; ask for a new code")
-	case now.After(d.OTPExpiresAt):
-		return forbid("otp_expired", "Verification code expired; ask for a new code")
-	}
-	d.OTPTriesLeft--
-	d.UpdatedAt = now
-	if subtle.ConstantTimeCompare(d.OTPMAC, s.mac(d.ID, code)) != 1 {
-		return forbid("otp_wrong", fmt.Sprintf("Invalid verification code; tries left: %d", d.OTPTriesLeft))
-	}
-	return nil
-}
-
-func (s *Service[T]) send(ctx context.Context, d Draft, code string) error {
-	if code == "" {
-		return nil
-	}
-	if err := s.notifier.SendOTP(ctx, OTPNotice{RequestID: d.ID, Phone: d.Phone, Code: code}); err != nil {
-		return registry.Errorf(registry.CodeUnavailable, "the code could not be sent; ask for it again").WithCause(err)
-	}
-	return nil
 }
 
 // entry begins an audit entry about a draft.

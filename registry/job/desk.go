@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"mist/registry"
@@ -52,6 +53,7 @@ type Failure struct {
 // Filter of a list; empty members do not narrow it.
 type Filter struct {
 	Kind       Kind
+	Key        string // its beginning
 	Status     Status
 	Page, Size int
 }
@@ -120,6 +122,8 @@ func (f Filter) check() error {
 	switch {
 	case f.Kind != "" && !kindForm.MatchString(string(f.Kind)):
 		return wrong("kind", "format", "a kind is words of lower-case letters joined by dots and underscores")
+	case len(f.Key) > MaxKey || strings.ContainsAny(f.Key, "%_\\"):
+		return wrong("key", "format", "a key's beginning has at most 200 bytes and no %, _ or backslash")
 	case f.Page < 1:
 		return wrong("page", "number", "pages are counted from 1")
 	case f.Size < 1 || f.Size > MaxPageSize:

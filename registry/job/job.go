@@ -86,6 +86,9 @@ func Check(j Job) (Job, error) {
 type Tx interface {
 	// Enqueue adds a job to what this transaction will commit.
 	Enqueue(ctx context.Context, j Job) error
+	// Withdraw takes away the jobs of a kind whose key begins so and that are
+	// not running at this moment: what they would do has lost its sense.
+	Withdraw(ctx context.Context, kind Kind, key string) error
 }
 
 // Handler does the work of one job outside any transaction. nil means done; see

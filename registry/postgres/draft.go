@@ -19,10 +19,12 @@ type draftBody struct {
 	Data       []byte `json:"data"`
 	ToBeSigned []byte `json:"to_be_signed,omitempty"`
 	Phone      string `json:"phone,omitempty"`
+	// Earlier are MACs of superseded codes.
+	Earlier [][]byte `json:"otp_earlier,omitempty"`
 }
 
 func (tx *Tx) sealDraft(d intake.Draft) ([]byte, error) {
-	plain, err := json.Marshal(draftBody{d.Data, d.ToBeSigned, d.Phone})
+	plain, err := json.Marshal(draftBody{d.Data, d.ToBeSigned, d.Phone, d.OTPEarlier})
 	if err != nil {
 		return nil, tx.fail(err)
 	}
@@ -82,7 +84,7 @@ func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID,
 	if err := json.Unmarshal(plain, &body); err != nil {
 		return intake.Draft{}, tx.fail(err)
 	}
-	d.Data, d.ToBeSigned, d.Phone = body.Data, body.ToBeSigned, body.Phone
+	d.Data, d.ToBeSigned, d.Phone, d.OTPEarlier = body.Data, body.ToBeSigned, body.Phone, body.Earlier
 	d.OTPExpiresAt, d.InsertedAt, d.UpdatedAt, d.ExpiresAt = utc(otpExpires), d.InsertedAt.UTC(), d.UpdatedAt.UTC(), d.ExpiresAt.UTC()
 	if documents {
 		d.Documents, err = tx.Documents(ctx, d.ID)

@@ -131,9 +131,9 @@ var jobStatus = map[job.Status]string{
 
 // Jobs lists jobs that are not done, oldest first, with the last failure only.
 func (tx *Tx) Jobs(ctx context.Context, f job.Filter) (list []job.Info, total int, err error) {
-	const from = ` FROM jobs j JOIN river.river_job r ON r.id = j.river_id WHERE ($1 = '' OR j.kind = $1) AND r.state <> 'completed' AND `
+	const from = ` FROM jobs j JOIN river.river_job r ON r.id = j.river_id WHERE ($1 = '' OR j.kind = $1) AND j.key LIKE $2 AND r.state <> 'completed' AND `
 	where := from + jobStatus[f.Status]
-	if _, err := tx.queryOne(ctx, []any{&total}, `SELECT count(*)`+where, string(f.Kind)); err != nil {
+	if _, err := tx.queryOne(ctx, []any{&total}, `SELECT count(*)`+where, string(f.Kind), f.Key+"%"); err != nil {
 		return nil, 0, err
 	}
 	list = []job.Info{}
@@ -146,7 +146,7 @@ func (tx *Tx) Jobs(ctx context.Context, f job.Filter) (list []job.Info, total in
 		i.Errors = i.Errors[max(len(i.Errors)-1, 0):]
 		list = append(list, i)
 		return err
-	}, `SELECT `+jobColumns+where+` ORDER BY j.created_at, j.id LIMIT $2 OFFSET $3`, string(f.Kind), f.Size, (f.Page-1)*f.Size)
+	}, `SELECT `+jobColumns+where+` ORDER BY j.created_at, j.id LIMIT $3 OFFSET $4`, string(f.Kind), f.Key+"%", f.Size, (f.Page-1)*f.Size)
 	return list, total, err
 }
 
@@ -180,6 +180,13 @@ func (tx *Tx) DiscardJob(ctx context.Context, id registry.ID) error {
 		return err
 	}
 	return tx.finishJob(ctx, id)
+}
+
+// Withdraw queues the removal of jobs that are not running.
+func (tx *Tx) Withdraw(ctx context.Context, kind job.Kind, key string) error {
+	return tx.exec(ctx, `WITH gone AS (
+    DELETE FROM river.river_job r USING jobs j WHERE j.kind = $1 AND starts_with(j.key, $2) AND r.id = j.river_id AND r.state NOT IN ('running', 'completed') RETURNING r.id)
+DELETE FROM jobs WHERE river_id IN (SELECT id FROM gone)`, string(kind), key)
 }
 
 // JobCount is how many jobs of a kind are in a status.

@@ -102,6 +102,15 @@ WHERE position('first'::bytea IN j.body) > 0 OR r.args::text LIKE '%first%' OR r
 	require.Equal(t, 1, got["first"][0].Attempt)
 	require.Len(t, got["third"], 1)
 	require.GreaterOrEqual(t, time.Since(began), 200*time.Millisecond)
+	// What has lost its sense is withdrawn.
+	for i := range 3 {
+		enqueue(t, s, job.Job{Kind: "test.note", Key: fmt.Sprintf("later/%d", i), RunAt: time.Now().Add(time.Hour)})
+	}
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		require.NoError(t, tx.Withdraw(ctx, "test.note", "later/1"))
+		require.NoError(t, tx.Withdraw(ctx, "test.other", "later/"))
+	})
+	require.Len(t, list(t, desk(t, s), ""), 2)
 	// The key of a job that is done is free again.
 	enqueue(t, s, job.Job{Kind: "test.note", Key: "one", Args: []byte("again")})
 }

@@ -1,0 +1,66 @@
+package notify
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Template names a text. Texts say no more than is needed: an SMS is read on a
+// locked screen by whoever holds the telephone.
+type Template string
+
+// Templates with the places they fill.
+const (
+	// OTP: code, minutes.
+	OTP Template = "otp"
+	// DeclarationSigned: number.
+	DeclarationSigned Template = "declaration_signed"
+	// DeclarationEnded: number.
+	DeclarationEnded Template = "declaration_ended"
+	// ActRefused: number. A signed act that waited was refused.
+	ActRefused Template = "act_refused"
+	// RecordsOpened: clinic, date. Break-glass access to the person's records.
+	RecordsOpened Template = "records_opened"
+)
+
+type text struct{ subject, text string }
+
+var texts = map[Template]text{
+	OTP:               {"Код підтвердження", "Код підтвердження: {code}. Назвіть його лише лікарю, який оформлює Ваш запит. Діє {minutes} хв."},
+	DeclarationSigned: {"Декларацію підписано", "Декларацію № {number} з лікарем підписано. Якщо Ви її не подавали, повідомте НСЗУ: 16-77."},
+	DeclarationEnded:  {"Декларацію припинено", "Дію декларації № {number} припинено. Довідки: НСЗУ, 16-77."},
+	ActRefused:        {"Підпис не підтверджено", "Документ № {number} не набув чинності: кваліфікований підпис не підтверджено. Зверніться до закладу, де його оформлено."},
+	RecordsOpened:     {"Доступ до Ваших медичних записів", "{date} заклад «{clinic}» відкрив Ваші медичні записи в екстреному порядку. Доступ буде перевірено. Якщо Ви про це не знаєте: НСЗУ, 16-77."},
+}
+
+// Templates lists the names of all texts.
+func Templates() []Template { return slices.Sorted(maps.Keys(texts)) }
+
+// render fills the places; each place needs its value and each value a place.
+func (t Template) render(values map[string]string) (subject, body string, err error) {
+	form, ok := texts[t]
+	if !ok {
+		return "", "", fmt.Errorf("notify: no text %q", t)
+	}
+	var pairs []string
+	for name, value := range values {
+		if !strings.Contains(form.text, "{"+name+"}") {
+			return "", "", fmt.Errorf("notify: the text %s has no place for %q", t, name)
+		}
+		// A value cannot make places of its own, nor lines.
+		clean := strings.Map(func(r rune) rune {
+			if r < ' ' || r == '{' || r == '}' {
+				return -1
+			}
+			return r
+		}, value)
+		pairs = append(pairs, "{"+name+"}", clean)
+	}
+	body = strings.NewReplacer(pairs...).Replace(form.text)
+	if i := strings.IndexByte(body, '{'); i >= 0 {
+		return "", "", fmt.Errorf("notify: the text %s lacks a value", t)
+	}
+	return form.subject, body, nil
+}

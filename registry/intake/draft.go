@@ -103,8 +103,8 @@ type Tx interface {
 	// patient and one author; always person first.
 	LockPerson(ctx context.Context, id registry.ID) error
 	LockEmployee(ctx context.Context, id registry.ID) error
-	// SignerTaxID is the identifier (РНОКПП or document number) of the employee's party.
-	SignerTaxID(ctx context.Context, employee registry.ID) (string, error)
+	// Signatory is what a signature of the employee is compared with.
+	Signatory(ctx context.Context, employee registry.ID) (Signatory, error)
 	ActByContainer(ctx context.Context, digest registry.Digest) (registry.Act, bool, error)
 	InsertAct(ctx context.Context, a registry.Act) error
 	InsertReport(ctx context.Context, r Report) error

@@ -37,18 +37,20 @@ type Service[T Tx] struct {
 	store    Store[T]
 	verifier Verifier
 	policies Policies
+	signing  SigningRules
 	media    Media
 	source   registry.Source
 	otpKey   []byte
 	limits   Limits
 }
 
-// Config of a Service; every field is needed.
+// Config of a Service; every field but Signing is needed.
 type Config[T Tx] struct {
 	Kind     Kind[T]
 	Store    Store[T]
 	Verifier Verifier
 	Policies Policies
+	Signing  SigningRules // nil: the embedded table
 	Media    Media
 	Source   registry.Source
 	OTPKey   []byte // at least 32 bytes
@@ -65,7 +67,14 @@ func New[T Tx](c Config[T]) (*Service[T], error) {
 	case c.Limits.DraftTTL <= 0, c.Limits.OTPTTL <= 0, c.Limits.OTPTries <= 0, c.Limits.OTPCodes <= 0:
 		return nil, errors.New("intake: limits must be positive")
 	}
-	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policies, c.Media, c.Source, c.OTPKey, c.Limits}, nil
+	signing := c.Signing
+	if signing == nil {
+		var err error
+		if signing, err = DefaultSigningRules(); err != nil {
+			return nil, err
+		}
+	}
+	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policies, signing, c.Media, c.Source, c.OTPKey, c.Limits}, nil
 }
 
 // Kind names the kind served.

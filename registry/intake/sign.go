@@ -81,7 +81,11 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	if err != nil {
 		return Outcome{}, err
 	}
-	signed, signer, err := result.MustBePassed()
+	signing, err := s.signing.For(s.kind.Name(), s.source.Now())
+	if err != nil {
+		return Outcome{}, err
+	}
+	signed, signers, err := signing.released(result)
 	if err != nil {
 		return Outcome{}, s.refuse(ctx, c, draft, report, judgementError(report.ID, err))
 	}
@@ -119,11 +123,11 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 		if d.Status != StatusApproved {
 			return transition(d.Status)
 		}
-		taxID, err := tx.SignerTaxID(ctx, d.EmployeeID)
+		author, err := tx.Signatory(ctx, d.EmployeeID)
 		if err != nil {
 			return err
 		}
-		if err := checkSigner(signer, taxID); err != nil {
+		if err := signing.check(signers, author); err != nil {
 			return err
 		}
 		now := s.source.Now()

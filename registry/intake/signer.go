@@ -7,32 +7,34 @@ import (
 	"mist/signature"
 )
 
-// checkSigner compares the identifier in the signer's certificate with the
-// party's (domain notes 2.5). The refusal shows both masked, with the field of
-// the certificate it was read from and the rule applied.
-func checkSigner(signer signature.Signer, partyTaxID string) error {
-	if signer.RNOKPP == "" {
-		return &registry.Error{Code: registry.CodeSignatureInvalid, Reason: "signer_without_identifier",
-			Detail: "The signer's certificate carries no РНОКПП or document number"}
-	}
-	if !sameIdentifier(signer.RNOKPP, partyTaxID) {
-		return &registry.Error{Code: registry.CodeSignatureInvalid, Reason: "signer_mismatch",
-			Detail: "Does not match the signer drfo: the certificate names " + registry.Mask(signer.RNOKPP) + " (" + signer.RNOKPPSource +
-				"), the employee's party " + registry.Mask(partyTaxID) + " (tax_id); compared without spaces, Latin and Cyrillic look-alikes equal"}
-	}
-	return nil
+// CheckSigner compares the identifier in the signer's certificate with the
+// party's (domain notes 2.5) under the rule of most acts.
+func CheckSigner(signer signature.Signer, partyTaxID string) error {
+	return MatchDRFO.compare(signer, Signatory{TaxID: partyTaxID}, "one-signature-of-the-author")
 }
 
 // lookalike maps Cyrillic capitals to the Latin ones that print the same: the
 // series of a passport stands in certificates in either alphabet
 // (ehealth.api issues 324, 345).
 var lookalike = strings.NewReplacer(
-	" ", "", "А", "A", "В", "B", "С", "C", "Е", "E", "Н", "H", "І", "I", "К", "K", "М", "M", "О", "O", "Р", "P", "Т", "T", "Х", "X",
+	"А", "A", "В", "B", "С", "C", "Е", "E", "Н", "H", "І", "I", "К", "K", "М", "M", "О", "O", "Р", "P", "Т", "T", "Х", "X", "У", "Y",
 )
 
-func sameIdentifier(certificate, party string) bool {
-	a, b := lookalike.Replace(strings.ToUpper(certificate)), lookalike.Replace(strings.ToUpper(party))
-	return a != "" && a == b
+// latin is the official transliteration (Cabinet of Ministers, resolution 55 of
+// 2010): the other way issuers write a series.
+var latin = strings.NewReplacer(
+	"А", "A", "Б", "B", "В", "V", "Г", "H", "Ґ", "G", "Д", "D", "Е", "E", "Є", "YE", "Ж", "ZH", "З", "Z", "И", "Y", "І", "I", "Ї", "YI",
+	"Й", "Y", "К", "K", "Л", "L", "М", "M", "Н", "N", "О", "O", "П", "P", "Р", "R", "С", "S", "Т", "T", "У", "U", "Ф", "F", "Х", "KH",
+	"Ц", "TS", "Ч", "CH", "Ш", "SH", "Щ", "SHCH", "Ю", "YU", "Я", "YA",
+)
+
+// SameIdentifier compares identifiers without spaces and case; letters are
+// equal when they look alike in the two alphabets, or when one identifier is
+// the transliteration of the other. Digits are compared as they are.
+func SameIdentifier(certificate, party string) bool {
+	plain := func(s string) string { return strings.ToUpper(strings.Join(strings.Fields(s), "")) }
+	a, b := plain(certificate), plain(party)
+	return a != "" && (lookalike.Replace(a) == lookalike.Replace(b) || latin.Replace(a) == latin.Replace(b))
 }
 
 // judgementError turns a judgement other than TOTAL-PASSED into the refusal.
@@ -40,6 +42,10 @@ func judgementError(reportID registry.ID, cause error) error {
 	e := &registry.Error{Code: registry.CodeSignatureInvalid, ReportID: reportID.String(), Err: cause, Detail: "The signature was not accepted"}
 	np, ok := signature.AsNotPassed(cause)
 	if !ok {
+		if known := registry.AsError(cause); known.Code != registry.CodeInternal {
+			known.ReportID = e.ReportID
+			return known
+		}
 		return cause
 	}
 	e.Reason = string(np.SubIndication)
@@ -49,10 +55,7 @@ func judgementError(reportID registry.ID, cause error) error {
 	switch {
 	case np.Indication == signature.NoSignatureFound:
 		e.Code, e.Reason = registry.CodeMalformed, "no_signature"
-		e.Detail = "document must contain 1 signature and 0 stamps but contains 0 signatures"
-	case np.Reason == signature.ReasonSeveralSignatures:
-		e.Code = registry.CodeMalformed
-		e.Detail = "document must contain 1 signature and 0 stamps but contains more"
+		e.Detail = "the document carries no signature"
 	case np.Indication == signature.Indeterminate:
 		e.Code = registry.CodeSignatureIndeterminate
 		e.Detail += ": " + string(np.Indication) + " / " + string(np.SubIndication)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"mist/registry"
+	"mist/registry/intake"
 	"mist/registry/prm"
 )
 
@@ -83,11 +84,20 @@ func (tx *Tx) Employee(ctx context.Context, id registry.ID) (e prm.Employee, err
 	return e, err
 }
 
-// SignerTaxID is the identifier of the employee's party: РНОКПП, or document
-// series and number of those without one.
-func (tx *Tx) SignerTaxID(ctx context.Context, employee registry.ID) (string, error) {
-	e, err := tx.Employee(ctx, employee)
-	return e.Party.TaxID, err
+// Signatory is what a signature of an employee is compared with.
+func (tx *Tx) Signatory(ctx context.Context, employee registry.ID) (intake.Signatory, error) {
+	var e prm.Employee
+	var sealed []byte
+	var edrpou registry.EDRPOU
+	found, err := tx.queryOne(ctx, append(employeeDest(&e, &sealed), &edrpou), `SELECT `+employeeColumns+`, l.edrpou
+FROM `+employeeTables+` JOIN legal_entities l ON l.id = e.legal_entity_id WHERE e.id = $1`, employee)
+	if err == nil && !found {
+		err = errNotFound
+	}
+	if err == nil {
+		err = tx.openParty(&e.Party, sealed)
+	}
+	return intake.Signatory{TaxID: e.Party.TaxID, LastName: e.Party.LastName, EDRPOU: edrpou}, err
 }
 
 // PutLegalEntity queues a legal entity, new or changed.

@@ -48,7 +48,7 @@ var rules = []struct{ name, why string }{
 	{"headers", "headers not declared on input and output cannot be sent or read by generated clients"},
 	{"request-hash", "requestHash is written by security servers (PR-MESS 2.2)"},
 	{"service-code", "security servers refuse : ; % / \\ and control characters in codes and versions"},
-	{"naming", "Trembita wants UpperCamelCase English service names and a target namespace on a registered domain"},
+	{"naming", "Trembita wants UpperCamelCase English service names and a target namespace on the publisher's registered domain; until there is a publisher a URN does"},
 	{"schema-style", "constructs that at least one client stack reads wrongly"},
 	{"identifier-type", "an identifier typed as a number loses its leading zeros"},
 	{"soap-action", "the security server refuses an unquoted SOAPAction; an empty one is safe"},
@@ -153,8 +153,8 @@ func (l *linter) schemas() {
 		return
 	}
 	target := l.root.SelectAttrValue("targetNamespace", "")
-	if u, err := url.Parse(target); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		l.err("naming", l.root, "the target namespace must be an absolute http(s) URI")
+	if u, err := url.Parse(target); err != nil || !isWeb(u) && !isURN(target) {
+		l.err("naming", l.root, "the target namespace must be an absolute http(s) URI, or a URN before the publisher is known")
 	} else if strings.HasSuffix(u.Host, "tempuri.org") {
 		l.err("naming", l.root, "tempuri.org belongs to nobody; use the organisation's registered domain")
 	}

@@ -11,6 +11,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing/fstest"
@@ -32,9 +33,11 @@ const (
 	identifiersNS = "http://x-road.eu/xsd/identifiers"
 )
 
-// DiiaNS is the namespace of the Diia service, version 1. It stands in every
-// message; an installation does not change it.
-const DiiaNS = "http://ehealth.example/ws/diia/v1"
+// DiiaNS is the namespace of the Diia service, version 1, as the project names
+// it: a URN, for the project owns no domain and nothing is fetched by the name.
+// An installation may give its own ([LoadAs]), since Trembita wants the
+// organisation's registered domain; ADR 0420.
+const DiiaNS = "urn:mist:ws:diia:v1"
 
 // Contract is one WSDL document with its compiled schemas.
 type Contract struct {
@@ -50,14 +53,29 @@ type Contract struct {
 	schema   *xsd.Schema
 }
 
-// Diia loads the contract of the Diia service.
+// Diia loads the contract of the Diia service under the project's name.
 func Diia() (*Contract, error) { return Load("diia") }
 
 // Load reads one of the contracts of this package.
-func Load(name string) (*Contract, error) {
+func Load(name string) (*Contract, error) { return LoadAs(name, "") }
+
+// LoadAs reads a contract and gives it another target namespace, unless empty:
+// schemas, messages and answers then carry that one and no other.
+func LoadAs(name, namespace string) (*Contract, error) {
 	source, err := files.ReadFile(name + ".wsdl")
 	if err != nil {
 		return nil, fmt.Errorf("there is no contract %q: %w", name, err)
+	}
+	if namespace != "" {
+		if err := checkNamespace(namespace); err != nil {
+			return nil, err
+		}
+		original, err := parse(source)
+		if err != nil {
+			return nil, fmt.Errorf("reading contract %s: %w", name, err)
+		}
+		own := original.Root().SelectAttrValue("targetNamespace", "")
+		source = bytes.ReplaceAll(source, []byte(`"`+own+`"`), []byte(`"`+namespace+`"`))
 	}
 	doc, err := parse(source)
 	if err != nil {
@@ -80,6 +98,23 @@ func Load(name string) (*Contract, error) {
 	}
 	return c, nil
 }
+
+// checkNamespace demands a name that can stand in a message as it is.
+func checkNamespace(name string) error {
+	u, err := url.Parse(name)
+	named := err == nil && (isWeb(u) || isURN(name))
+	if !named || strings.ContainsAny(name, "\"'<>& ") || len(name) > 200 {
+		return fmt.Errorf("%q is no name for a contract: an http(s) URI on the organisation's domain or a URN is expected", name)
+	}
+	return nil
+}
+
+func isWeb(u *url.URL) bool { return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" }
+
+// urn is the form of RFC 8141 without components: urn:NID:NSS.
+var urn = regexp.MustCompile(`^urn:[a-z0-9][a-z0-9-]{0,30}[a-z0-9]:[A-Za-z0-9._~!$()*+,;=:@/-]+$`)
+
+func isURN(name string) bool { return urn.MatchString(name) }
 
 // At gives the document with its address set, which is what zeep, PHP and
 // node-soap call unless told otherwise.

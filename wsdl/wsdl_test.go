@@ -27,7 +27,8 @@ func TestDiiaContractIsClean(t *testing.T) {
 	c := load(t)
 	require.Empty(t, wsdl.Lint(c.Source()))
 	require.Equal(t, wsdl.DiiaNS, c.TargetNamespace)
-	require.Equal(t, []string{"GetDeclarationByPatient"}, c.Operations)
+	require.Equal(t, []string{"GetDeclarationByPatient", "GetDeclarationByNumber", "GetDeclarationHistory", "CheckActiveDeclaration",
+		"GetDependentDeclarations", "RegisterConsent", "RevokeConsent", "GetConsents", "GetAccessLog", "GetResponseEvidence"}, c.Operations)
 	at := string(c.At(`https://ss.example:8443/diia?a=1&b="2"`))
 	require.Contains(t, at, `<soap:address location="https://ss.example:8443/diia?a=1&amp;b=&quot;2&quot;"/>`)
 	require.Empty(t, wsdl.Lint([]byte(at)))
@@ -60,8 +61,8 @@ func TestLintFindsWhatStopsClients(t *testing.T) {
 		{"headers", `<soap:header message="tns:requestHeader" part="client" use="literal"/>`, ""},
 		{"request-hash", `<wsdl:part name="issue" element="xrd:issue"/>`, `<wsdl:part name="issue" element="xrd:requestHash"/>`},
 		{"service-code", `<xrd:version>v1</xrd:version>`, `<xrd:version>v1/2</xrd:version>`},
-		{"naming", `targetNamespace="http://ehealth.example/ws/diia/v1"`, `targetNamespace="NotificationDistributionPush"`},
-		{"naming", `http://ehealth.example/ws/diia/v1"`, `http://tempuri.org/"`},
+		{"naming", `targetNamespace="urn:mist:ws:diia:v1"`, `targetNamespace="NotificationDistributionPush"`},
+		{"naming", `urn:mist:ws:diia:v1"`, `http://tempuri.org/"`},
 		{"schema-style", `<xs:element name="auditId" type="tns:UUID"/>`, `<xs:element name="auditId" type="tns:UUID" nillable="true"/>`},
 		{"schema-style", `<xs:element name="auditId" type="tns:UUID"/>`, `<xs:any/>`},
 		{"schema-style", `<xs:element name="auditId" type="tns:UUID"/>`, `<xs:element name="auditId" type="xs:anyType"/>`},
@@ -180,6 +181,7 @@ func TestGeneratedTypesRoundTrip(t *testing.T) {
 	require.Equal(t, "1985-08-07", in.Person.BirthDate)
 	require.Equal(t, []diia.DeclarationStatus{diia.DeclarationStatusActive}, in.Status)
 	require.Equal(t, "TUlJ", in.Consent.SignedConsent)
+	require.Equal(t, wsdl.DiiaNS, in.XMLName.Space)
 	out, err := xml.Marshal(in)
 	require.NoError(t, err)
 	require.NoError(t, load(t).Validate(out))
@@ -190,10 +192,28 @@ func TestGeneratedTypesRoundTrip(t *testing.T) {
 		Declaration: []diia.Declaration{{Division: &diia.Division{}}, {}},
 		AuditId:     in.RequestId,
 	}
+	answer.XMLName = xml.Name{Space: wsdl.DiiaNS, Local: "GetDeclarationByPatientResponse"}
 	out, err = xml.Marshal(answer)
 	require.NoError(t, err)
 	require.Contains(t, string(out), "<mountainGroup>false</mountainGroup>")
 	require.NoError(t, load(t).Validate(out))
+}
+
+// An installation on Trembita names the contract by its own domain: the whole
+// document and its schemas follow, and only good names are taken.
+func TestNamespaceOfAnInstallation(t *testing.T) {
+	const own = "https://registry.example.gov.ua/ws/diia/v1"
+	c, err := wsdl.LoadAs("diia", own)
+	require.NoError(t, err)
+	require.Equal(t, own, c.TargetNamespace)
+	require.Empty(t, wsdl.Lint(c.Source()))
+	require.NotContains(t, string(c.Source()), wsdl.DiiaNS)
+	require.NoError(t, c.Validate([]byte(strings.Replace(request, wsdl.DiiaNS, own, 1))))
+	require.Error(t, c.Validate([]byte(request)), "the project's name is another contract's now")
+	for _, bad := range []string{"diia", "urn:x", `https://a"b/`, "ftp://a/b", "https:///x", "urn:mist:<a>", "https://a b/"} {
+		_, err := wsdl.LoadAs("diia", bad)
+		require.Error(t, err, bad)
+	}
 }
 
 func FuzzLint(f *testing.F) {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"mist/wsdl"
 )
 
 // Profiles. What is allowed in a sandbox would be a hole in production.
@@ -78,6 +80,12 @@ type SOAPConfig struct {
 	RequirePurpose bool `yaml:"require_purpose,omitempty"`
 	// Service is our X-Road address: INSTANCE/CLASS/MEMBER/SUBSYSTEM.
 	Service string `yaml:"service"`
+	// Namespace is the name of the Diia contract on this installation: Trembita
+	// wants a URI on the organisation's registered domain. Empty: the project's URN.
+	Namespace string `yaml:"namespace,omitempty"`
+	// Attested are the clients whose own e-seal over an attestation counts for
+	// the citizen's signature under a consent.
+	Attested []string `yaml:"attested,omitempty"`
 	// Clients are the X-Road clients that may ask: INSTANCE/CLASS/MEMBER/SUBSYSTEM.
 	Clients []string `yaml:"clients"`
 	MaxBody int64    `yaml:"max_body"` // bytes
@@ -138,6 +146,9 @@ type LimitsConfig struct {
 	// system and one of its users may make.
 	SearchClient int `yaml:"search_client"`
 	SearchUser   int `yaml:"search_user"`
+	// Misses is how many questions about nobody one Trembita client may ask in a
+	// minute; 0 bounds nothing.
+	Misses int `yaml:"misses"`
 	// Upkeep is the pause between two rounds of the jobs.
 	Upkeep     time.Duration `yaml:"upkeep"`
 	ReadHeader time.Duration `yaml:"read_header"`
@@ -170,7 +181,7 @@ func defaultConfig() Config {
 		Jobs:     defaultJobs(),
 		Limits: LimitsConfig{
 			DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, OTPCodes: 5, TokenTTL: time.Hour, Replay: 24 * time.Hour,
-			VerificationTerm: 30 * 24 * time.Hour, DraftRetention: 90 * 24 * time.Hour, Upkeep: time.Minute, SearchClient: 1000, SearchUser: 100,
+			VerificationTerm: 30 * 24 * time.Hour, DraftRetention: 90 * 24 * time.Hour, Upkeep: time.Minute, SearchClient: 1000, SearchUser: 100, Misses: 300,
 			ReadHeader: 5 * time.Second, Read: 30 * time.Second, Write: 60 * time.Second, Drain: 20 * time.Second,
 		},
 	}
@@ -259,6 +270,17 @@ func (c Config) validate() error {
 		if strings.Count(client, "/") != 3 {
 			add("soap.clients: %q is not INSTANCE/CLASS/MEMBER/SUBSYSTEM", client)
 		}
+	}
+	for _, client := range c.SOAP.Attested {
+		if !slices.Contains(c.SOAP.Clients, client) {
+			add("soap.attested: %q is not among soap.clients", client)
+		}
+	}
+	if _, err := wsdl.LoadAs("diia", c.SOAP.Namespace); err != nil {
+		add("soap.namespace: %v", err)
+	}
+	if c.Limits.Misses < 0 {
+		add("limits.misses must not be negative")
 	}
 	if c.REST.MaxBody < 1<<10 || c.SOAP.MaxBody < 1<<10 {
 		add("max_body: at least 1024 bytes")

@@ -8,7 +8,7 @@ import (
 )
 
 var queryEnvelope = template.Must(template.New("envelope").Funcs(template.FuncMap{"x": escapeXML}).Parse(`<?xml version="1.0" encoding="UTF-8"?>
-<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xrd="http://x-road.eu/xsd/xroad.xsd" xmlns:id="http://x-road.eu/xsd/identifiers" xmlns:d="http://ehealth.example/ws/diia/v1">
+<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xrd="http://x-road.eu/xsd/xroad.xsd" xmlns:id="http://x-road.eu/xsd/identifiers" xmlns:d="urn:mist:ws:diia:v1">
   <soapenv:Header>
     <xrd:client id:objectType="SUBSYSTEM"><id:xRoadInstance>{{x (index .Client 0)}}</id:xRoadInstance><id:memberClass>{{x (index .Client 1)}}</id:memberClass><id:memberCode>{{x (index .Client 2)}}</id:memberCode><id:subsystemCode>{{x (index .Client 3)}}</id:subsystemCode></xrd:client>
     <xrd:service id:objectType="SERVICE"><id:xRoadInstance>{{x (index .Service 0)}}</id:xRoadInstance><id:memberClass>{{x (index .Service 1)}}</id:memberClass><id:memberCode>{{x (index .Service 2)}}</id:memberCode><id:subsystemCode>{{x (index .Service 3)}}</id:subsystemCode><id:serviceCode>GetDeclarationByPatient</id:serviceCode><id:serviceVersion>v1</id:serviceVersion></xrd:service>

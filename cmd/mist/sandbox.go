@@ -206,7 +206,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 	c.Profile = profileSandbox
 	c.Database.Embedded = "pg"
 	c.REST.Listen, c.SOAP.Listen, c.Admin.Listen = pick(f.REST, c.REST.Listen), pick(f.SOAP, c.SOAP.Listen), pick(f.Admin, c.Admin.Listen)
-	c.SOAP.Service, c.SOAP.Clients = sandboxService, []string{sandboxPortal}
+	c.SOAP.Service, c.SOAP.Clients, c.SOAP.Attested = sandboxService, []string{sandboxPortal}, []string{sandboxPortal}
 	c.Log.Origin, c.Log.KeyFile = sandboxOrigin, "keys/log.key"
 	c.Trust = TrustConfig{Dir: "pki/trust", Hosts: []string{services}, AllowPrivate: true}
 	c.Keys = KeysConfig{Sealing: map[uint16]string{1: "keys/sealing.key"}, Current: 1, OTP: "keys/otp.key"}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mist/fixtures/population"
 	"mist/registry"
@@ -73,7 +74,7 @@ type sandboxClient struct {
 type sandboxOrganisation struct {
 	Name          string `json:"name"`
 	EDRPOU        string `json:"edrpou"`
-	LegalEntityID string `json:"legal_entity_id"`
+	LegalEntityID string `json:"legal_entity_id,omitempty"`
 	SealKey       string `json:"seal_key"`
 	SealCert      string `json:"seal_cert"`
 }
@@ -338,6 +339,8 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 		addEmployee(&p, h, "DOCTOR", "P3", "FAMILY_DOCTOR", first, firstDivision)
 		s.Public.Negative = append(s.Public.Negative, sandboxNegative{Case: c, Person: p})
 	}
+	// The portal's own seal: its EDRPOU is the member code of its X-Road address.
+	s.Public.Organisations = append(s.Public.Organisations, sandboxOrganisation{Name: "Портал Дія (пісочниця)", EDRPOU: strings.Split(sandboxPortal, "/")[2]})
 	s.Public.XRoad.Client, s.Public.XRoad.Service = sandboxPortal, sandboxService
 	return s
 }

@@ -21,7 +21,6 @@ import (
 	"mist/registry/notify"
 	"mist/registry/postgres"
 	"mist/registry/postgres/local"
-	"mist/registry/query"
 	"mist/registry/sealing"
 	"mist/signature"
 )
@@ -215,9 +214,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	disclosures, err := query.New(query.Config{
-		Store: postgres.NewPort[query.Tx](s.store), Verifier: verifier, Policies: policies, Source: s.source, Replay: cfg.Limits.Replay,
-	})
+	disclosures, err := s.newDisclosures(verifier, policies)
 	if err != nil {
 		return err
 	}
@@ -260,6 +257,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+	s.followLog(ctx)
 	trembita, err := s.newTrembita(disclosures, metrics)
 	if err != nil {
 		return err

@@ -30,12 +30,12 @@ func (s *server) newTrembita(disclosures *query.Service, metrics prometheus.Regi
 		}
 		clients = append(clients, id)
 	}
-	contract, err := wsdl.Diia()
+	contract, err := wsdl.LoadAs("diia", c.Namespace)
 	if err != nil {
 		return nil, err
 	}
 	services, err := diia.Services(diia.Config{
-		Provider: provider, Clients: clients, Contract: contract, Queries: disclosures,
+		Provider: provider, Clients: clients, Contract: contract, Queries: disclosures, Now: s.source.Now,
 		RequirePurpose: c.RequirePurpose, Rate: xroad.Rate{PerSecond: c.RatePerSecond, Burst: c.Burst, Clock: s.source.Clock},
 	})
 	if err != nil {

@@ -22,11 +22,20 @@ func good() Consent {
 	}
 }
 
+// parsed is Decode without the signature.
+func parsed(b []byte) (Consent, error) {
+	var c Consent
+	if err := decode(b, &c); err != nil {
+		return c, err
+	}
+	return c, c.check("")
+}
+
 func TestDecode(t *testing.T) {
 	c := good()
 	b, err := c.ToBeSigned()
 	require.NoError(t, err)
-	back, err := decode(b)
+	back, err := parsed(b)
 	require.NoError(t, err)
 	require.Equal(t, c, back)
 
@@ -34,6 +43,9 @@ func TestDecode(t *testing.T) {
 		"unknown member": func(m map[string]any) { m["extra"] = 1 },
 		"version":        func(m map[string]any) { m["version"] = 2 },
 		"no id":          func(m map[string]any) { delete(m, "id") },
+		"other case":     func(m map[string]any) { m["Scope"] = m["scope"] },
+		"Latin text":     func(m map[string]any) { m["text"] = "I agree that my declaration is told to the portal." },
+		"hidden text":    func(m map[string]any) { m["text"] = m["text"].(string) + "\u0007" },
 		"no text":        func(m map[string]any) { m["text"] = "  " },
 		"two identifiers": func(m map[string]any) {
 			m["subject"] = map[string]any{"rnokpp": "3126509817", "unzr": "19850427-12345"}
@@ -52,11 +64,11 @@ func TestDecode(t *testing.T) {
 		change(m)
 		bad, err := json.Marshal(m)
 		require.NoError(t, err)
-		_, err = decode(bad)
+		_, err = parsed(bad)
 		require.Equal(t, registry.CodeInvalid, registry.CodeOf(err), name)
 		require.Equal(t, "consent_malformed", registry.AsError(err).Reason, name)
 	}
-	_, err = decode([]byte("not json"))
+	_, err = parsed([]byte("not json"))
 	require.Equal(t, registry.CodeInvalid, registry.CodeOf(err))
 }
 

@@ -2,10 +2,10 @@ package postgres
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"mist/registry"
@@ -13,38 +13,116 @@ import (
 	"mist/registry/query"
 )
 
-// Consent reads a consent the registry has acted on.
-func (tx *Tx) Consent(ctx context.Context, id registry.ID) (r consent.Record, found bool, err error) {
-	var container, content []byte
+const selectConsent = `SELECT id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at, single_use, status, revoked_at, container, content, nonce, body, used_at, created_at
+FROM consents`
+
+func (tx *Tx) scanConsent(rows pgx.Rows) (r consent.Record, err error) {
+	var container, content, nonce, sealed []byte
 	var revoked, used *time.Time
-	found, err = tx.queryOne(ctx, []any{&r.ID, &r.PersonID, &r.Method, &r.Recipient, &r.Purpose, &r.Scope, &r.Fields, &r.GrantedAt, &r.ExpiresAt,
-		&r.SingleUse, &r.Status, &revoked, &container, &content, &used, &r.CreatedAt},
-		`SELECT id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at, single_use, status, revoked_at, container, content, used_at, created_at
-FROM consents WHERE id = $1`, id)
+	if err := rows.Scan(&r.ID, &r.PersonID, &r.Method, &r.Recipient, &r.Purpose, &r.Scope, &r.Fields, &r.GrantedAt, &r.ExpiresAt,
+		&r.SingleUse, &r.Status, &revoked, &container, &content, &nonce, &sealed, &used, &r.CreatedAt); err != nil {
+		return r, err
+	}
 	copy(r.Container[:], container)
 	copy(r.Content[:], content)
+	copy(r.Nonce[:], nonce)
 	r.GrantedAt, r.ExpiresAt, r.CreatedAt = r.GrantedAt.UTC(), r.ExpiresAt.UTC(), r.CreatedAt.UTC()
 	r.RevokedAt, r.UsedAt = utc(revoked), utc(used)
+	if sealed != nil {
+		text, err := tx.open("consents", r.ID.String(), sealed)
+		if err != nil {
+			return r, err
+		}
+		r.Text = string(text)
+	}
+	return r, nil
+}
+
+// Consent reads a consent the registry has acted on.
+func (tx *Tx) Consent(ctx context.Context, id registry.ID) (r consent.Record, found bool, err error) {
+	err = tx.query(ctx, func(rows pgx.Rows) (err error) {
+		found = true
+		r, err = tx.scanConsent(rows)
+		return err
+	}, selectConsent+` WHERE id = $1`, id)
 	return r, found, err
+}
+
+// ConsentsOf lists a person's consents, newest first.
+func (tx *Tx) ConsentsOf(ctx context.Context, person registry.ID, limit int) (list []consent.Record, err error) {
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		r, err := tx.scanConsent(rows)
+		list = append(list, r)
+		return err
+	}, selectConsent+` WHERE person_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2`, person, limit)
+	return list, err
+}
+
+const insertConsent = `INSERT INTO consents AS c (id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at,
+    single_use, status, revoked_at, container, content, nonce, body, used_at, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+
+func (tx *Tx) consentArgs(r consent.Record) ([]any, error) {
+	body, err := tx.seal("consents", r.ID.String(), []byte(r.Text))
+	if err != nil {
+		return nil, err
+	}
+	return []any{r.ID, r.PersonID, r.Method, r.Recipient, r.Purpose, notNil(r.Scope), notNil(r.Fields), r.GrantedAt, r.ExpiresAt,
+		r.SingleUse, string(r.Status), nullTime(r.RevokedAt), r.Container[:], r.Content[:], r.Nonce[:], body, nullTime(r.UsedAt), r.CreatedAt}, nil
+}
+
+func consentChanged(tag pgconn.CommandTag) error {
+	if tag.RowsAffected() == 1 {
+		return nil
+	}
+	return registry.Errorf(registry.CodeConflict, "the consent was revoked, or its id belongs to another consent; ask again").WithReason("consent_changed")
+}
+
+// InsertConsent queues a consent that is not known yet; one that became known
+// meanwhile is a conflict.
+func (tx *Tx) InsertConsent(ctx context.Context, r consent.Record) error {
+	args, err := tx.consentArgs(r)
+	if err != nil {
+		return err
+	}
+	return tx.execChecked(ctx, consentChanged, insertConsent+` ON CONFLICT (id) DO NOTHING`, args...)
 }
 
 // UseConsent stores a consent at its first use, or marks the use of a known
 // one. It refuses a consent that was revoked meanwhile, and a second document
 // under the id of another.
 func (tx *Tx) UseConsent(ctx context.Context, r consent.Record) error {
-	changed := func(tag pgconn.CommandTag) error {
+	args, err := tx.consentArgs(r)
+	if err != nil {
+		return err
+	}
+	return tx.execChecked(ctx, consentChanged, insertConsent+` ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at, status = excluded.status
+WHERE c.status <> 'revoked' AND c.content = excluded.content AND c.person_id = excluded.person_id`, args...)
+}
+
+// RevokeConsent takes a consent back; changed is false when it was before.
+func (tx *Tx) RevokeConsent(ctx context.Context, id registry.ID, at time.Time) (changed bool, err error) {
+	tag, err := tx.execNow(ctx, `UPDATE consents SET status = 'revoked', revoked_at = $2 WHERE id = $1 AND status <> 'revoked'`, id, at)
+	return err == nil && tag.RowsAffected() == 1, err
+}
+
+// SpendConsent uses up the nonce of a single-use consent. Of two that try at
+// once the second waits for the first one's outcome; it fails with
+// [query.SpentReason].
+func (tx *Tx) SpendConsent(ctx context.Context, consentID registry.ID, nonce registry.Digest) error {
+	fresh := func(tag pgconn.CommandTag) error {
 		if tag.RowsAffected() == 1 {
 			return nil
 		}
-		return registry.Errorf(registry.CodeConflict, "the consent was revoked, or its id belongs to another consent; ask again").WithReason("consent_changed")
+		return registry.Errorf(registry.CodeConflict, "the single-use consent was used before").WithReason(query.SpentReason)
 	}
-	return tx.execChecked(ctx, changed, `INSERT INTO consents AS c (id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at,
-    single_use, status, revoked_at, container, content, used_at, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at, status = excluded.status
-WHERE c.status <> 'revoked' AND c.content = excluded.content AND c.person_id = excluded.person_id`,
-		r.ID, r.PersonID, r.Method, r.Recipient, r.Purpose, notNil(r.Scope), notNil(r.Fields), r.GrantedAt, r.ExpiresAt,
-		r.SingleUse, string(r.Status), nullTime(r.RevokedAt), r.Container[:], r.Content[:], nullTime(r.UsedAt), r.CreatedAt)
+	return tx.execChecked(ctx, fresh, `INSERT INTO nonces (consent_id, nonce, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, consentID, nonce[:], tx.store.source.Now())
+}
+
+// MessageSpent reports whether the client sent another body under this message id.
+func (tx *Tx) MessageSpent(ctx context.Context, client, messageID string, request [32]byte) (spent bool, err error) {
+	_, err = tx.queryOne(ctx, []any{&spent}, `SELECT EXISTS (SELECT FROM exchanges WHERE client = $1 AND message_id = $2 AND request <> $3)`, client, messageID, request[:])
+	return spent, err
 }
 
 func notNil[T any](list []T) []T {
@@ -54,31 +132,12 @@ func notNil[T any](list []T) []T {
 	return list
 }
 
-// ConsumeNonce reports false when the nonce of this consent was used before.
-// Two that try at once: the second waits for the first one's outcome.
-func (tx *Tx) ConsumeNonce(ctx context.Context, consentID registry.ID, nonce string) (bool, error) {
-	hash := sha256.Sum256([]byte(nonce))
-	tag, err := tx.execNow(ctx, `INSERT INTO nonces (consent_id, nonce, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, consentID, hash[:], tx.store.source.Now())
-	return err == nil && tag.RowsAffected() == 1, err
-}
-
 // exchangeRow names an exchange for its seal.
 func exchangeRow(client, messageID string, request [32]byte) string {
 	return client + "|" + messageID + "|" + hex.EncodeToString(request[:])
 }
 
-// Exchange finds the stored answer to the same message from the same client.
-func (tx *Tx) Exchange(ctx context.Context, client, messageID string, request [32]byte) (e query.Exchange, found bool, err error) {
-	var sealed []byte
-	found, err = tx.queryOne(ctx, []any{&sealed, &e.EntryID, &e.CreatedAt},
-		`SELECT answer, entry_id, created_at FROM exchanges WHERE client = $1 AND message_id = $2 AND request = $3`, client, messageID, request[:])
-	if err != nil || !found {
-		return query.Exchange{}, false, err
-	}
-	e.Client, e.MessageID, e.Request, e.CreatedAt = client, messageID, request, e.CreatedAt.UTC()
-	e.Answer, err = tx.open("exchanges", exchangeRow(client, messageID, request), sealed)
-	return e, err == nil, err
-}
+const selectExchange = `SELECT answer, entry_id, created_at FROM exchanges WHERE client = $1 AND message_id = $2 AND request = $3`
 
 // InsertExchange queues an answer for the repeated message. When the same
 // message is being answered at the same moment, the later transaction is run

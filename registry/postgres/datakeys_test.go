@@ -215,7 +215,7 @@ func TestEveryColumnOfBytesIsSealedOrExplained(t *testing.T) {
 	t.Parallel()
 	plain := map[string]string{
 		"acts.container": "digest", "acts.content": "digest", "media.digest": "digest", "reports.container": "digest",
-		"consents.container": "digest", "consents.content": "digest", "exchanges.request": "digest",
+		"consents.container": "digest", "consents.content": "digest", "consents.nonce": "digest", "exchanges.request": "digest",
 		"nonces.nonce": "digest", "tokens.hash": "digest of a random token",
 		"clients.secret_hash": "slow hash of a random secret", "clients.secret_salt": "salt",
 		"persons.identity": "blind key", "person_keys.key": "blind key", "parties.tax_id_key": "blind key", "drafts.otp_mac": "MAC",

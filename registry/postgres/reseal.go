@@ -28,6 +28,7 @@ var sealedColumns = []sealedColumn{
 	{"declarations", "note", "declarations.note", "t.id::text"},
 	{"media", "body", "media", "encode(t.digest, 'hex')"},
 	{"reports", "body", "reports", "t.id::text"},
+	{"consents", "body", "consents", "t.id::text"},
 	{"exchanges", "answer", "exchanges", "t.client || '|' || t.message_id || '|' || encode(t.request, 'hex')"},
 	{"search_questions", "body", "search_questions", "t.id::text"},
 	{"jobs", "body", "jobs", "t.id::text"},

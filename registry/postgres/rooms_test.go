@@ -281,7 +281,7 @@ func TestSecondDeclarationEndsTheFirst(t *testing.T) {
 func consentOf(person registry.ID) consent.Record {
 	now := source.Now()
 	return consent.Record{ID: source.NewID(), PersonID: person, Method: "citizen_signed", Recipient: "UA/GOV/1/DIIA", Purpose: "p", Scope: []string{"declaration"},
-		Fields: []string{"status"}, GrantedAt: now, ExpiresAt: now.Add(time.Hour), Status: consent.StatusActive, Container: registry.Digest{1}, Content: registry.Digest{2}, UsedAt: now, CreatedAt: now}
+		Fields: []string{"status"}, GrantedAt: now, ExpiresAt: now.Add(time.Hour), Status: consent.StatusActive, Container: registry.Digest{1}, Content: registry.Digest{2}, Nonce: registry.Digest{3}, UsedAt: now, CreatedAt: now, Text: "Я погоджуюся, щоб мої дані передали порталу."}
 }
 
 func TestConsentUse(t *testing.T) {
@@ -316,12 +316,14 @@ func TestNonceIsSpentOnce(t *testing.T) {
 	fresh := make(chan bool, 16)
 	for range cap(fresh) {
 		wg.Go(func() {
-			var ok bool
 			err := s.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) (err error) {
-				ok, err = tx.ConsumeNonce(ctx, id, "nonce-of-16-chars")
-				return err
+				return tx.SpendConsent(ctx, id, registry.Digest{1})
 			})
-			fresh <- ok && err == nil
+			spent := err != nil && registry.AsError(err).Reason == query.SpentReason
+			fresh <- err == nil
+			if err != nil && !spent {
+				panic(err)
+			}
 		})
 	}
 	wg.Wait()
@@ -345,11 +347,12 @@ func TestSameMessageAtOnceIsAnsweredOnce(t *testing.T) {
 		wg.Go(func() {
 			var got string
 			err := s.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) error {
-				e, found, err := tx.Exchange(ctx, "UA/GOV/1/DIIA", "m-1", hash)
+				seen, err := tx.Look(ctx, query.Look{Client: "UA/GOV/1/DIIA", MessageID: "m-1", Request: hash, Person: patient.Query{TaxID: "3126509817"}})
 				if err != nil {
 					return err
 				}
-				if !found {
+				e := seen.Exchange
+				if !seen.Answered {
 					r, err := tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure})
 					if err != nil {
 						return err

@@ -104,8 +104,12 @@ func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID)
 	return out, nil
 }
 
+type personTx interface {
+	Person(ctx context.Context, id registry.ID) (patient.Person, error)
+}
+
 // survivor reads a record and follows merges to the one that stands for it.
-func survivor(ctx context.Context, tx PersonsTx, id registry.ID) (patient.Person, error) {
+func survivor(ctx context.Context, tx personTx, id registry.ID) (patient.Person, error) {
 	p, err := tx.Person(ctx, id)
 	for n := 0; err == nil && !p.MasterID.IsZero(); n++ {
 		if n == maxMerges {

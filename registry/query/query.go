@@ -2,19 +2,13 @@
 // about a person goes through here and commits its audit entry before it is
 // given. No commit, no answer.
 //
-// It trusts the transport for who asks and the verifier for what a citizen
-// signed; it trusts no caller's word about consent.
+// It trusts the transport for who asks and the verifier for what a citizen or
+// a portal signed; it trusts no caller's word about consent.
 package query
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -23,11 +17,9 @@ import (
 	"mist/registry/audit"
 	"mist/registry/consent"
 	"mist/registry/declaration"
-	"mist/registry/jcs"
 	"mist/registry/patient"
 	"mist/registry/prm"
 	"mist/signature"
-	"mist/signature/facts"
 )
 
 // Verifier judges signed consents; *signature.Verifier is one.
@@ -41,28 +33,60 @@ type Policies interface {
 	For(kind string, at time.Time) (signature.Policy, error)
 }
 
-// consentKind is the row of the policy table for consents.
-const consentKind = "consent"
+// Rows of the policy table for consents and for portals' attestations.
+const (
+	consentKind     = "consent"
+	attestationKind = "attestation"
+)
+
+// Look is what every consented question begins with, asked in one trip to the
+// database.
+type Look struct {
+	// Client, MessageID and Request name the message, for the stored answer.
+	Client, MessageID string
+	Request           [32]byte
+	// Consent names the consent it stands on; zero for none.
+	Consent registry.ID
+	Person  patient.Query
+}
+
+// Seen is what a Look found.
+type Seen struct {
+	Exchange Exchange
+	Answered bool // the same message was answered before
+	Consent  consent.Record
+	Known    bool // the registry has seen the consent
+	// Person is the active record under the query's identifier, following a
+	// merge to the survivor. Found is false when there is none or the identifier
+	// stands at more than one record; the work done is the same.
+	Person patient.Person
+	Found  bool
+}
 
 // Tx is what disclosures need of a transaction.
 type Tx interface {
-	// FindPerson gives the active record under the query's identifier,
-	// following a merge to the survivor; found is false when there is none or
-	// the identifier stands at more than one record.
-	FindPerson(ctx context.Context, q patient.Query) (p patient.Person, found bool, err error)
+	Look(ctx context.Context, l Look) (Seen, error)
+	Person(ctx context.Context, id registry.ID) (patient.Person, error)
 	// DeclarationsOf lists a person's declarations, newest first, with the
 	// provider's side as it is today.
 	DeclarationsOf(ctx context.Context, person registry.ID, statuses []declaration.Status, limit int) ([]Row, error)
-	Consent(ctx context.Context, id registry.ID) (consent.Record, bool, error)
 	// UseConsent stores a consent at its first use, or marks the use of a known one.
 	UseConsent(ctx context.Context, r consent.Record) error
-	// ConsumeNonce reports false when the nonce of this subject's consent was used before.
-	ConsumeNonce(ctx context.Context, consentID registry.ID, nonce string) (bool, error)
+	// SpendConsent uses up the nonce of a single-use consent. When it was used
+	// before the transaction fails with an error of reason [SpentReason].
+	SpendConsent(ctx context.Context, consentID registry.ID, nonce registry.Digest) error
 	PutContainer(ctx context.Context, digest registry.Digest, b []byte) error
-	Exchange(ctx context.Context, client, messageID string, request [32]byte) (Exchange, bool, error)
 	InsertExchange(ctx context.Context, e Exchange) error
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
+
+	historyTx
+	consentsTx
+	accessTx
+	dependantsTx
 }
+
+// SpentReason marks the error of a consent that was used before.
+const SpentReason = "consent_spent"
 
 // Store begins and ends transactions.
 type Store interface {
@@ -87,15 +111,12 @@ type Exchange struct {
 	CreatedAt time.Time
 }
 
-// Request asks for a person's declarations with the citizen's consent.
+// Request is what every operation is asked with.
 type Request struct {
 	// RequestID is the portal's own id of the request, echoed.
 	RequestID registry.ID
 	Person    patient.Query
-	// SignedConsent is the CAdES container; empty asks without consent.
-	SignedConsent []byte
-	// Statuses to answer with; empty means active and pending_verification.
-	Statuses []declaration.Status
+	Basis     Basis
 	// MessageID and Hash identify the message: X-Road id, SHA-256 of the body.
 	MessageID string
 	// PurposeID is the purpose declaration the message names, if any.
@@ -105,18 +126,24 @@ type Request struct {
 	Body512 []byte
 }
 
-// Answer is what is told. Code says how far it went; only OK carries data.
-type Answer struct {
-	Code         consent.Code      `json:"code"`
-	Message      string            `json:"message"`
-	RequestID    registry.ID       `json:"request_id"`
-	AnsweredAt   time.Time         `json:"answered_at"`
-	Declarations []DeclarationView `json:"declarations,omitempty"`
-	// ResponseHash is SHA-512 (hex) over the RFC 8785 form of declarations.
+// Outcome is the part of an answer that every operation has. Code says how far
+// it went; only OK carries data.
+type Outcome struct {
+	Code       consent.Code `json:"code"`
+	Message    string       `json:"message"`
+	RequestID  registry.ID  `json:"request_id"`
+	AnsweredAt time.Time    `json:"answered_at"`
+	// ResponseHash is SHA-512 (hex) over the RFC 8785 form of the data.
 	ResponseHash string      `json:"response_hash"`
 	AuditID      registry.ID `json:"audit_id"`
 	// Replayed tells that a stored answer was given again.
 	Replayed bool `json:"-"`
+}
+
+// Answer is what is told.
+type Answer[T any] struct {
+	Outcome
+	Data T `json:"data"`
 }
 
 // Service answers consented queries.
@@ -126,295 +153,61 @@ type Service struct {
 	policies Policies
 	source   registry.Source
 	replay   time.Duration
+	attested map[string]bool
+	log      Log
+	verified *verifiedCache
+	flights  *flights
+	misses   *missLimiter
 }
 
-// Config of a Service; every field is needed.
+// Config of a Service. Store, Verifier, Policies, Source, Replay and Log are needed.
 type Config struct {
 	Store    Store
 	Verifier Verifier
-	// Policies gives the policy of the kind "consent".
+	// Policies gives the policies of the kinds "consent" and "attestation".
 	Policies Policies
 	Source   registry.Source
 	// Replay is how long an answer is kept for the repeated message (24 h).
 	Replay time.Duration
+	// Attested are the X-Road clients whose own seal counts for the citizen's
+	// signature; nobody's when empty.
+	Attested []string
+	// Wait is how long a caller waits for an answer before being told to ask
+	// again (20 s when zero); Work is how long the work may last (5 min).
+	Wait, Work time.Duration
+	// Misses bounds how many questions about nobody one client may ask in a
+	// minute; zero bounds nothing.
+	Misses int
+	// Log gives evidence of answers.
+	Log Log
 }
 
 // New refuses a half-configured service.
 func New(c Config) (*Service, error) {
-	if c.Store == nil || c.Verifier == nil || c.Source.Clock == nil || c.Source.Random == nil || c.Replay <= 0 || c.Policies == nil {
+	if c.Store == nil || c.Verifier == nil || c.Source.Clock == nil || c.Source.Random == nil || c.Replay <= 0 || c.Policies == nil || c.Log == nil {
 		return nil, errors.New("query: a part is missing")
 	}
-	return &Service{c.Store, c.Verifier, c.Policies, c.Source, c.Replay}, nil
+	s := &Service{
+		store: c.Store, verifier: c.Verifier, policies: c.Policies, source: c.Source, replay: c.Replay, log: c.Log, attested: map[string]bool{},
+		verified: newVerifiedCache(), flights: newFlights(c.Wait, c.Work), misses: newMissLimiter(c.Misses, c.Source.Clock),
+	}
+	for _, client := range c.Attested {
+		s.attested[client] = true
+	}
+	return s, nil
 }
 
 // maxPurposeID keeps a purpose's identifier within one value of an audit entry.
 const maxPurposeID = 128
 
-// markEvery is how fresh used_at of a stored consent is kept; every single use
-// stands in the audit log anyway.
-const markEvery = time.Minute
-
-// maxDeclarations bounds one answer.
-const maxDeclarations = 100
-
-// DeclarationByPatient is walk W2. Errors are for malformed requests and our
-// own trouble; every business outcome is an Answer with its code.
-func (s *Service) DeclarationByPatient(ctx context.Context, c registry.Caller, r Request) (Answer, error) {
+func (r Request) validate() error {
 	if err := r.Person.Validate(); err != nil {
-		return Answer{}, err
-	}
-	for _, st := range r.Statuses {
-		if !slices.Contains([]declaration.Status{declaration.StatusActive, declaration.StatusPendingVerification,
-			declaration.StatusTerminated, declaration.StatusClosed, declaration.StatusRejected}, st) {
-			return Answer{}, registry.Invalid(registry.FieldError{Entry: "$.statuses", Rule: "inclusion", Description: "value is not allowed in enum"})
-		}
+		return err
 	}
 	if len(r.PurposeID) > maxPurposeID || strings.ContainsFunc(r.PurposeID, unicode.IsControl) {
-		return Answer{}, registry.Invalid(registry.FieldError{Entry: "$.purposeId", Rule: "length", Description: "at most 128 bytes without control characters"})
+		return registry.Invalid(registry.FieldError{Entry: "$.purposeId", Rule: "length", Description: "at most 128 bytes without control characters"})
 	}
-	if answer, found, err := s.stored(ctx, c, r); err != nil || found {
-		return answer, err
-	}
-	if len(r.SignedConsent) == 0 {
-		return s.refuse(ctx, c, r, registry.ID{}, consent.Required)
-	}
-	given, signer, code, err := s.readConsent(ctx, r.SignedConsent)
-	if err != nil {
-		return Answer{}, err
-	}
-	if code == consent.OK {
-		code = judge(given, signer, c, r, s.source.Now())
-	}
-	if code != consent.OK {
-		return s.refuse(ctx, c, r, given.ID, code)
-	}
-	return s.disclose(ctx, c, r, given)
-}
-
-// readConsent verifies the citizen's signature with no transaction open and
-// reads the document from the verified bytes alone.
-func (s *Service) readConsent(ctx context.Context, container []byte) (consent.Consent, signature.Signer, consent.Code, error) {
-	policy, err := s.policies.For(consentKind, s.source.Now())
-	if err != nil {
-		return consent.Consent{}, signature.Signer{}, "", err
-	}
-	result, err := s.verifier.Verify(ctx, signature.Input{Document: facts.Bytes(container)}, policy)
-	if signature.IsUnreadable(err) {
-		return consent.Consent{}, signature.Signer{}, consent.InvalidSignature, nil
-	}
-	if err != nil {
-		return consent.Consent{}, signature.Signer{}, "", registry.Errorf(registry.CodeUnavailable, "the consent's signature could not be checked now; ask again").WithCause(err)
-	}
-	signed, signer, err := result.MustBePassed()
-	if err != nil {
-		return consent.Consent{}, signature.Signer{}, consent.InvalidSignature, nil
-	}
-	given, err := consent.Decode(signed)
-	return given, signer, consent.OK, err
-}
-
-// judge holds the rules that need no database.
-func judge(given consent.Consent, signer signature.Signer, c registry.Caller, r Request, now time.Time) consent.Code {
-	if !given.SignedBy(signer) {
-		return consent.SubjectMismatch
-	}
-	if r.Person.TaxID != "" && given.Subject.RNOKPP != "" && r.Person.TaxID != given.Subject.RNOKPP ||
-		r.Person.UNZR != "" && given.Subject.UNZR != "" && r.Person.UNZR != given.Subject.UNZR {
-		return consent.SubjectMismatch
-	}
-	if code := given.Covers(c.XRoad, consent.ScopeDeclaration, now); code != consent.OK {
-		return code
-	}
-	if len(knownFields(given.Fields)) == 0 {
-		return consent.Scope
-	}
-	return consent.OK
-}
-
-// disclose consumes the consent, reads, records and keeps the answer in one
-// transaction.
-func (s *Service) disclose(ctx context.Context, c registry.Caller, r Request, given consent.Consent) (Answer, error) {
-	var answer Answer
-	container := registry.Digest(sha256.Sum256(r.SignedConsent))
-	content, err := given.ToBeSigned()
-	if err != nil {
-		return Answer{}, fmt.Errorf("encoding a consent: %w", err)
-	}
-	statuses := r.Statuses
-	if len(statuses) == 0 {
-		statuses = []declaration.Status{declaration.StatusActive, declaration.StatusPendingVerification}
-	}
-	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		now := s.source.Now()
-		answer = Answer{Code: consent.OK, RequestID: r.RequestID, AnsweredAt: now}
-		// The same message may have been answered while the signature was checked.
-		if e, found, err := tx.Exchange(ctx, c.XRoad, r.MessageID, r.Hash); err != nil {
-			return err
-		} else if found {
-			answer, err = s.replayed(ctx, tx, c, r, e)
-			return err
-		}
-		known, seen, err := tx.Consent(ctx, given.ID)
-		if err != nil {
-			return err
-		}
-		p, found, err := tx.FindPerson(ctx, r.Person)
-		if err != nil {
-			return err
-		}
-		outcome, detail := consent.OK, ""
-		switch {
-		case seen && known.Status == consent.StatusRevoked:
-			outcome = consent.Revoked
-		case !found:
-			outcome, detail = consent.NotFound, "no_record"
-		case !r.Person.Matches(&p):
-			outcome, detail = consent.NotFound, "identity_mismatch"
-		case !isSubject(given.Subject, &p):
-			// Only the registry knows that the two differ: saying so would tell
-			// that the person named exists.
-			outcome, detail = consent.NotFound, "consent_of_another"
-		}
-		if outcome == consent.OK && given.SingleUse {
-			fresh, err := tx.ConsumeNonce(ctx, given.ID, given.Nonce)
-			if err != nil {
-				return err
-			}
-			if !fresh {
-				outcome = consent.Replayed
-			}
-		}
-		if outcome != consent.OK {
-			answer, err = s.conclude(ctx, tx, c, r, given.ID, p.ID, outcome, detail)
-			return err
-		}
-		same := seen && known.Container == container && known.PersonID == p.ID
-		if !same {
-			if err := tx.PutContainer(ctx, container, r.SignedConsent); err != nil {
-				return err
-			}
-		}
-		record := consent.Record{
-			ID: given.ID, PersonID: p.ID, Method: "citizen_signed", Recipient: given.Recipient, Purpose: given.Purpose,
-			Scope: given.Scope, Fields: given.Fields, GrantedAt: given.GrantedAt, ExpiresAt: given.ExpiresAt,
-			SingleUse: given.SingleUse, Status: consent.StatusActive, Container: container, Content: sha256.Sum256(content),
-			UsedAt: now, CreatedAt: now,
-		}
-		if given.SingleUse {
-			record.Status = consent.StatusUsed
-		}
-		// A consent in steady use is marked once a minute: marking it each time
-		// would make all its readers wait for one row.
-		if !same || given.SingleUse || now.Sub(known.UsedAt) > markEvery {
-			if err := tx.UseConsent(ctx, record); err != nil {
-				return err
-			}
-		}
-		rows, err := tx.DeclarationsOf(ctx, p.ID, statuses, maxDeclarations)
-		if err != nil {
-			return err
-		}
-		fields := knownFields(given.Fields)
-		for _, row := range rows {
-			answer.Declarations = append(answer.Declarations, view(row, fields))
-		}
-		if len(rows) == 0 {
-			answer.Message = "no declaration in the asked states"
-		}
-		if answer.ResponseHash, err = hashOf(answer.Declarations); err != nil {
-			return err
-		}
-		e := s.entry(c, r, "disclosure", p.ID)
-		e.LegalBasis = &audit.LegalBasis{Code: "consent", Consent: given.ID, Digest: container[:], Method: "citizen_signed", Purpose: given.Purpose}
-		e.Fields = fields
-		e.Code = string(consent.OK)
-		return s.keep(ctx, tx, c, r, e, &answer)
-	})
-	if err != nil {
-		return Answer{}, err
-	}
-	return answer, nil
-}
-
-func isSubject(sub consent.Subject, p *patient.Person) bool {
-	if sub.RNOKPP != "" {
-		return p.TaxID == string(sub.RNOKPP)
-	}
-	return p.UNZR == string(sub.UNZR)
-}
-
-// stored answers a repeated message from what was kept.
-func (s *Service) stored(ctx context.Context, c registry.Caller, r Request) (answer Answer, found bool, err error) {
-	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		var e Exchange
-		if e, found, err = tx.Exchange(ctx, c.XRoad, r.MessageID, r.Hash); err != nil || !found {
-			return err
-		}
-		if s.source.Now().Sub(e.CreatedAt) > s.replay {
-			found = false
-			return nil
-		}
-		answer, err = s.replayed(ctx, tx, c, r, e)
-		return err
-	})
-	return answer, found, err
-}
-
-func (s *Service) replayed(ctx context.Context, tx Tx, c registry.Caller, r Request, e Exchange) (Answer, error) {
-	var a Answer
-	if err := json.Unmarshal(e.Answer, &a); err != nil {
-		return Answer{}, fmt.Errorf("reading a stored answer: %w", err)
-	}
-	a.Replayed = true
-	entry := s.entry(c, r, "disclosure.replayed", registry.ID{})
-	entry.Code, entry.Reason = string(a.Code), "entry "+a.AuditID.String()
-	_, err := tx.Audit(ctx, entry)
-	return a, err
-}
-
-// refuse records an outcome other than OK that was decided without reading.
-func (s *Service) refuse(ctx context.Context, c registry.Caller, r Request, consentID registry.ID, code consent.Code) (answer Answer, err error) {
-	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		answer, err = s.conclude(ctx, tx, c, r, consentID, registry.ID{}, code, "")
-		return err
-	})
-	return answer, err
-}
-
-// conclude makes the answer of a refusal. detail is for the trail only.
-func (s *Service) conclude(ctx context.Context, tx Tx, c registry.Caller, r Request, consentID, person registry.ID, code consent.Code, detail string) (Answer, error) {
-	a := Answer{Code: code, Message: messages[code], RequestID: r.RequestID, AnsweredAt: s.source.Now()}
-	var err error
-	if a.ResponseHash, err = hashOf(nil); err != nil {
-		return Answer{}, err
-	}
-	e := s.entry(c, r, "disclosure.refused", person)
-	e.Code, e.Reason = string(code), detail
-	if !consentID.IsZero() {
-		e.LegalBasis = &audit.LegalBasis{Code: "consent", Consent: consentID, Method: "citizen_signed"}
-	}
-	return a, s.keep(ctx, tx, c, r, e, &a)
-}
-
-// keep writes the leaf and the stored answer.
-func (s *Service) keep(ctx context.Context, tx Tx, c registry.Caller, r Request, e audit.Entry, a *Answer) error {
-	digest, err := hex.DecodeString(a.ResponseHash)
-	if err != nil {
-		return err
-	}
-	e.Exchange.ResponseSHA512 = digest
-	receipt, err := tx.Audit(ctx, e)
-	if err != nil {
-		return err
-	}
-	a.AuditID = receipt.EntryID
-	body, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("encoding an answer: %w", err)
-	}
-	return tx.InsertExchange(ctx, Exchange{
-		Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Answer: body, EntryID: receipt.EntryID, CreatedAt: a.AnsweredAt,
-	})
+	return r.Basis.validate()
 }
 
 func (s *Service) entry(c registry.Caller, r Request, kind audit.Kind, person registry.ID) audit.Entry {
@@ -424,26 +217,18 @@ func (s *Service) entry(c registry.Caller, r Request, kind audit.Kind, person re
 	}
 }
 
-func hashOf(list []DeclarationView) (string, error) {
-	if list == nil {
-		list = []DeclarationView{}
-	}
-	b, err := jcs.Marshal(list)
-	if err != nil {
-		return "", fmt.Errorf("hashing an answer: %w", err)
-	}
-	sum := sha512.Sum512(b)
-	return hex.EncodeToString(sum[:]), nil
-}
-
 var messages = map[consent.Code]string{
-	consent.NotFound:         "no record was found for the data given",
-	consent.Required:         "the citizen's signed consent is required",
-	consent.Expired:          "the consent is not in force at this time",
-	consent.Revoked:          "the citizen has revoked the consent",
-	consent.Scope:            "the consent does not cover these data",
-	consent.InvalidSignature: "the consent's signature was not accepted",
-	consent.SubjectMismatch:  "the consent was not signed by the person asked about",
-	consent.Recipient:        "the consent names another recipient",
-	consent.Replayed:         "the single-use consent was used before",
+	consent.NotFound:           "no record was found for the data given",
+	consent.Required:           "the citizen's consent is required",
+	consent.Unknown:            "no such consent is registered for this client",
+	consent.Expired:            "the consent is not in force at this time",
+	consent.Revoked:            "the citizen has revoked the consent",
+	consent.Scope:              "the consent does not cover these data",
+	consent.InvalidSignature:   "the consent's signature was not accepted",
+	consent.SubjectMismatch:    "the consent was not given by the person asked about",
+	consent.Recipient:          "the consent names another recipient",
+	consent.Replayed:           "the single-use consent was used before",
+	consent.AttestationRefused: "the portal's word is not accepted in place of the citizen's signature",
+	consent.RateLimited:        "too many questions about nobody; ask again in a minute",
+	consent.Pending:            "the answer is being prepared; send the same message again",
 }

@@ -58,22 +58,11 @@ type LegalEntity struct {
 
 // fieldNames is the catalogue a consent chooses from.
 var fieldNames = []string{
-	"declarationNumber", "id", "status", "startDate", "endDate", "signedAt", "doctor", "division", "legalEntity",
+	"declarationNumber", "id", "status", "startDate", "endDate", "signedAt", "doctor", "division", "legalEntity", "history",
 }
 
-// FieldNames lists what a consent of scope "declaration" can name.
+// FieldNames lists what a consent of scope "declaration" or "dependant" can name.
 func FieldNames() []string { return slices.Clone(fieldNames) }
-
-// knownFields keeps the consented names that exist, in the catalogue's order.
-func knownFields(consented []string) []string {
-	var out []string
-	for _, name := range fieldNames {
-		if slices.Contains(consented, name) {
-			out = append(out, name)
-		}
-	}
-	return out
-}
 
 func view(r Row, fields []string) DeclarationView {
 	var v DeclarationView

@@ -1,7 +1,6 @@
 package diia_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/sha512"
 	"net/http"
@@ -23,20 +22,6 @@ import (
 	"mist/wsdl"
 )
 
-// recorded stands in for the disclosure service: these tests are about the
-// binding; the scripts in fixtures/scripts run it against the real one.
-type recorded struct {
-	caller registry.Caller
-	ask    query.Request
-	answer query.Answer
-	err    error
-}
-
-func (r *recorded) DeclarationByPatient(_ context.Context, c registry.Caller, q query.Request) (query.Answer, error) {
-	r.caller, r.ask = c, q
-	return r.answer, r.err
-}
-
 var (
 	provider = xroad.ClientID{Instance: "SEVDEIR-TEST", Class: "GOV", Member: "42032422", Subsystem: "50_mist_prod"}
 	portal   = xroad.ClientID{Instance: "SEVDEIR-TEST", Class: "GOV", Member: "43395033", Subsystem: "DpDiia_cons"}
@@ -56,7 +41,12 @@ func serve(t *testing.T, q diia.Queries) http.Handler {
 	t.Helper()
 	contract, err := wsdl.Diia()
 	require.NoError(t, err)
-	services, err := diia.Services(diia.Config{Provider: provider, Clients: []xroad.ClientID{portal}, Contract: contract, Queries: q})
+	return serveContract(t, q, contract)
+}
+
+func serveContract(t *testing.T, q diia.Queries, contract *wsdl.Contract) http.Handler {
+	t.Helper()
+	services, err := diia.Services(diia.Config{Provider: provider, Clients: []xroad.ClientID{portal}, Contract: contract, Queries: q, Now: time.Now})
 	require.NoError(t, err)
 	router, err := xroad.NewRouter(services, false)
 	require.NoError(t, err)
@@ -91,7 +81,7 @@ func payload(t *testing.T, w *httptest.ResponseRecorder) string {
 }
 
 func TestRequestReachesTheService(t *testing.T) {
-	q := &recorded{answer: query.Answer{Code: consent.OK}}
+	q := &recorded{outcome: query.Outcome{Code: consent.OK}}
 	w := send(serve(t, q), message)
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	require.Equal(t, registry.ChannelSOAP, q.caller.Channel)
@@ -106,14 +96,14 @@ func TestRequestReachesTheService(t *testing.T) {
 		RequestID: id,
 		Person: patient.Query{TaxID: "3126509817", LastName: "Тестова", FirstName: "Оксана", SecondName: "Іванівна",
 			BirthDate: registry.Date{Year: 1985, Month: 8, Day: 7}},
-		SignedConsent: []byte("MIIB"),
-		Statuses:      []declaration.Status{"active", "closed"},
-		MessageID:     "m-1", Hash: sha256.Sum256([]byte(body)), Body512: whole[:],
+		Basis:     query.Basis{Signed: []byte("MIIB")},
+		MessageID: "m-1", Hash: sha256.Sum256([]byte(body)), Body512: whole[:],
 	}, q.ask)
+	require.Equal(t, []declaration.Status{"active", "closed"}, q.statuses)
 }
 
 func TestOtherIdentifiersAndDates(t *testing.T) {
-	q := &recorded{answer: query.Answer{Code: consent.OK}}
+	q := &recorded{outcome: query.Outcome{Code: consent.OK}}
 	h := serve(t, q)
 	edit := func(old, new string) string {
 		require.Contains(t, message, old)
@@ -137,7 +127,7 @@ func TestEveryResultCodeIsAnOrdinaryAnswer(t *testing.T) {
 	at := time.Date(2026, 11, 21, 12, 0, 0, 123456000, time.UTC)
 	entry := registry.SystemSource().NewID()
 	for _, code := range consent.ResultCodes() {
-		q := &recorded{answer: query.Answer{Code: code, AnsweredAt: at, ResponseHash: "ab", AuditID: entry, RequestID: entry}}
+		q := &recorded{outcome: query.Outcome{Code: code, AnsweredAt: at, ResponseHash: "ab", AuditID: entry, RequestID: entry}}
 		w := send(serve(t, q), message)
 		require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 		doc := payload(t, w)
@@ -156,8 +146,8 @@ func TestAnswerCarriesWhatWasConsented(t *testing.T) {
 		Division:    &query.Division{Name: "Амбулаторія <№1>", Type: "CLINIC", Address: "Київ", Phones: []string{"1", "2"}},
 		LegalEntity: &query.LegalEntity{Name: "КНП & Ко", EDRPOU: "00015622", Type: "PRIMARY_CARE", Address: "Київ"},
 	}
-	q := &recorded{answer: query.Answer{Code: consent.OK, RequestID: id, AuditID: id, AnsweredAt: time.Unix(0, 0), ResponseHash: "ab",
-		Declarations: []query.DeclarationView{full, {Number: "0001-BBBB-1234"}}}}
+	q := &recorded{outcome: query.Outcome{Code: consent.OK, RequestID: id, AuditID: id, AnsweredAt: time.Unix(0, 0), ResponseHash: "ab"},
+		declarations: []query.DeclarationView{full, {Number: "0001-BBBB-1234"}}}
 	doc := payload(t, send(serve(t, q), message))
 	for _, want := range []string{"0001-AAAA-1234", "<startDate>2026-01-02</startDate>", "<edrpou>00015622</edrpou>", "КНП &amp; Ко", "<mountainGroup>false</mountainGroup>", "Амбулаторія &lt;№1&gt;"} {
 		require.Contains(t, doc, want)
@@ -168,7 +158,7 @@ func TestAnswerCarriesWhatWasConsented(t *testing.T) {
 }
 
 func TestBadBodiesAreFaults(t *testing.T) {
-	q := &recorded{answer: query.Answer{Code: consent.OK}}
+	q := &recorded{outcome: query.Outcome{Code: consent.OK}}
 	h := serve(t, q)
 	for _, c := range []struct{ old, new, code string }{
 		{"<d:requestId>4894e35d-bf0f-44a6-867a-8e51f1daa7e0</d:requestId>", "", "SchemaValidation"},
@@ -196,10 +186,10 @@ func TestBadBodiesAreFaults(t *testing.T) {
 }
 
 func TestPurposeOfProcessing(t *testing.T) {
-	q := &recorded{answer: query.Answer{Code: consent.OK}}
+	q := &recorded{outcome: query.Outcome{Code: consent.OK}}
 	contract, err := wsdl.Diia()
 	require.NoError(t, err)
-	services, err := diia.Services(diia.Config{Provider: provider, Clients: []xroad.ClientID{portal}, Contract: contract, Queries: q, RequirePurpose: true})
+	services, err := diia.Services(diia.Config{Provider: provider, Clients: []xroad.ClientID{portal}, Contract: contract, Queries: q, Now: time.Now, RequirePurpose: true})
 	require.NoError(t, err)
 	router, err := xroad.NewRouter(services, false)
 	require.NoError(t, err)
@@ -216,7 +206,7 @@ func TestPurposeOfProcessing(t *testing.T) {
 
 // A consent sent as an optimised attachment is the same consent.
 func TestConsentAsAttachment(t *testing.T) {
-	q := &recorded{answer: query.Answer{Code: consent.OK}}
+	q := &recorded{outcome: query.Outcome{Code: consent.OK}}
 	h := serve(t, q)
 	root := strings.Replace(message, "TUlJ\n Qg==", `<xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:consent%40diia"/>`, 1)
 	mtom := func(root, attachment string) *httptest.ResponseRecorder {
@@ -230,7 +220,7 @@ func TestConsentAsAttachment(t *testing.T) {
 	}
 	w := mtom(root, "MII\x00B")
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
-	require.Equal(t, "MII\x00B", string(q.ask.SignedConsent))
+	require.Equal(t, "MII\x00B", string(q.ask.Basis.Signed))
 	first := q.ask.Hash
 	require.Equal(t, http.StatusOK, mtom(root, "MII\x00C").Code)
 	require.NotEqual(t, first, q.ask.Hash, "another attachment is another question")

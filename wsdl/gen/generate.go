@@ -153,6 +153,11 @@ func mend(owner string, f *ast.Field, simple, required map[string]bool) {
 		if star, ok := t.Elt.(*ast.StarExpr); ok {
 			t.Elt = star.X
 		}
+		if list, ok := t.Elt.(*ast.ArrayType); ok { // a list of base64 texts
+			if id, ok := list.Elt.(*ast.Ident); ok && id.Name == "byte" {
+				t.Elt = ast.NewIdent("string")
+			}
+		}
 	case *ast.SelectorExpr: // soap.XSDDate, soap.XSDDateTime
 		if x, ok := t.X.(*ast.Ident); ok && x.Name == "soap" {
 			f.Type = ast.NewIdent("string")
@@ -161,10 +166,20 @@ func mend(owner string, f *ast.Field, simple, required map[string]bool) {
 	if f.Tag == nil {
 		return
 	}
+	// The namespace of a contract is the installation's choice: it stands in the
+	// start element that is written, and the schema has checked it when reading.
+	if len(f.Names) == 1 && f.Names[0].Name == "XMLName" {
+		f.Tag = nil
+		return
+	}
 	tag, _, _ := strings.Cut(strings.Trim(f.Tag.Value, "`"), ` json:`)
 	local, rest, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(tag, `xml:"`), `"`), ",")
 	if rest == "omitempty" && required[owner+"."+local] {
 		tag = `xml:"` + local + `"`
+	}
+	// An optional number or truth value that is there may be zero.
+	if id, ok := f.Type.(*ast.Ident); ok && strings.HasSuffix(tag, `,omitempty"`) && (id.Name == "bool" || strings.HasPrefix(id.Name, "int")) {
+		f.Type = &ast.StarExpr{X: id}
 	}
 	f.Tag.Value = "`" + tag + "`"
 }

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mist/registry"
+	"mist/registry/postgres"
+	"mist/registry/query"
+	"mist/signature"
+)
+
+// newDisclosures builds the service behind the Diia contract.
+func (s *server) newDisclosures(verifier *signature.Verifier, policies query.Policies) (*query.Service, error) {
+	return query.New(query.Config{
+		Store: postgres.NewPort[query.Tx](s.store), Verifier: verifier, Policies: policies, Source: s.source, Replay: s.cfg.Limits.Replay,
+		Attested: s.cfg.SOAP.Attested, Misses: s.cfg.Limits.Misses, Log: s.store,
+	})
+}
+
+const (
+	// followPeriod is how soon an entry is found by the person it is about, once
+	// it has its checkpoint.
+	followPeriod = 500 * time.Millisecond
+	followBatch  = 2000
+)
+
+// followLog notes, behind the sequencer, which entries are about whom, until
+// the context ends. Several servers may do so: the row of the place is locked.
+func (s *server) followLog(ctx context.Context) {
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for tick := time.NewTicker(followPeriod); ; {
+			select {
+			case <-following.Done():
+				tick.Stop()
+				return
+			case <-tick.C:
+				if err := s.catchUp(following); err != nil && following.Err() == nil {
+					s.log.Warn("noting whom entries are about", "cause", err.Error())
+				}
+			}
+		}
+	}()
+	s.onClose(func() { stop(); <-done })
+}
+
+func (s *server) catchUp(ctx context.Context) error {
+	for n := followBatch; n == followBatch; {
+		err := s.store.Update(ctx, func(ctx context.Context, tx *postgres.Tx) (err error) {
+			n, err = tx.FollowLog(ctx, followBatch)
+			return err
+		})
+		if err != nil {
+			var e *registry.Error
+			if errors.As(err, &e) && e.Code == registry.CodeConflict {
+				return nil // another server is at it
+			}
+			return err
+		}
+	}
+	return nil
+}

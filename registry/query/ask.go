@@ -1,0 +1,366 @@
+package query
+
+import (
+	"context"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/registry/consent"
+	"mist/registry/jcs"
+	"mist/registry/patient"
+)
+
+// disclosure is one consented read. An operation is one of these and the shape
+// of its data.
+type disclosure[T any] struct {
+	// scope the consent must have, and the names of the data it may choose from.
+	scope string
+	names []string
+	// needs are names without which the operation tells nothing.
+	needs []string
+	read  func(ctx context.Context, tx Tx, r *reading) (T, error)
+}
+
+// reading is what a read is done with, and what it found beside the data.
+type reading struct {
+	now    time.Time
+	person patient.Person
+	fields []string // consented, known, in the catalogue's order
+	// subject is whose data were told; the person when zero. basis is the legal
+	// basis; "consent" when empty.
+	subject registry.ID
+	basis   string
+	// told narrows the names written into the trail; fields when nil.
+	told    []string
+	message string
+	// refuse ends the question with another code than OK; detail is for the trail.
+	refuse consent.Code
+	detail string
+}
+
+// markEvery is how fresh used_at of a stored consent is kept; every single use
+// stands in the audit log anyway.
+const markEvery = time.Minute
+
+// ask is walk W2. Errors are for malformed requests and our own trouble; every
+// business outcome is an Answer with its code.
+func ask[T any](ctx context.Context, s *Service, c registry.Caller, r Request, d disclosure[T]) (Answer[T], error) {
+	if err := r.validate(); err != nil {
+		return Answer[T]{}, err
+	}
+	answer, pending, err := join(ctx, s.flights, flightKey{c.XRoad, r.MessageID, r.Hash}, func(ctx context.Context) (Answer[T], error) {
+		return answerOnce(ctx, s, c, r, d)
+	})
+	if pending {
+		return Answer[T]{Outcome: s.outcome(r, consent.Pending)}, nil
+	}
+	return answer, err
+}
+
+func (s *Service) outcome(r Request, code consent.Code) Outcome {
+	return Outcome{Code: code, Message: messages[code], RequestID: r.RequestID, AnsweredAt: s.source.Now(), ResponseHash: nothingHash}
+}
+
+func answerOnce[T any](ctx context.Context, s *Service, c registry.Caller, r Request, d disclosure[T]) (Answer[T], error) {
+	var g given
+	code := consent.OK
+	var trouble error
+	switch {
+	case r.Basis.empty():
+		code = consent.Required
+	case r.Basis.ConsentID.IsZero():
+		if g, code, trouble = s.readConsent(ctx, c, r.Basis); trouble == nil && code == consent.OK {
+			code = judge(g.consent, c, r, d.scope, d.names, d.needs, s.source.Now())
+		}
+	}
+	if trouble != nil {
+		// The same message may have been answered while its consent could be checked.
+		if answer, found, err := stored[T](ctx, s, c, r); err != nil || found {
+			return answer, err
+		}
+		return Answer[T]{}, trouble
+	}
+	if code == consent.OK && !s.misses.allows(c.XRoad) {
+		code = consent.RateLimited
+	}
+	var answer Answer[T]
+	run := func() error {
+		return s.store.Update(ctx, func(ctx context.Context, tx Tx) (err error) {
+			answer, err = within(ctx, s, tx, c, r, d, g, code)
+			return err
+		})
+	}
+	err := run()
+	if err != nil && registry.AsError(err).Reason == SpentReason {
+		// Another message used the consent up, or this one did, a moment ago.
+		code = consent.Replayed
+		err = run()
+	}
+	if err != nil {
+		return Answer[T]{}, err
+	}
+	if answer.Code == consent.NotFound && !answer.Replayed {
+		s.misses.spend(c.XRoad)
+	}
+	return answer, nil
+}
+
+// judge holds the rules of inline consents that need no database.
+func judge(given consent.Consent, c registry.Caller, r Request, scope string, names, needs []string, now time.Time) consent.Code {
+	if r.Person.TaxID != "" && given.Subject.RNOKPP != "" && r.Person.TaxID != given.Subject.RNOKPP ||
+		r.Person.UNZR != "" && given.Subject.UNZR != "" && r.Person.UNZR != given.Subject.UNZR {
+		return consent.SubjectMismatch
+	}
+	if code := given.Covers(c.XRoad, scope, now); code != consent.OK {
+		return code
+	}
+	return enough(given.Fields, names, needs)
+}
+
+// enough demands that something of the consent's fields is ours to tell, and
+// all that the operation cannot do without.
+func enough(fields, names, needs []string) consent.Code {
+	known := among(fields, names)
+	if len(known) == 0 || slices.ContainsFunc(needs, func(n string) bool { return !slices.Contains(known, n) }) {
+		return consent.Scope
+	}
+	return consent.OK
+}
+
+// among keeps the consented names that exist, in the catalogue's order.
+func among(consented, names []string) []string {
+	var out []string
+	for _, name := range names {
+		if slices.Contains(consented, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// within does everything that happens in the transaction: looks, judges, reads,
+// uses the consent, writes the entry and keeps the answer. code is what is
+// decided already.
+func within[T any](ctx context.Context, s *Service, tx Tx, c registry.Caller, r Request, d disclosure[T], g given, code consent.Code) (Answer[T], error) {
+	look := Look{Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Consent: g.consent.ID, Person: r.Person}
+	inline := r.Basis.ConsentID.IsZero()
+	if !inline {
+		look.Consent = r.Basis.ConsentID
+	}
+	seen, err := tx.Look(ctx, look)
+	if err != nil {
+		return Answer[T]{}, err
+	}
+	now := s.source.Now()
+	if seen.Answered && now.Sub(seen.Exchange.CreatedAt) <= s.replay {
+		return replayed[T](ctx, s, tx, c, r, seen.Exchange)
+	}
+	record := seen.Consent
+	if inline && code == consent.OK {
+		if record, err = g.consent.Record(seen.Person.ID, g.evidence, now); err != nil {
+			return Answer[T]{}, err
+		}
+	}
+	read := &reading{now: now, person: seen.Person, fields: among(record.Fields, d.names)}
+	subject := seen.Person.ID
+	outcome, detail := code, ""
+	if outcome == consent.OK {
+		if outcome, detail, err = s.admit(ctx, tx, c, r, seen, g, d.scope, d.names, d.needs); err != nil {
+			return Answer[T]{}, err
+		}
+	} else {
+		subject = registry.ID{} // decided without looking at anybody
+	}
+	var data T
+	if outcome == consent.OK {
+		if data, err = d.read(ctx, tx, read); err != nil {
+			return Answer[T]{}, err
+		}
+		if read.refuse != "" {
+			outcome, detail = read.refuse, read.detail
+		}
+	}
+	answer := Answer[T]{Outcome: s.outcome(r, outcome)}
+	answer.AnsweredAt = now
+	e := s.entry(c, r, audit.DisclosureRefused, subject)
+	e.Code, e.Reason = string(outcome), detail
+	if outcome != consent.OK {
+		if !look.Consent.IsZero() {
+			e.LegalBasis = &audit.LegalBasis{Code: "consent", Consent: look.Consent, Method: record.Method, Purpose: record.Purpose}
+		}
+		return answer, keep(ctx, s, tx, c, r, e, &answer, "null")
+	}
+	if err := s.use(ctx, tx, r, seen, g, record, now, inline); err != nil {
+		return Answer[T]{}, err
+	}
+	answer.Data, answer.Message = data, read.message
+	canonical, err := canonicalOf(data)
+	if err != nil {
+		return Answer[T]{}, err
+	}
+	e.Kind = audit.Disclosure
+	e.LegalBasis = &audit.LegalBasis{Code: pick(read.basis, "consent"), Consent: record.ID, Digest: record.Container[:], Method: record.Method, Purpose: record.Purpose}
+	e.Fields = read.fields
+	if read.told != nil {
+		e.Fields = read.told
+	}
+	if !read.subject.IsZero() {
+		e.SubjectID = read.subject
+	}
+	return answer, keep(ctx, s, tx, c, r, e, &answer, canonical)
+}
+
+func pick(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// admit judges what only the database can tell. What the registry alone knows
+// answers NOT_FOUND, whatever it was: saying more would tell that the person
+// named exists (ADR 0005).
+func (s *Service) admit(ctx context.Context, tx Tx, c registry.Caller, r Request, seen Seen, g given, scope string, names, needs []string) (consent.Code, string, error) {
+	inline := r.Basis.ConsentID.IsZero()
+	if !inline {
+		if !seen.Known || seen.Consent.Recipient != c.XRoad {
+			return consent.Unknown, "", nil
+		}
+		if code := seen.Consent.Covers(c.XRoad, scope, s.source.Now()); code != consent.OK && seen.Consent.Status != consent.StatusRevoked {
+			return code, "", nil
+		} else if code := enough(seen.Consent.Fields, names, needs); code != consent.OK {
+			return code, "", nil
+		}
+	}
+	switch {
+	case seen.Known && seen.Consent.Status == consent.StatusRevoked:
+		return consent.Revoked, "", nil
+	case seen.Known && seen.Consent.Status == consent.StatusUsed:
+		return consent.Replayed, "", nil
+	}
+	matches := r.Person.Matches(&seen.Person)
+	switch {
+	case !seen.Found:
+		return consent.NotFound, "no_record", nil
+	case !matches:
+		return consent.NotFound, "identity_mismatch", nil
+	case inline && !isSubject(g.consent.Subject, &seen.Person):
+		return consent.NotFound, "consent_of_another", nil
+	case !inline && seen.Consent.PersonID != seen.Person.ID:
+		// The record the consent was given for may have been merged since.
+		p, err := survivor(ctx, tx, seen.Consent.PersonID)
+		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
+			return "", "", err
+		}
+		if err != nil || p.ID != seen.Person.ID {
+			return consent.NotFound, "consent_of_another", nil
+		}
+	}
+	return consent.OK, "", nil
+}
+
+// use keeps the evidence at the first use, uses up a single-use consent, and
+// marks others once a minute: marking a consent in steady use each time would
+// make all its readers wait for one row.
+func (s *Service) use(ctx context.Context, tx Tx, r Request, seen Seen, g given, record consent.Record, now time.Time, inline bool) error {
+	same := seen.Known && (!inline || seen.Consent.Container == record.Container && seen.Consent.PersonID == record.PersonID)
+	if !same {
+		container, _ := r.Basis.container()
+		if err := tx.PutContainer(ctx, record.Container, container); err != nil {
+			return err
+		}
+		if len(r.Basis.Content) > 0 {
+			if err := tx.PutContainer(ctx, record.Content, r.Basis.Content); err != nil {
+				return err
+			}
+		}
+	}
+	record.UsedAt = now
+	if record.SingleUse {
+		record.Status = consent.StatusUsed
+		if err := tx.SpendConsent(ctx, record.ID, record.Nonce); err != nil {
+			return err
+		}
+	}
+	if same && !record.SingleUse && now.Sub(seen.Consent.UsedAt) <= markEvery {
+		return nil
+	}
+	return tx.UseConsent(ctx, record)
+}
+
+func isSubject(sub consent.Subject, p *patient.Person) bool {
+	if sub.RNOKPP != "" {
+		return p.TaxID == string(sub.RNOKPP)
+	}
+	return p.UNZR == string(sub.UNZR)
+}
+
+// stored answers a repeated message from what was kept.
+func stored[T any](ctx context.Context, s *Service, c registry.Caller, r Request) (answer Answer[T], found bool, err error) {
+	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
+		seen, err := tx.Look(ctx, Look{Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Person: r.Person})
+		found = err == nil && seen.Answered && s.source.Now().Sub(seen.Exchange.CreatedAt) <= s.replay
+		if !found {
+			return err
+		}
+		answer, err = replayed[T](ctx, s, tx, c, r, seen.Exchange)
+		return err
+	})
+	return answer, found, err
+}
+
+func replayed[T any](ctx context.Context, s *Service, tx Tx, c registry.Caller, r Request, e Exchange) (Answer[T], error) {
+	var a Answer[T]
+	if err := json.Unmarshal(e.Answer, &a); err != nil {
+		return Answer[T]{}, fmt.Errorf("reading a stored answer: %w", err)
+	}
+	a.Replayed = true
+	entry := s.entry(c, r, audit.DisclosureReplayed, registry.ID{})
+	entry.Code, entry.Reason = string(a.Code), "entry "+a.AuditID.String()
+	_, err := tx.Audit(ctx, entry)
+	return a, err
+}
+
+func canonicalOf(data any) (string, error) {
+	b, err := jcs.Marshal(data)
+	if err != nil {
+		return "", fmt.Errorf("encoding an answer: %w", err)
+	}
+	return string(b), nil
+}
+
+// nothingHash is the hash of an answer without data.
+var nothingHash = hashOf("null")
+
+func hashOf(canonical string) string {
+	sum := sha512.Sum512([]byte(canonical))
+	return hex.EncodeToString(sum[:])
+}
+
+// keep writes the leaf and the stored answer; canonical is the RFC 8785 form of
+// the data.
+func keep[T any](ctx context.Context, s *Service, tx Tx, c registry.Caller, r Request, e audit.Entry, a *Answer[T], canonical string) error {
+	digest := sha512.Sum512([]byte(canonical))
+	a.ResponseHash = hex.EncodeToString(digest[:])
+	e.Exchange.ResponseSHA512 = digest[:]
+	receipt, err := tx.Audit(ctx, e)
+	if err != nil {
+		return err
+	}
+	a.AuditID = receipt.EntryID
+	body, err := json.Marshal(a.Outcome)
+	if err != nil {
+		return fmt.Errorf("encoding an answer: %w", err)
+	}
+	// The data stand in the form they were hashed in.
+	body = append(append(append(body[:len(body)-1], `,"data":`...), canonical...), '}')
+	return tx.InsertExchange(ctx, Exchange{
+		Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Answer: body, EntryID: receipt.EntryID, CreatedAt: a.AnsweredAt,
+	})
+}

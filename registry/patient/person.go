@@ -56,13 +56,6 @@ type Address struct {
 	Zip            string `json:"zip,omitempty"`
 }
 
-// AuthenticationMethod is how a person confirms: OTP to a phone, OFFLINE by
-// documents, NA nothing to confirm with.
-type AuthenticationMethod struct {
-	Type        string `json:"type"`
-	PhoneNumber string `json:"phone_number,omitempty"`
-}
-
 // EmergencyContact is whom to call.
 type EmergencyContact struct {
 	FirstName  string  `json:"first_name"`
@@ -86,6 +79,9 @@ type Confidant struct {
 	DocumentsPerson       []Document    `json:"documents_person"`
 	DocumentsRelationship []Document    `json:"documents_relationship"`
 	Phones                []Phone       `json:"phones,omitempty"`
+	// PersonID names the confidant's own record, where there is one: with it
+	// the relationship becomes one of the registry.
+	PersonID registry.ID `json:"person_id,omitzero"`
 }
 
 // Person is one record of the index, in the field names of the eHealth API.
@@ -116,6 +112,7 @@ type Person struct {
 
 	// The rest is the registry's own knowledge; it never stands in a signed snapshot.
 	Status             Status        `json:"-"`
+	StatusReason       string        `json:"-"` // why it is inactive
 	VerificationStatus string        `json:"-"`
 	DeathDate          registry.Date `json:"-"`
 	// MasterID points to the survivor of a merge; zero for a record that stands for itself.
@@ -124,12 +121,10 @@ type Person struct {
 	UpdatedAt  time.Time   `json:"-"`
 }
 
-// AuthMethod is the person's current method; NA when none is stored.
-func (p *Person) AuthMethod() AuthenticationMethod {
-	if len(p.AuthenticationMethods) == 0 {
-		return AuthenticationMethod{Type: "NA"}
-	}
-	return p.AuthenticationMethods[0]
+// Version is a record as it stood until EndedAt.
+type Version struct {
+	Person  Person
+	EndedAt time.Time
 }
 
 // NormalizeName brings a name to the form names are compared in: NFC, one kind
@@ -157,6 +152,21 @@ func NormalizeName(s string) string {
 		b.WriteRune(unicode.ToUpper(r))
 	}
 	return b.String()
+}
+
+// TidyName leaves a name as it was written but for what nobody writes on
+// purpose: other forms of apostrophe, hyphen and accents, spaces too many.
+func TidyName(s string) string {
+	s = strings.Join(strings.Fields(norm.NFC.String(s)), " ")
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '\'', '’', '`', '´', '‘', '′', 'ʹ':
+			return 'ʼ'
+		case '‐', '‑', '‒', '–', '—', '−':
+			return '-'
+		}
+		return r
+	}, s)
 }
 
 // NormalizeDocumentNumber brings a document number to the form it is compared

@@ -15,10 +15,23 @@ type Terms struct {
 	// demanded, and a tax number is not (no_self_auth_age).
 	ConfidantAge int
 	MaxAge       int
+	// RegistrationAge: below it nobody acts alone in a citizens' channel
+	// (no_self_registration_age). CapacityAge: from it everybody does who has no
+	// guardian (person_full_legal_capacity_age).
+	RegistrationAge int
+	CapacityAge     int
+	// PhoneLimit is how many persons one phone may confirm for
+	// (phone_number_auth_limit); ThirdPersonLimit how many persons may be
+	// confirmed for by one confidant (third_person_limit).
+	PhoneLimit       int
+	ThirdPersonLimit int
 }
 
-// DefaultTerms: 14 and 150 years (domain notes 1.1).
-func DefaultTerms() Terms { return Terms{ConfidantAge: 14, MaxAge: 150} }
+// DefaultTerms: ages of domain notes 1.1 and ЕСОЗ 1.3; the limits are ours, for
+// the real ones are not public.
+func DefaultTerms() Terms {
+	return Terms{ConfidantAge: 14, MaxAge: 150, RegistrationAge: 14, CapacityAge: 18, PhoneLimit: 5, ThirdPersonLimit: 10}
+}
 
 // Ukrainian letters, apostrophe, hyphen, single spaces; letters of Russian
 // alone (ы, э, ё, ъ) and Latin ones are refused.
@@ -47,6 +60,9 @@ var documentRules = map[string]documentRule{
 	"COMPLEMENTARY_PROTECTION_CERTIFICATE": {regexp.MustCompile(`^` + series + `[0-9]{6}$`), true, true},
 	"REFUGEE_CERTIFICATE":                  {regexp.MustCompile(`^` + series + `[0-9]{6}$`), true, true},
 	"PERMANENT_RESIDENCE_PERMIT":           {regexp.MustCompile(`^(` + series + `[0-9]{4,6}|[0-9]{9}|` + series + `[0-9]{5}/[0-9]{5})$`), true, true},
+	"MARRIAGE_CERTIFICATE":                 {regexp.MustCompile(`^[A-ZА-ЩЬЮЯҐЄІЇ0-9№/()-]{2,25}$`), false, false},
+	"COURT_DECISION_LEGAL_CAPACITY":        {regexp.MustCompile(`^[A-ZА-ЩЬЮЯҐЄІЇ0-9№/()-]{2,25}$`), false, false},
+	"LEGAL_CAPACITY_DOCUMENT":              {regexp.MustCompile(`^[A-ZА-ЩЬЮЯҐЄІЇ0-9№/()-]{2,25}$`), false, false},
 	"TEMPORARY_CERTIFICATE":                {regexp.MustCompile(`^(` + series + `[0-9]{4,6}|[0-9]{9}|` + series + `[0-9]{5}/[0-9]{5})$`), true, true},
 }
 
@@ -58,7 +74,7 @@ var (
 	relationTypes     = []string{"PRIMARY", "SECONDARY"}
 	relationshipTypes = []string{"BIRTH_CERTIFICATE", "CONFIDANT_CERTIFICATE", "COURT_DECISION", "DOCUMENT"}
 	channels          = []string{"email", "phone"}
-	methodTypes       = []string{"OFFLINE", "OTP"}
+	methodTypes       = []string{MethodOffline, MethodOTP, MethodThirdPerson}
 )
 
 // Validate holds a record that is to enter the index against all rules of its
@@ -94,7 +110,7 @@ func (t Terms) Validate(p Person, today registry.Date) error {
 	c.documents("$.person.documents", p.Documents, p.BirthDate)
 	c.identity(p, child)
 	c.addresses("$.person.addresses", p.Addresses)
-	c.methods("$.person.authentication_methods", p.AuthenticationMethods)
+	c.methods("$.person.authentication_methods", p)
 	c.confidants(p, child, t)
 	if len(c.errs) > 0 {
 		return registry.Invalid(c.errs...)
@@ -281,19 +297,90 @@ func (c *checker) addresses(at string, list []Address) {
 	}
 }
 
-func (c *checker) methods(at string, list []AuthenticationMethod) {
-	if len(list) != 1 {
+// methods: a new person has one, who is in the index changes theirs by a
+// request of its own. A ward of a confidant in the index confirms through them.
+func (c *checker) methods(at string, p Person) {
+	if !p.ID.IsZero() {
+		if len(p.AuthenticationMethods) > 0 {
+			c.broken(at, "exclusion", "methods of a known person are changed by an authentication method request")
+		}
+		return
+	}
+	if len(p.AuthenticationMethods) != 1 {
 		c.broken(at, "length", "exactly one authentication method is expected", "1")
 	}
-	for i, m := range list {
+	through := map[registry.ID]bool{}
+	for _, f := range p.ConfidantPersons {
+		if !f.PersonID.IsZero() {
+			through[f.PersonID] = true
+		}
+	}
+	for i, m := range p.AuthenticationMethods {
 		one := item(at, i)
-		c.oneOf(one+".type", m.Type, methodTypes)
-		if m.Type == "OTP" && !phonePattern.MatchString(m.PhoneNumber) {
-			c.broken(one+".phone_number", "required", "required property phone_number was not present: +38 and ten digits")
+		c.method(one, m)
+		switch {
+		case m.Type == MethodThirdPerson && !m.Value.IsZero() && !through[m.Value]:
+			c.broken(one+".value", "invalid", "value must be the person_id of one of the confidants")
+		case m.Type != MethodThirdPerson && len(through) > 0:
+			c.broken(one+".type", "invalid", "a person with a confidant of the index confirms by THIRD_PERSON", MethodThirdPerson)
 		}
-		if m.Type != "OTP" && m.PhoneNumber != "" {
-			c.broken(one+".phone_number", "exclusion", "only OTP has a phone number")
+	}
+}
+
+// method holds the rules of one method's own members.
+func (c *checker) method(at string, m AuthenticationMethod) {
+	c.oneOf(at+".type", m.Type, methodTypes)
+	if m.Type == MethodOTP && !phonePattern.MatchString(m.PhoneNumber) {
+		c.broken(at+".phone_number", "required", "required property phone_number was not present: +38 and ten digits")
+	}
+	if m.Type != MethodOTP && m.PhoneNumber != "" {
+		c.broken(at+".phone_number", "exclusion", "only OTP has a phone number")
+	}
+	if m.Type == MethodThirdPerson && m.Value.IsZero() {
+		c.broken(at+".value", "required", "required property value was not present: the confidant's person id")
+	}
+	if m.Type != MethodThirdPerson && !m.Value.IsZero() {
+		c.broken(at+".value", "exclusion", "only THIRD_PERSON has a value")
+	}
+	if len([]rune(m.Alias)) > 100 {
+		c.broken(at+".alias", "length", "expected at most 100 characters", "100")
+	}
+}
+
+// ValidateMethod holds a method that stands alone in a request against its rules.
+func ValidateMethod(at string, m AuthenticationMethod) error {
+	c := &checker{}
+	c.method(at, m)
+	if len(c.errs) > 0 {
+		return registry.Invalid(c.errs...)
+	}
+	return nil
+}
+
+// ValidateProofs holds the documents of a relationship against their rules.
+func ValidateProofs(at string, list []Document, today registry.Date) error {
+	c := &checker{today: today}
+	c.proofs(at, list)
+	if len(c.errs) > 0 {
+		return registry.Invalid(c.errs...)
+	}
+	return nil
+}
+
+func (c *checker) proofs(at string, list []Document) {
+	if len(list) == 0 {
+		c.broken(at, "length", "expected a minimum of 1 items but got 0", "1")
+	}
+	seen := map[string]bool{}
+	for i, d := range list {
+		one := item(at, i)
+		c.oneOf(one+".type", d.Type, relationshipTypes)
+		if seen[d.Type] {
+			c.broken(one+".type", "unique", "No duplicate values.")
 		}
+		seen[d.Type] = true
+		c.demand(one+".number", d.Number)
+		c.dates(one, d, registry.Date{})
 	}
 }
 
@@ -328,15 +415,13 @@ func (c *checker) confidants(p Person, child bool, t Terms) {
 		c.unzr(one, f.UNZR, f.BirthDate)
 		c.documents(one+".documents_person", f.DocumentsPerson, f.BirthDate)
 		c.phones(one+".phones", f.Phones)
-		if len(f.DocumentsRelationship) == 0 {
-			c.broken(one+".documents_relationship", "length", "expected a minimum of 1 items but got 0", "1")
-		}
-		for j, d := range f.DocumentsRelationship {
-			rel := item(one+".documents_relationship", j)
-			c.oneOf(rel+".type", d.Type, relationshipTypes)
-			c.demand(rel+".number", d.Number)
-			c.dates(rel, d, registry.Date{})
-		}
+		c.proofs(one+".documents_relationship", f.DocumentsRelationship)
+	}
+	if len(p.ConfidantPersons) > 0 && p.HasLegalCapacity() {
+		c.broken(at, "invalid", "Confidant is not allowed for a person of full legal capacity")
+	}
+	if len(p.ConfidantPersons) > 0 && !p.ID.IsZero() && slices.ContainsFunc(p.ConfidantPersons, func(f Confidant) bool { return !f.PersonID.IsZero() }) {
+		c.broken(at, "exclusion", "relationships of a known person are changed by a confidant relationship request")
 	}
 	if len(p.ConfidantPersons) > 0 && primary != 1 {
 		c.broken(at, "required", "one and only one confidant person with type PRIMARY is required")

@@ -31,6 +31,15 @@ func goodAdult() Person {
 	}
 }
 
+func TestAWardConfirmsThroughTheConfidant(t *testing.T) {
+	p := goodChild()
+	p.ConfidantPersons[0].PersonID = registry.ID{7}
+	p.AuthenticationMethods = []AuthenticationMethod{{Type: MethodThirdPerson, Value: registry.ID{7}, Alias: "мама"}}
+	require.NoError(t, DefaultTerms().Validate(p, today))
+	p.ID, p.AuthenticationMethods, p.ConfidantPersons[0].PersonID = registry.ID{1}, nil, registry.ID{}
+	require.NoError(t, DefaultTerms().Validate(p, today), "a known person's methods are not given")
+}
+
 func goodChild() Person {
 	p := goodAdult()
 	p.BirthDate, p.TaxID, p.UNZR = day(2020, 5, 1), "", ""
@@ -109,6 +118,16 @@ func TestRulesOfAPerson(t *testing.T) {
 		{"no expiration", func(p *Person) { p.Documents[0].ExpirationDate = registry.Date{} }, ".documents.[0].expiration_date", "required"},
 		{"expired yesterday", func(p *Person) { p.Documents[0].ExpirationDate = today.AddDate(0, 0, -1) }, ".documents.[0].expiration_date", "invalid"},
 		{"an adult's birth certificate alone", doc("BIRTH_CERTIFICATE", "І-БК123456"), ".documents", "invalid"},
+		{"capacity and a guardian", func(p *Person) {
+			p.ConfidantPersons = goodChild().ConfidantPersons
+			p.Documents = append(p.Documents, Document{Type: "MARRIAGE_CERTIFICATE", Number: "І-СГ123456", IssuedBy: "РАЦС", IssuedAt: day(2020, 1, 1)})
+		}, ".confidant_person", "invalid"},
+		{"number of a capacity document", doc("LEGAL_CAPACITY_DOCUMENT", "?"), ".documents.[0].number", "format"},
+		{"relationships of a known person", func(p *Person) {
+			p.ID, p.AuthenticationMethods = registry.ID{1}, nil
+			p.ConfidantPersons = goodChild().ConfidantPersons
+			p.ConfidantPersons[0].PersonID = registry.ID{7}
+		}, ".confidant_person", "exclusion"},
 		{"phone type", func(p *Person) { p.Phones[0].Type = "FAX" }, ".phones.[0].type", "inclusion"},
 		{"phone number", func(p *Person) { p.Phones[0].Number = "0390000002" }, ".phones.[0].number", "format"},
 		{"phone twice", func(p *Person) { p.Phones[1].Type = "MOBILE" }, ".phones.[1].type", "unique"},
@@ -129,6 +148,13 @@ func TestRulesOfAPerson(t *testing.T) {
 		{"method NA", func(p *Person) { p.AuthenticationMethods[0] = AuthenticationMethod{Type: "NA"} }, ".authentication_methods.[0].type", "inclusion"},
 		{"OTP without phone", func(p *Person) { p.AuthenticationMethods[0].PhoneNumber = "" }, ".authentication_methods.[0].phone_number", "required"},
 		{"OFFLINE with phone", func(p *Person) { p.AuthenticationMethods[0].Type = "OFFLINE" }, ".authentication_methods.[0].phone_number", "exclusion"},
+		{"third person without a value", func(p *Person) { p.AuthenticationMethods[0] = AuthenticationMethod{Type: MethodThirdPerson} }, ".authentication_methods.[0].value", "required"},
+		{"third person who is no confidant", func(p *Person) {
+			p.AuthenticationMethods[0] = AuthenticationMethod{Type: MethodThirdPerson, Value: registry.ID{7}}
+		}, ".authentication_methods.[0].value", "invalid"},
+		{"value of a phone", func(p *Person) { p.AuthenticationMethods[0].Value = registry.ID{7} }, ".authentication_methods.[0].value", "exclusion"},
+		{"long alias", func(p *Person) { p.AuthenticationMethods[0].Alias = strings.Repeat("а", 101) }, ".authentication_methods.[0].alias", "length"},
+		{"methods of a known person", func(p *Person) { p.ID = registry.ID{1} }, ".authentication_methods", "exclusion"},
 		{"emergency contact's name", func(p *Person) { p.EmergencyContact.LastName = "" }, ".emergency_contact.last_name", "required"},
 		{"emergency contact's phones", func(p *Person) { p.EmergencyContact.Phones = nil }, ".emergency_contact.phones", "length"},
 		{"emergency contact's number", func(p *Person) { p.EmergencyContact.Phones[0].Number = "1" }, ".emergency_contact.phones.[0].number", "format"},
@@ -163,6 +189,10 @@ func TestRulesOfAPerson(t *testing.T) {
 		{"confidant's phone", func(p *Person) { p.ConfidantPersons[0].Phones = []Phone{{"MOBILE", "1"}} }, ".confidant_person.[0].phones.[0].number", "format"},
 		{"proof of relationship", func(p *Person) { p.ConfidantPersons[0].DocumentsRelationship = nil }, ".confidant_person.[0].documents_relationship", "length"},
 		{"kind of proof", func(p *Person) { p.ConfidantPersons[0].DocumentsRelationship[0].Type = "LETTER" }, ".confidant_person.[0].documents_relationship.[0].type", "inclusion"},
+		{"confidant of the index, own phone", func(p *Person) { p.ConfidantPersons[0].PersonID = registry.ID{7} }, ".authentication_methods.[0].type", "invalid"},
+		{"proof twice", func(p *Person) {
+			p.ConfidantPersons[0].DocumentsRelationship = append(p.ConfidantPersons[0].DocumentsRelationship, p.ConfidantPersons[0].DocumentsRelationship[0])
+		}, ".confidant_person.[0].documents_relationship.[1].type", "unique"},
 		{"number of the proof", func(p *Person) { p.ConfidantPersons[0].DocumentsRelationship[0].Number = "" }, ".confidant_person.[0].documents_relationship.[0].number", "required"},
 	} {
 		p := goodChild()

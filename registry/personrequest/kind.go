@@ -13,8 +13,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
-	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"mist/registry"
 	"mist/registry/intake"
@@ -30,14 +31,14 @@ const (
 	Version int               = 1
 )
 
-func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
-
 // Tx is what the kind needs of a transaction.
 type Tx interface {
 	intake.Tx
-	Person(ctx context.Context, id registry.ID) (patient.Person, error)
 	FindPerson(ctx context.Context, q patient.Query) (patient.Person, bool, error)
 	PutPerson(ctx context.Context, p patient.Person) error
+	patient.ConfirmTx
+	patient.RelateTx
+	patient.MethodTx
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
 	Seed(ctx context.Context) (string, error)
@@ -112,37 +113,24 @@ func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, draft *intake
 		return err
 	}
 	now := k.Source.Now()
+	today := registry.DateOf(now)
 	p := in.Person
-	if err := k.Terms.Validate(p, registry.DateOf(now)); err != nil {
+	p.FirstName, p.LastName, p.SecondName = patient.TidyName(p.FirstName), patient.TidyName(p.LastName), patient.TidyName(p.SecondName)
+	p.Email = strings.ToLower(p.Email)
+	if err := k.Terms.Validate(p, today); err != nil {
 		return err
 	}
-	p.FirstName, p.LastName, p.SecondName = tidy(p.FirstName), tidy(p.LastName), tidy(p.SecondName)
-	method := p.AuthMethod()
+	var method patient.AuthenticationMethod
 	if p.ID.IsZero() {
-		if err := k.refuseDuplicate(ctx, tx, p); err != nil {
-			return err
-		}
-		p.ID = k.Source.NewID()
-		if err := tx.PutPerson(ctx, patient.Person{ID: p.ID, Status: patient.StatusInactive, InsertedAt: now, UpdatedAt: now}); err != nil {
-			return err
-		}
+		method, err = k.newPerson(ctx, tx, &p, now)
 	} else {
-		stored, err := tx.Person(ctx, p.ID)
-		if err != nil {
-			return err
+		method, err = k.knownPerson(ctx, tx, &p, in.AuthorizeWith, today)
+		if err == nil {
+			err = tx.CancelDrafts(ctx, Name, p.ID, e.ID, l.ID, draft.ID)
 		}
-		if err := checkStored(stored); err != nil {
-			return err
-		}
-		p.Version = stored.Version
-		// Who is already in the index confirms by the way that stands there, not
-		// by the one a request brings along.
-		if current := stored.AuthMethod(); current.Type != "NA" {
-			method = current
-		}
-		if err := tx.CancelDrafts(ctx, Name, p.ID, e.ID, l.ID, draft.ID); err != nil {
-			return err
-		}
+	}
+	if err != nil {
+		return err
 	}
 	p.PatientSigned = true
 	draft.PersonID, draft.EmployeeID, draft.PartyID = p.ID, e.ID, e.Party.ID
@@ -152,9 +140,55 @@ func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, draft *intake
 	return err
 }
 
-// tidy leaves a name as it was written but for one kind of apostrophe.
-func tidy(name string) string {
-	return string(bytes.ReplaceAll(bytes.ReplaceAll([]byte(name), []byte("'"), []byte("ʼ")), []byte("’"), []byte("ʼ")))
+// newPerson reserves a record and gives the way by which the new person, or the
+// confidant for them, confirms.
+func (k Kind) newPerson(ctx context.Context, tx Tx, p *patient.Person, now time.Time) (method patient.AuthenticationMethod, err error) {
+	if err := k.refuseDuplicate(ctx, tx, *p); err != nil {
+		return method, err
+	}
+	method = p.AuthMethod()
+	if err := k.Terms.MayUse(ctx, tx, "$.person.authentication_methods.[0]", method, registry.ID{}); err != nil {
+		return method, err
+	}
+	p.ID = k.Source.NewID()
+	for _, c := range p.ConfidantPersons {
+		if c.PersonID.IsZero() {
+			continue
+		}
+		confidant, err := k.mayRelate(ctx, tx, *p, c.PersonID, registry.DateOf(now))
+		if err != nil {
+			return method, err
+		}
+		if method.Type == patient.MethodThirdPerson && method.Value == c.PersonID {
+			if method, err = patient.OwnMethod(confidant); err != nil {
+				return method, err
+			}
+		}
+	}
+	p.NameMethods()
+	return method, tx.PutPerson(ctx, patient.Person{ID: p.ID, Status: patient.StatusInactive, InsertedAt: now, UpdatedAt: now})
+}
+
+func (k Kind) mayRelate(ctx context.Context, tx Tx, ward patient.Person, confidant registry.ID, today registry.Date) (patient.Person, error) {
+	checks, err := patient.ReadRelationshipChecks(ctx, tx, ward.ID, confidant)
+	if err != nil {
+		return patient.Person{}, err
+	}
+	return checks.Confidant, k.Terms.MayRelate(ward, checks, today)
+}
+
+// knownPerson takes over what a change does not touch. Who is already in the
+// index confirms by a way that stands there.
+func (k Kind) knownPerson(ctx context.Context, tx Tx, p *patient.Person, with registry.ID, today registry.Date) (method patient.AuthenticationMethod, err error) {
+	stored, err := tx.Person(ctx, p.ID)
+	if err != nil {
+		return method, err
+	}
+	if err := checkStored(stored); err != nil {
+		return method, err
+	}
+	p.Version, p.AuthenticationMethods = stored.Version, stored.AuthenticationMethods
+	return patient.Confirmation(ctx, tx, stored, with, today)
 }
 
 func checkStored(p patient.Person) error {
@@ -248,7 +282,41 @@ func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, act regist
 		return err
 	}
 	p.UpdatedAt = act.AcceptedAt
-	return tx.PutPerson(ctx, p)
+	if err := tx.PutPerson(ctx, p); err != nil {
+		return err
+	}
+	return k.relate(ctx, tx, stored.Version == 0, p, act.AcceptedAt)
+}
+
+// relate writes the relationships of a new record to confidants of the index;
+// a document of full legal capacity in a changed one ends those there are.
+func (k Kind) relate(ctx context.Context, tx Tx, isNew bool, p patient.Person, now time.Time) error {
+	if isNew {
+		for _, c := range p.ConfidantPersons {
+			if c.PersonID.IsZero() {
+				continue
+			}
+			if _, err := k.mayRelate(ctx, tx, p, c.PersonID, registry.DateOf(now)); err != nil {
+				return err
+			}
+			r := k.Terms.NewRelationship(k.Source.NewID(), p, c.PersonID, c.DocumentsRelationship, registry.Date{}, now)
+			if err := tx.PutRelationship(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if !p.HasLegalCapacity() {
+		return nil
+	}
+	list, err := tx.RelationshipsOf(ctx, p.ID)
+	for _, r := range list {
+		if err == nil {
+			r.IsActive, r.UpdatedAt = false, now
+			err = tx.PutRelationship(ctx, r)
+		}
+	}
+	return err
 }
 
 // next is the record after the act. What the registry knows by itself stays;

@@ -72,15 +72,17 @@ func (tx *Tx) ImportMembers(ctx context.Context, members []bulk.Member) (added i
 		if err != nil {
 			return 0, err
 		}
-		persons = append(persons, []any{p.ID, p.Version, string(p.Status), p.VerificationStatus, tx.identity(p), body, now, now})
-		keys = append(keys, tx.personKeyRows(p)...)
+		persons = append(persons, []any{p.ID, p.Version, string(p.Status), p.VerificationStatus, tx.identity(p), body, now, now, keysVersion})
+		for _, k := range tx.personKeys(p) {
+			keys = append(keys, []any{p.ID, k.kind, k.key})
+		}
 		if d := m.Declaration; d != nil {
 			declarations = append(declarations, []any{d.ID, "", p.ID, d.EmployeeID, d.DivisionID, d.LegalEntityID, declaration.ScopeFamilyDoctor,
 				d.StartDate.Time(), d.EndDate.Time(), d.StartDate.Time(), string(declaration.StatusActive), bulk.ReasonImported, "", true, now, now})
 		}
 	}
 	if err := tx.copyIn(ctx, "persons",
-		[]string{"id", "version", "status", "verification_status", "identity", "body", "inserted_at", "updated_at"}, persons); err != nil {
+		[]string{"id", "version", "status", "verification_status", "identity", "body", "inserted_at", "updated_at", "keys_version"}, persons); err != nil {
 		return 0, err
 	}
 	if err := tx.copyIn(ctx, "person_keys", []string{"person_id", "kind", "key"}, keys); err != nil {
@@ -109,28 +111,4 @@ func (tx *Tx) numberDeclarations(ctx context.Context, rows [][]any) error {
 		i++
 		return nil
 	}, `SELECT nextval('declaration_numbers') FROM generate_series(1, $1)`, len(rows))
-}
-
-// personKeyRows are the rows of person_keys that PutPerson writes one by one.
-func (tx *Tx) personKeyRows(p patient.Person) (rows [][]any) {
-	seen := map[string]bool{}
-	add := func(kind, value string) {
-		if !seen[kind+value] {
-			seen[kind+value] = true
-			rows = append(rows, []any{p.ID, kind, tx.personKey(kind, value)})
-		}
-	}
-	if p.LastName != "" {
-		add(keyName, nameKey(p.LastName, p.FirstName, p.BirthDate))
-	}
-	if p.TaxID != "" {
-		add(keyTaxID, p.TaxID)
-	}
-	if p.UNZR != "" {
-		add(keyUNZR, p.UNZR)
-	}
-	for _, d := range p.Documents {
-		add(keyDocument, documentKey(d.Type, d.Number))
-	}
-	return rows
 }

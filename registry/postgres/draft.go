@@ -119,11 +119,6 @@ WHERE kind = $1 AND person_id = $2 AND employee_id = $3 AND legal_entity_id = $4
 		string(kind), person, employee, legalEntity, except, tx.store.source.Now())
 }
 
-// LockPerson takes the row lock that orders acts of one patient.
-func (tx *Tx) LockPerson(ctx context.Context, id registry.ID) error {
-	return tx.lock(ctx, `SELECT FROM persons WHERE id = $1 FOR NO KEY UPDATE`, id)
-}
-
 // LockEmployee takes the row lock that orders acts of one author; always after
 // the person's.
 func (tx *Tx) LockEmployee(ctx context.Context, id registry.ID) error {

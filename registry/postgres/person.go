@@ -16,6 +16,9 @@ const (
 	keyTaxID    = "tax_id"
 	keyUNZR     = "unzr"
 	keyDocument = "document"
+	// What a person confirms by: limits count the records under these.
+	keyPhone       = "auth_phone"
+	keyThirdPerson = "third_person"
 )
 
 func (tx *Tx) personKey(kind, value string) []byte {
@@ -36,7 +39,8 @@ func (tx *Tx) identity(p patient.Person) []byte {
 		patient.NormalizeName(p.LastName), patient.NormalizeName(p.FirstName), patient.NormalizeName(p.SecondName)}, "|"))
 }
 
-// PutPerson queues a person, new or changed, with the look-up keys.
+// PutPerson queues a person, new or changed, with the look-up keys. What stood
+// there is kept as an earlier version.
 func (tx *Tx) PutPerson(ctx context.Context, p patient.Person) error {
 	plain, err := json.Marshal(p)
 	if err != nil {
@@ -46,38 +50,100 @@ func (tx *Tx) PutPerson(ctx context.Context, p patient.Person) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.exec(ctx, `INSERT INTO persons (id, version, status, verification_status, death_date, master_id, identity, body, inserted_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, verification_status = excluded.verification_status,
-    death_date = excluded.death_date, master_id = excluded.master_id, identity = excluded.identity, body = excluded.body, updated_at = excluded.updated_at`,
-		p.ID, p.Version, string(p.Status), p.VerificationStatus, p.DeathDate, p.MasterID, tx.identity(p), body, p.InsertedAt, p.UpdatedAt); err != nil {
+	if err := tx.keepVersion(ctx, p.ID); err != nil {
 		return err
+	}
+	if err := tx.exec(ctx, `INSERT INTO persons (id, version, status, verification_status, death_date, master_id, identity, body, inserted_at, updated_at, status_reason, keys_version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, verification_status = excluded.verification_status,
+    death_date = excluded.death_date, master_id = excluded.master_id, identity = excluded.identity, body = excluded.body, updated_at = excluded.updated_at,
+    status_reason = excluded.status_reason, keys_version = excluded.keys_version`,
+		p.ID, p.Version, string(p.Status), p.VerificationStatus, p.DeathDate, p.MasterID, tx.identity(p), body, p.InsertedAt, p.UpdatedAt, p.StatusReason, keysVersion); err != nil {
+		return err
+	}
+	return tx.putKeys(ctx, p)
+}
+
+// keepVersion queues the copy of a record as it stands; a record that is only
+// reserved has no version yet.
+func (tx *Tx) keepVersion(ctx context.Context, id registry.ID) error {
+	return tx.exec(ctx, `INSERT INTO person_versions (person_id, version, status, verification_status, death_date, master_id, body, updated_at, ended_at)
+SELECT id, version, status, verification_status, death_date, master_id, body, updated_at, $2 FROM persons WHERE id = $1 AND version > 0`, id, tx.store.source.Now())
+}
+
+// keysVersion counts up when records get other look-up keys than before; a job
+// brings the earlier ones up to date. The index persons_rekey_idx names it.
+const keysVersion = 2
+
+// putKeys queues the look-up keys of a record in the place of the earlier ones.
+func (tx *Tx) putKeys(ctx context.Context, p patient.Person) error {
+	var kinds []string
+	var keys [][]byte
+	for _, k := range tx.personKeys(p) {
+		kinds, keys = append(kinds, k.kind), append(keys, k.key)
 	}
 	if err := tx.exec(ctx, `DELETE FROM person_keys WHERE person_id = $1`, p.ID); err != nil {
 		return err
 	}
-	add := func(kind, value string) error {
-		return tx.exec(ctx, `INSERT INTO person_keys (person_id, kind, key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-			p.ID, kind, tx.personKey(kind, value))
-	}
-	if p.LastName != "" {
-		err = add(keyName, nameKey(p.LastName, p.FirstName, p.BirthDate))
-	}
-	if p.TaxID != "" && err == nil {
-		err = add(keyTaxID, p.TaxID)
-	}
-	if p.UNZR != "" && err == nil {
-		err = add(keyUNZR, p.UNZR)
-	}
-	for _, d := range p.Documents {
-		if err == nil {
-			err = add(keyDocument, documentKey(d.Type, d.Number))
-		}
-	}
-	return err
+	return tx.exec(ctx, `INSERT INTO person_keys (person_id, kind, key) SELECT $1, k.kind, k.key FROM unnest($2::text[], $3::bytea[]) k (kind, key)`, p.ID, kinds, keys)
 }
 
-const personColumns = `p.id, p.version, p.status, p.verification_status, p.death_date, p.master_id, p.body, p.inserted_at, p.updated_at`
+// RekeyPersons writes the look-up keys of records anew that have an earlier
+// set. Records that somebody works on are left for the next round.
+func (tx *Tx) RekeyPersons(ctx context.Context, limit int) (int, error) {
+	var list []patient.Person
+	err := tx.query(ctx, func(rows pgx.Rows) error {
+		p, err := tx.scanPerson(rows)
+		list = append(list, p)
+		return err
+	}, `SELECT `+personColumns+` FROM persons p WHERE p.keys_version < 2 ORDER BY p.id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, limit)
+	for _, p := range list {
+		if err == nil {
+			err = tx.putKeys(ctx, p)
+		}
+		if err == nil {
+			err = tx.exec(ctx, `UPDATE persons SET keys_version = $2 WHERE id = $1`, p.ID, keysVersion)
+		}
+	}
+	return len(list), err
+}
+
+// lookUp is one look-up key of a record.
+type lookUp struct {
+	kind string
+	key  []byte
+}
+
+// personKeys are the look-up keys of a record, each once.
+func (tx *Tx) personKeys(p patient.Person) (list []lookUp) {
+	seen := map[string]bool{}
+	add := func(kind, value string) {
+		if value != "" && !seen[kind+"|"+value] {
+			seen[kind+"|"+value] = true
+			list = append(list, lookUp{kind, tx.personKey(kind, value)})
+		}
+	}
+	if p.LastName != "" {
+		add(keyName, nameKey(p.LastName, p.FirstName, p.BirthDate))
+	}
+	add(keyTaxID, p.TaxID)
+	add(keyUNZR, p.UNZR)
+	for _, d := range p.Documents {
+		add(keyDocument, documentKey(d.Type, d.Number))
+	}
+	for _, m := range p.AuthenticationMethods {
+		if m.Ended() {
+			continue
+		}
+		add(keyPhone, m.PhoneNumber)
+		if !m.Value.IsZero() {
+			add(keyThirdPerson, m.Value.String())
+		}
+	}
+	return list
+}
+
+const personColumns = `p.id, p.version, p.status, p.verification_status, p.death_date, p.master_id, p.body, p.inserted_at, p.updated_at, p.status_reason`
 
 // personRow holds what a scan of personColumns gives; the record is sealed.
 type personRow struct {
@@ -87,7 +153,7 @@ type personRow struct {
 
 func (r *personRow) dest() []any {
 	p := &r.stored
-	return []any{&p.ID, &p.Version, &p.Status, &p.VerificationStatus, &p.DeathDate, &p.MasterID, &r.sealed, &p.InsertedAt, &p.UpdatedAt}
+	return []any{&p.ID, &p.Version, &p.Status, &p.VerificationStatus, &p.DeathDate, &p.MasterID, &r.sealed, &p.InsertedAt, &p.UpdatedAt, &p.StatusReason}
 }
 
 func (tx *Tx) openPerson(r personRow) (p patient.Person, err error) {
@@ -101,6 +167,8 @@ func (tx *Tx) openPerson(r personRow) (p patient.Person, err error) {
 	}
 	p.ID, p.Version, p.Status, p.VerificationStatus = stored.ID, stored.Version, stored.Status, stored.VerificationStatus
 	p.DeathDate, p.MasterID, p.InsertedAt, p.UpdatedAt = stored.DeathDate, stored.MasterID, stored.InsertedAt.UTC(), stored.UpdatedAt.UTC()
+	p.StatusReason = stored.StatusReason
+	p.NameMethods()
 	return p, nil
 }
 
@@ -110,6 +178,23 @@ func (tx *Tx) scanPerson(rows pgx.Rows) (patient.Person, error) {
 		return patient.Person{}, err
 	}
 	return tx.openPerson(r)
+}
+
+// LockPerson takes the row lock that orders acts of one patient.
+func (tx *Tx) LockPerson(ctx context.Context, id registry.ID) error {
+	return tx.lock(ctx, `SELECT FROM persons WHERE id = $1 FOR NO KEY UPDATE`, id)
+}
+
+// CountByMethod counts the active records, without one, that confirm by a
+// phone or through a third person.
+func (tx *Tx) CountByMethod(ctx context.Context, m patient.AuthenticationMethod, without registry.ID) (n int, err error) {
+	kind, value := keyPhone, m.PhoneNumber
+	if m.Type == patient.MethodThirdPerson {
+		kind, value = keyThirdPerson, m.Value.String()
+	}
+	_, err = tx.queryOne(ctx, []any{&n}, `SELECT count(*) FROM person_keys k JOIN persons p ON p.id = k.person_id
+WHERE k.kind = $1 AND k.key = $2 AND p.status = 'active' AND p.id IS DISTINCT FROM $3`, kind, tx.personKey(kind, value), without)
+	return n, err
 }
 
 // Person reads a person by id; not-found if there is none.

@@ -52,13 +52,15 @@ func populate(t testing.TB, s *postgres.Store) clinic {
 
 func somebody(id registry.ID) patient.Person {
 	now := source.Now()
-	return patient.Person{
+	p := patient.Person{
 		ID: id, Version: 1, LastName: "Зразкова", FirstName: "Марія", SecondName: "Тестівна", Gender: "FEMALE",
 		BirthDate: registry.Date{Year: 1990, Month: 2, Day: 28}, TaxID: "3278011533", UNZR: "19900228-01234",
 		Documents:             []patient.Document{{Type: "PASSPORT", Number: "КВ 123456"}},
 		AuthenticationMethods: []patient.AuthenticationMethod{{Type: "OTP", PhoneNumber: "+380930000000"}},
 		Status:                patient.StatusActive, VerificationStatus: "VERIFIED", InsertedAt: now, UpdatedAt: now,
 	}
+	p.NameMethods()
+	return p
 }
 
 // act makes an act of the clinic's doctor for its patient.

@@ -128,7 +128,8 @@ func personView(p patient.Person) PersonView {
 	p.Secret = ""
 	methods := make([]patient.AuthenticationMethod, len(p.AuthenticationMethods))
 	for i, m := range p.AuthenticationMethods {
-		methods[i] = patient.AuthenticationMethod{Type: m.Type, PhoneNumber: registry.Mask(m.PhoneNumber)}
+		m.PhoneNumber = registry.Mask(m.PhoneNumber)
+		methods[i] = m
 	}
 	p.AuthenticationMethods = methods
 	return PersonView{p, p.Status, p.VerificationStatus, p.InsertedAt, p.UpdatedAt}

@@ -46,6 +46,7 @@ type Tx interface {
 	// DismissedWithDeclarations names employees who were dismissed and still
 	// have active declarations.
 	DismissedWithDeclarations(ctx context.Context, limit int) ([]registry.ID, error)
+	PersonsTx
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
 }
 
@@ -87,6 +88,8 @@ func (s *Service) Jobs(every time.Duration) []job.Periodic {
 		{Kind: "verify_offline_declarations", Every: every, Run: s.verifyOffline},
 		{Kind: "end_declarations_of_dismissed", Every: every, Run: s.endOfDismissed},
 		{Kind: "clear_drafts", Every: every, Run: s.clearDrafts},
+		{Kind: "end_relationships", Every: every, Run: s.endRelationships},
+		{Kind: "rekey_persons", Every: every, Run: s.rekeyPersons},
 	}
 }
 

@@ -67,7 +67,7 @@ type acts struct {
 
 func (a acts) routes(r chi.Router) {
 	one := a.act.Path + "/{id}"
-	r.Post(a.act.Path, a.member(a.once(a.limits.SmallBody, a.create)))
+	r.Post(a.act.Path, a.member(a.create))
 	r.Get(one, a.byID(a.get))
 	r.Get(one+"/data_to_be_signed", a.byID(a.dataToBeSigned))
 	r.Get(one+"/documents", a.byID(a.documents))
@@ -111,9 +111,14 @@ func (a acts) dataToBeSigned(w http.ResponseWriter, r *http.Request, c registry.
 	}
 	sum := sha256.Sum256(d.ToBeSigned)
 	h := w.Header()
-	h.Set("Content-Type", mediaJSON)
-	h.Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+	tag := `"` + hex.EncodeToString(sum[:]) + `"`
+	h.Set("ETag", tag)
 	h.Set("Content-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":")
+	if unchanged(r, tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Type", mediaJSON)
 	w.WriteHeader(http.StatusOK)
 	if _, err := w.Write(d.ToBeSigned); err != nil {
 		a.log.Debug("client went away", "cause", err.Error())

@@ -15,11 +15,14 @@ import (
 	"mist/registry/intake"
 )
 
+const draftBody = `{"person_id": "01890a5d-ac96-774b-bcce-b302099a8057", "employee_id": "01890a5d-ac96-774b-bcce-b302099a8058",
+	"division_id": "01890a5d-ac96-774b-bcce-b302099a8059"}`
+
 func TestCreateShowsTheDraft(t *testing.T) {
 	b := newBench(t)
-	w := b.do("POST", draftPath, `{"person_id": "x"}`, "X-Request-ID", "req-1")
+	w := b.do("POST", draftPath, draftBody, "X-Request-ID", "req-1")
 	require.Equal(t, 201, w.Code, w.Body.String())
-	require.Equal(t, `{"person_id": "x"}`, string(b.body), "the kind gets the body as it came")
+	require.Equal(t, draftBody, string(b.body), "the kind gets the body as it came")
 	id := registry.ID{9}.String()
 	require.Equal(t, "https://mist.example"+draftPath+"/"+id, w.Header().Get("Location"))
 	require.JSONEq(t, `{

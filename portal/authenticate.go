@@ -37,6 +37,13 @@ func (p *portal) member(h authenticated) http.HandlerFunc {
 			return err
 		}
 		caller.Channel, caller.RequestID = registry.ChannelREST, q.id
+		q.operation = p.contract.of(r)
+		if err := q.operation.checkQuery(r); err != nil {
+			return err
+		}
+		if q.operation != nil && q.operation.repeatable {
+			return p.once(w, r, caller, h)
+		}
 		return h(w, r, caller)
 	})
 }

@@ -86,7 +86,10 @@ func readObject(r *http.Request, limit int64, optional bool) (object, []byte, er
 		return nil, nil, registry.Errorf(registry.CodeMalformed, "a JSON body is expected").WithReason("body_missing")
 	}
 	o, err := parseObject(body)
-	return o, body, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return o, body, requestOf(r).operation.checkBody(map[string]any(o))
 }
 
 func parseObject(body []byte) (object, error) {

@@ -5,23 +5,21 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"hash"
 	"log/slog"
 	"net/http"
-	"slices"
+	"strings"
 
 	"mist/registry/query"
 )
 
-// envelope is every answer of the API (domain notes 1.0): data and error never
-// stand together.
-type envelope struct {
+// refusal is every refusal in the envelope {meta, data | error} (domain notes
+// 1.0). Answers with data are put together by around: meta, data and, where
+// there is any, urgent (what the caller must act on or keep and what is not the
+// resource: how the patient confirms, the audit receipt) or paging.
+type refusal struct {
 	Meta  meta       `json:"meta"`
-	Data  any        `json:"data,omitempty"`
-	Error *errorBody `json:"error,omitempty"`
-	// Urgent carries what the caller must act on or keep and what is not the
-	// resource: how the patient confirms, the audit receipt.
-	Urgent *urgent       `json:"urgent,omitempty"`
-	Paging *query.Paging `json:"paging,omitempty"`
+	Error *errorBody `json:"error"`
 }
 
 type meta struct {
@@ -39,29 +37,87 @@ func (p *portal) meta(r *http.Request, status int) meta {
 // answer writes a resource. A read has an ETag over its data, and answers 304
 // to whoever has them already: the read has left its audit entry by then.
 func (p *portal) answer(w http.ResponseWriter, r *http.Request, status int, data any, u *urgent) error {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		b, err := encode(data)
-		if err != nil {
-			return err
-		}
-		sum := sha256.Sum256(b)
-		tag := `"` + hex.EncodeToString(sum[:16]) + `"`
-		w.Header().Set("ETag", tag)
-		if slices.Contains(r.Header.Values("If-None-Match"), tag) {
-			w.WriteHeader(http.StatusNotModified)
-			return nil
-		}
+	b, err := encode(data)
+	if err != nil {
+		return err
 	}
-	p.write(w, status, envelope{Meta: p.meta(r, status), Data: data, Urgent: u})
-	return nil
+	if reads(r) && tagged(w, r, sha256.New(), b) {
+		return nil
+	}
+	if u == nil {
+		return p.around(w, status, p.meta(r, status), b, "", nil)
+	}
+	rest, err := encode(u)
+	if err != nil {
+		return err
+	}
+	return p.around(w, status, p.meta(r, status), b, "urgent", rest)
 }
 
-// list writes a part of a list; items is a slice, never nil.
+// list writes a part of a list; items is a slice, never nil. Its ETag covers
+// the items and how they are paged.
 func (p *portal) list(w http.ResponseWriter, r *http.Request, items any, paging query.Paging) error {
 	m := p.meta(r, http.StatusOK)
 	m.Type = "list"
-	p.write(w, http.StatusOK, envelope{Meta: m, Data: items, Paging: &paging})
+	b, err := encode(items)
+	if err != nil {
+		return err
+	}
+	pages, err := encode(paging)
+	if err != nil {
+		return err
+	}
+	digest := sha256.New()
+	digest.Write(pages)
+	if reads(r) && tagged(w, r, digest, b) {
+		return nil
+	}
+	return p.around(w, http.StatusOK, m, b, "paging", pages)
+}
+
+// around writes the envelope around data that are JSON already, so that they
+// are not read and written a second time.
+func (p *portal) around(w http.ResponseWriter, status int, m meta, data []byte, name string, more []byte) error {
+	head, err := encode(m)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, 0, len(head)+len(data)+len(more)+32)
+	b = append(append(b, `{"meta":`...), bytes.TrimSuffix(head, newline)...)
+	b = append(append(b, `,"data":`...), bytes.TrimSuffix(data, newline)...)
+	if name != "" {
+		b = append(append(b, `,"`+name+`":`...), bytes.TrimSuffix(more, newline)...)
+	}
+	p.send(w, status, append(b, "}\n"...))
 	return nil
+}
+
+var newline = []byte{'\n'}
+
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// tagged sets the ETag of b and answers 304 where the caller has it.
+func tagged(w http.ResponseWriter, r *http.Request, digest hash.Hash, b []byte) bool {
+	digest.Write(b)
+	tag := `"` + hex.EncodeToString(digest.Sum(nil)[:16]) + `"`
+	w.Header().Set("ETag", tag)
+	if !unchanged(r, tag) {
+		return false
+	}
+	w.WriteHeader(http.StatusNotModified)
+	return true
+}
+
+// unchanged compares If-None-Match weakly (RFC 9110, 13.1.2).
+func unchanged(r *http.Request, tag string) bool {
+	for _, line := range r.Header.Values("If-None-Match") {
+		for one := range strings.SplitSeq(line, ",") {
+			if one = strings.TrimPrefix(strings.TrimSpace(one), "W/"); one == tag || one == "*" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (p *portal) write(w http.ResponseWriter, status int, v any) {
@@ -70,6 +126,10 @@ func (p *portal) write(w http.ResponseWriter, status int, v any) {
 		// Nothing was written yet; the recovering middleware answers.
 		panic(err)
 	}
+	p.send(w, status, body)
+}
+
+func (p *portal) send(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {

@@ -19,9 +19,11 @@ import (
 // request is what the middleware knows about one request. It is made by
 // identify, filled by later steps of the same goroutine and read by observe.
 type request struct {
-	id       string
-	portal   *portal
-	clientID registry.ID
+	id     string
+	portal *portal
+	// operation is what the contract says of the request, once its caller is known.
+	operation *operation
+	clientID  registry.ID
 	// err is the refusal that was answered, for the access log.
 	err *registry.Error
 }
@@ -43,7 +45,7 @@ const headerRequestID = "X-Request-ID"
 func (p *portal) identify(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(headerRequestID)
-		if len(r.Header.Values(headerRequestID)) != 1 || !saneToken(id) {
+		if len(r.Header.Values(headerRequestID)) != 1 || !saneRequestID(id) {
 			id = p.source.NewID().String()
 		}
 		w.Header().Set(headerRequestID, id)
@@ -51,10 +53,16 @@ func (p *portal) identify(next http.Handler) http.Handler {
 	})
 }
 
-// saneToken accepts 1 to 64 letters, digits, dots, dashes and underscores. One
-// must be a letter: request ids stand in logs and in the audit tree, and a tax
-// number or УНЗР must never get there by mistake.
-func saneToken(s string) bool {
+// saneRequestID accepts a plain token that has not the shape of a person's
+// identifier: request ids stand in logs and in the audit tree, and nobody's
+// number must get there by mistake. Who sends one gets an id of ours instead.
+func saneRequestID(s string) bool {
+	return plainToken(s) && !registry.MayHoldIdentifier(s)
+}
+
+// plainToken accepts 1 to 64 letters, digits, dots, dashes and underscores, one
+// of them a letter.
+func plainToken(s string) bool {
 	if len(s) == 0 || len(s) > 64 {
 		return false
 	}

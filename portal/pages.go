@@ -41,3 +41,8 @@ func Observed(r *http.Request, err error) *registry.Error {
 	q.err = registry.AsError(q.portal.slowed(r, err))
 	return q.err
 }
+
+// Refuse answers with an error in the envelope, for handlers of Config.Public.
+func Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	requestOf(r).portal.refuse(w, r, err)
+}

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,14 +49,14 @@ func TestSearchForms(t *testing.T) {
 
 	for body, entry := range map[string]string{
 		`{"search_token":"t"}`:                                "$.answer",
-		`{"search_token":"t","answer":"a","purpose":1}`:       "$.purpose",
+		`{"search_token":"t","answer":"a","other":1}`:         "$.other",
 		`{"birth_date":"1990"}`:                               "$.birth_date",
 		`{"document":5}`:                                      "$.document",
 		`{"document":{"type":"PASSPORT"}}`:                    "$.document.number",
 		`{"document":{"type":"PASSPORT","number":"1","x":1}}`: "$.document.x",
 	} {
 		e := failure(t, b.do("POST", personsPath+"/search", body), 422, "validation_failed")
-		require.Equal(t, entry, e.Invalid[0].Entry, body)
+		require.True(t, slices.ContainsFunc(e.Invalid, func(i invalidEntry) bool { return i.Entry == entry }), "%s: %v", body, e.Invalid)
 	}
 	require.Equal(t, 200, b.do("GET", personsPath+"/01890a5d-ac96-774b-bcce-b302099a8057", "").Code)
 }

@@ -129,6 +129,8 @@ type portal struct {
 	replies Replies
 	links   DocumentLinks
 	router  chi.Router
+	// contract is what requests are checked against.
+	contract contract
 
 	proxyTellsCertificate bool
 }
@@ -155,6 +157,9 @@ func build(c Config) (*portal, error) {
 		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), replies: c.Replies, links: c.DocumentLinks,
 		proxyTellsCertificate: c.ProxyTellsCertificate,
 	}
+	if p.contract, err = readContract(); err != nil {
+		return nil, err
+	}
 	r := chi.NewRouter()
 	p.router = r
 	r.Use(p.identify, p.observe, p.recover, p.harden, p.deadline, middleware.GetHead)
@@ -162,7 +167,7 @@ func build(c Config) (*portal, error) {
 		return registry.Errorf(registry.CodeNotFound, "there is nothing at this address; see /openapi.yaml")
 	}))
 	r.MethodNotAllowed(p.public(p.methodNotAllowed))
-	r.Get("/openapi.yaml", p.public(serveSpec))
+	r.Get("/openapi.yaml", p.public(serveSpec()))
 	p.loginRoutes(r)
 	for _, act := range c.Acts {
 		acts{p, act}.routes(r)

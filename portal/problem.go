@@ -105,7 +105,7 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.Itoa(retryAfterOutage))
 	}
-	p.write(w, pr.status, envelope{Meta: p.meta(r, pr.status), Error: &body})
+	p.write(w, pr.status, refusal{Meta: p.meta(r, pr.status), Error: &body})
 }
 
 // maxDrain is how much of a refused body is read away, in bytes. Many clients

@@ -236,7 +236,7 @@ func (s *server) run(e env, box *sandbox) error {
 
 	metrics := newMetrics()
 	metrics.MustRegister(newLogCollector(s.store, s.source.Clock), trusted.warnings, trusted.failures)
-	logHandler, err := tlog.New(tlog.Config{Store: s.store, Authorize: authorizeAuditor(accessService, box != nil), Log: s.log})
+	logHandler, err := tlog.New(tlog.Config{Store: s.store, Authorize: authorizeAuditor(accessService, box != nil), Refuse: portal.Refuse, Log: s.log})
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,9 @@ type Config struct {
 	Store Store
 	// Authorize answers nil when the caller may read entries.
 	Authorize func(r *http.Request) error
-	Log       *slog.Logger
+	// Refuse answers with an error; nil writes {error} without an envelope.
+	Refuse func(w http.ResponseWriter, r *http.Request, err error)
+	Log    *slog.Logger
 }
 
 type handler struct{ Config }
@@ -58,6 +60,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /checkpoint", h.checkpoint)
 	mux.HandleFunc("GET /tile/", h.tile)
 	mux.HandleFunc("GET /entry/{name}", h.entry)
+	mux.HandleFunc("/", h.lost)
 	return mux, nil
 }
 
@@ -126,6 +129,16 @@ func (h handler) entry(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(entry)
 }
 
+// lost answers what the log does not have.
+func (h handler) lost(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		h.refuse(w, r, registry.Errorf(registry.CodeMethodNotAllowed, "this address takes GET, HEAD"))
+		return
+	}
+	h.refuse(w, r, registry.Errorf(registry.CodeNotFound, "the log has checkpoint, tile/… and entry/…"))
+}
+
 // status translates the few codes that can come up here.
 func status(code registry.Code) int {
 	switch code {
@@ -137,6 +150,8 @@ func status(code registry.Code) int {
 		return http.StatusForbidden
 	case registry.CodeNotFound:
 		return http.StatusNotFound
+	case registry.CodeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
 	case registry.CodeRateLimited:
 		return http.StatusTooManyRequests
 	case registry.CodeUnavailable:
@@ -158,6 +173,10 @@ func (h handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "1")
 	}
 	public(w, "no-store")
+	if h.Refuse != nil {
+		h.Refuse(w, r, err)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(map[string]map[string]string{"error": {"type": string(e.Code), "message": e.Detail}})

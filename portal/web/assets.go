@@ -71,10 +71,10 @@ func (a *assets) of(room, file string) (string, error) {
 	return "", fmt.Errorf("there is no asset %q", file)
 }
 
-func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
+func (a *assets) serve(w http.ResponseWriter, r *http.Request, lost http.HandlerFunc) {
 	one, known := a.byName[chi.URLParam(r, "name")]
 	if !known {
-		http.NotFound(w, r)
+		lost(w, r)
 		return
 	}
 	h := w.Header()

@@ -142,7 +142,8 @@ func (k *Kit) Room(name string, files fs.FS) (*Room, error) {
 // Routes mounts every page of every room, the assets, and an error page for
 // every other address below /uk/ and /en/.
 func (k *Kit) Routes(r chi.Router) {
-	r.Get("/assets/{name}", k.assets.serve)
+	lost := k.own.page(func(http.ResponseWriter, *Request) error { return errNoPage })
+	r.Get("/assets/{name}", func(w http.ResponseWriter, r *http.Request) { k.assets.serve(w, r, lost) })
 	for _, one := range k.routes {
 		for _, lang := range Langs {
 			r.Method(one.method, "/"+string(lang)+one.pattern, one.handler)
@@ -151,7 +152,6 @@ func (k *Kit) Routes(r chi.Router) {
 			r.Get(one.pattern, k.toLanguage)
 		}
 	}
-	lost := k.own.page(func(http.ResponseWriter, *Request) error { return errNoPage })
 	for _, lang := range Langs {
 		r.HandleFunc("/"+string(lang)+"/*", lost)
 	}

@@ -147,6 +147,7 @@ func (l *linter) portOperation(op, port *etree.Element, code string) {
 		}
 		l.wrapper(message, element)
 	}
+	l.unwrapped(code)
 	faults := children(pop, NS, "fault")
 	if len(faults) != 1 {
 		l.warn("fault", pop, "declare one fault with one element")
@@ -183,18 +184,45 @@ func (l *linter) wrapper(message *etree.Element, want string) {
 	if local != want {
 		l.err("wrapped", parts[0], "the element must be named %s", want)
 	}
-	space := resolve(parts[0], prefix)
+	if l.declaration(resolve(parts[0], prefix), local) == nil {
+		l.err("references", parts[0], "no schema declares the element %s", local)
+	}
+}
+
+// declaration finds a global element of the inline schemas.
+func (l *linter) declaration(space, local string) *etree.Element {
 	for _, s := range l.root.FindElements("types/schema") {
 		if s.SelectAttrValue("targetNamespace", "") != space {
 			continue
 		}
 		for _, e := range children(s, schemaNS, "element") {
 			if e.SelectAttrValue("name", "") == local {
-				return
+				return e
 			}
 		}
 	}
-	l.err("references", parts[0], "no schema declares the element %s", local)
+	return nil
+}
+
+// unwrapped compares what a request and its answer hold: clients that unwrap
+// make parameters of both, and JAX-WS stops where two have one name and
+// different types.
+func (l *linter) unwrapped(operation string) {
+	target := l.root.SelectAttrValue("targetNamespace", "")
+	request, answer := l.declaration(target, operation), l.declaration(target, operation+"Response")
+	if request == nil || answer == nil {
+		return
+	}
+	types := map[string]string{}
+	for _, e := range request.FindElements("complexType/sequence/element") {
+		types[e.SelectAttrValue("name", "")] = e.SelectAttrValue("type", "")
+	}
+	for _, e := range answer.FindElements("complexType/sequence/element") {
+		name := e.SelectAttrValue("name", "")
+		if t, both := types[name]; both && t != e.SelectAttrValue("type", "") {
+			l.err("wrapped", e, "the request has an element %s of another type; wsimport makes one parameter of each name", name)
+		}
+	}
 }
 
 // messages checks header messages: element parts of X-Road's namespace that its schema declares.

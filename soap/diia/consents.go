@@ -24,7 +24,7 @@ func (b *binding) registerConsent(ctx context.Context, req *xroad.Request) ([]by
 		return nil, err
 	}
 	return b.encode(diia.RegisterConsentResponse{
-		Result: resultOf(a.Outcome), Consent: stateOf(a), ResponseHash: a.ResponseHash, AuditId: auditID(a.Outcome),
+		Result: resultOf(a.Outcome), State: stateOf(a), ResponseHash: a.ResponseHash, AuditId: auditID(a.Outcome),
 	}, "RegisterConsentResponse")
 }
 
@@ -61,7 +61,7 @@ func (b *binding) revokeConsent(ctx context.Context, req *xroad.Request) ([]byte
 		return nil, err
 	}
 	return b.encode(diia.RevokeConsentResponse{
-		Result: resultOf(a.Outcome), Consent: stateOf(a), ResponseHash: a.ResponseHash, AuditId: auditID(a.Outcome),
+		Result: resultOf(a.Outcome), State: stateOf(a), ResponseHash: a.ResponseHash, AuditId: auditID(a.Outcome),
 	}, "RevokeConsentResponse")
 }
 
@@ -77,7 +77,7 @@ func (b *binding) consents(ctx context.Context, req *xroad.Request) ([]byte, err
 	}
 	out := diia.GetConsentsResponse{Result: resultOf(a.Outcome), ResponseHash: a.ResponseHash, AuditId: auditID(a.Outcome)}
 	for _, c := range a.Data {
-		out.Consent = append(out.Consent, diia.ConsentRecord{
+		out.Record = append(out.Record, diia.ConsentRecord{
 			ConsentId: idText(c.ID), Status: string(c.Status), Method: c.Method, Recipient: c.Recipient, Purpose: c.Purpose, Scope: c.Scope, Field: c.Fields,
 			Text: c.Text, SingleUse: c.SingleUse, GrantedAt: instant(c.GrantedAt), ExpiresAt: instant(c.ExpiresAt), RevokedAt: instant(c.RevokedAt), LastUsedAt: instant(c.LastUsed),
 		})

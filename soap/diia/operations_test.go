@@ -111,7 +111,8 @@ func TestEveryOperation(t *testing.T) {
 		doc = payload(t, send(serve(t, refused), asked(c.operation, c.body)))
 		require.Contains(t, doc, "<code>CONSENT_REVOKED<")
 		require.NotContains(t, doc, "<active>")
-		require.NotContains(t, doc, "<consent>")
+		require.NotContains(t, doc, "<state>")
+		require.NotContains(t, doc, "<record>")
 	}
 }
 

@@ -41,6 +41,7 @@ Examples:
   mist-verify audit --log https://registry.example/log --key log.key --receipt receipt.json
   mist-verify audit --log https://registry.example/log --key log.key --token-file token --json 1234
   mist-verify audit --log https://registry.example/log --key log.key --state log.state
+  mist-verify audit --log https://registry.example/log --key log.key --witness a.key --witness b.key --witness c.key --quorum 2 1234
 
 ENTRY is the entry's id (UUID) or its place in the log. Without ENTRY and
 receipt only the log itself is checked against the state.
@@ -49,6 +50,8 @@ Flags:
   --log URL          address of the log: URL/checkpoint must exist
   --key FILE         public key of the log, one line name+hash+data
   --state FILE       checkpoint seen last time; made the first time, moved on when proven
+  --witness FILE     public key of a witness of the log, one line; may be repeated
+  --quorum N         how many of the witnesses must have cosigned (default: all that are given)
   --receipt FILE     receipt of the entry as JSON {entry_id, leaf_hash}
   --token-file FILE  bearer token, where entries are not open
   --wait DURATION    wait so long for an entry that is not yet in the tree (default 3s)
@@ -67,6 +70,7 @@ Environment:
 type auditOptions struct {
 	log     *url.URL
 	key     note.Verifier
+	quorum  audit.Quorum
 	state   string
 	receipt *audit.Receipt
 	token   string
@@ -114,6 +118,9 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 	state := f.String("state", "", "")
 	receipt := f.String("receipt", "", "")
 	token := f.String("token-file", "", "")
+	var witnesses []string
+	f.Func("witness", "", func(s string) error { witnesses = append(witnesses, s); return nil })
+	need := f.Int("quorum", -1, "")
 	wait := f.Duration("wait", 3*time.Second, "")
 	timeout := f.Duration("timeout", 10*time.Second, "")
 	asJSON := f.Bool("json", false, "")
@@ -159,6 +166,23 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 	}
 	if opt.key, err = audit.ReadVerifier(string(b)); err != nil {
 		return unreadable("reading the log's key from "+*keyFile, err)
+	}
+	for _, path := range witnesses {
+		if b, err = readSmall(path); err != nil {
+			return unreadable("reading a witness's key", err)
+		}
+		w, err := audit.ReadWitnessKey(string(b))
+		if err != nil {
+			return unreadable("reading a witness's key from "+path, err)
+		}
+		opt.quorum.Witnesses = append(opt.quorum.Witnesses, w)
+	}
+	opt.quorum.Need = *need
+	if *need < 0 {
+		opt.quorum.Need = len(witnesses)
+	}
+	if err := opt.quorum.Check(); err != nil {
+		return wrong("--quorum: %v", err)
 	}
 	if *token != "" {
 		if b, err = readSmall(*token); err != nil {

@@ -31,6 +31,7 @@ type auditResult struct {
 	Skipped     []string          `json:"skipped"`
 	Entry       *auditEntry       `json:"entry,omitempty"`
 	Checkpoint  *auditCheckpoint  `json:"checkpoint,omitempty"`
+	Witnesses   []auditWitness    `json:"witnesses,omitempty"`
 	Consistency *auditConsistency `json:"consistency,omitempty"`
 	// Evidence names a file with a checkpoint that contradicts the one seen before.
 	Evidence string `json:"evidence,omitempty"`
@@ -62,6 +63,12 @@ type auditCheckpoint struct {
 	Note   string `json:"note"`
 }
 
+// auditWitness is a cosignature that verifies.
+type auditWitness struct {
+	Name string    `json:"name"`
+	Time time.Time `json:"time"` // when the witness saw this tree last
+}
+
 type auditConsistency struct {
 	From int64 `json:"from_size"`
 	To   int64 `json:"to_size"`
@@ -72,6 +79,7 @@ const (
 	stepState       = "state"
 	stepEntry       = "entry"
 	stepCheckpoint  = "checkpoint"
+	stepWitnesses   = "witnesses"
 	stepConsistency = "consistency"
 	stepReceipt     = "receipt"
 	stepForm        = "form"
@@ -221,10 +229,35 @@ func (r *auditRun) fetchCheckpoint(ctx context.Context, index int64) (audit.Chec
 	}
 	r.res.Checkpoint = &auditCheckpoint{c.Origin, c.Size, c.Root.String(), string(signed)}
 	r.passed(stepCheckpoint)
+	if s := r.witnessed(signed); s != nil {
+		return c, nil, s
+	}
 	if index >= c.Size {
 		return c, nil, undecided(stepCheckpoint, fmt.Errorf("the signed tree of %d entries does not reach entry %d yet", c.Size, index))
 	}
 	return c, signed, nil
+}
+
+// witnessed counts the cosignatures of the witnesses given. Too few prove
+// nothing against the log: a witness may be away.
+func (r *auditRun) witnessed(signed []byte) *stop {
+	if len(r.opt.quorum.Witnesses) == 0 {
+		r.res.Skipped = append(r.res.Skipped, stepWitnesses)
+		return nil
+	}
+	_, cosigned, err := audit.OpenWitnessed(signed, r.opt.key, r.opt.quorum)
+	for _, c := range cosigned {
+		r.res.Witnesses = append(r.res.Witnesses, auditWitness{c.Witness, c.Time})
+	}
+	var unsigned *audit.NotSignedError
+	switch {
+	case errors.As(err, &unsigned) && unsigned.False:
+		return disproven(stepWitnesses, err)
+	case err != nil:
+		return undecided(stepWitnesses, err)
+	}
+	r.passed(stepWitnesses)
+	return nil
 }
 
 func (r *auditRun) consistent(ctx context.Context, older audit.Checkpoint, seen bool, now audit.Checkpoint, signed []byte) *stop {

@@ -17,7 +17,7 @@ type auditWords struct {
 	proven  string            // "entry %d stands in the log %s"
 	grown   string            // "the log only grew"
 
-	entry, when, who, what, basis, fields, code, place, tree, past, notCompared, firstTime, why, advice, evidence string
+	entry, when, who, what, basis, fields, code, place, tree, past, notCompared, firstTime, why, advice, evidence, witnesses, unwitnessed string
 }
 
 var auditText = map[string]auditWords{
@@ -25,23 +25,23 @@ var auditText = map[string]auditWords{
 		verdict: map[string]string{"proven": "✔ ДОВЕДЕНО", "disproven": "✘ СПРОСТОВАНО", "undecided": "? НЕ ВИРІШЕНО", "error": "! НЕ ПЕРЕВІРЕНО"},
 		steps: map[string]string{
 			stepState: "стан, збережений минулого разу", stepEntry: "запис", stepCheckpoint: "підписаний стан журналу",
-			stepConsistency: "журнал лише доповнювався", stepReceipt: "розписка", stepForm: "форма запису", stepInclusion: "запис стоїть у журналі",
+			stepConsistency: "журнал лише доповнювався", stepWitnesses: "свідки журналу", stepReceipt: "розписка", stepForm: "форма запису", stepInclusion: "запис стоїть у журналі",
 		},
 		proven: "запис %d стоїть у журналі %s незмінним", grown: "журнал %s лише доповнювався",
 		entry: "Запис", when: "Час", who: "Хто", what: "Акт", basis: "Підстава", fields: "Розкрито", code: "Підсумок", place: "Місце", tree: "Дерево", past: "Минуле",
 		notCompared: "не порівняно: немає --state", firstTime: "перший раз: стан збережено, наступного разу буде порівняно",
-		why: "Причина", advice: "Що робити", evidence: "Докази",
+		why: "Причина", advice: "Що робити", evidence: "Докази", witnesses: "Свідки", unwitnessed: "не запитано: немає --witness",
 	},
 	"en": {
 		verdict: map[string]string{"proven": "✔ PROVEN", "disproven": "✘ DISPROVEN", "undecided": "? NOT DECIDED", "error": "! NOT CHECKED"},
 		steps: map[string]string{
 			stepState: "state kept last time", stepEntry: "entry", stepCheckpoint: "signed state of the log",
-			stepConsistency: "the log only grew", stepReceipt: "receipt", stepForm: "form of the entry", stepInclusion: "the entry stands in the log",
+			stepConsistency: "the log only grew", stepWitnesses: "witnesses of the log", stepReceipt: "receipt", stepForm: "form of the entry", stepInclusion: "the entry stands in the log",
 		},
 		proven: "entry %d stands unchanged in the log %s", grown: "the log %s only grew",
 		entry: "Entry", when: "Time", who: "Who", what: "Act", basis: "Basis", fields: "Disclosed", code: "Outcome", place: "Place", tree: "Tree", past: "Past",
 		notCompared: "not compared: no --state", firstTime: "first time: state kept, the next run compares",
-		why: "Reason", advice: "What to do", evidence: "Evidence",
+		why: "Reason", advice: "What to do", evidence: "Evidence", witnesses: "Witnesses", unwitnessed: "not asked: no --witness",
 	},
 }
 
@@ -66,6 +66,8 @@ var auditReasons = map[string]string{
 	stepEntry + " undecided":       "журнал не дав цього запису",
 	stepCheckpoint + " disproven":  "підпис під станом журналу підроблено",
 	stepCheckpoint + " undecided":  "немає стану журналу, підписаного цим ключем",
+	stepWitnesses + " disproven":   "підпис свідка під станом журналу підроблено",
+	stepWitnesses + " undecided":   "стан журналу підписало замало свідків",
 	stepConsistency + " disproven": "журнал переписано: він не продовжує того, що бачили раніше",
 	stepConsistency + " undecided": "не вдалося отримати все потрібне для порівняння з минулим",
 	stepReceipt + " disproven":     "запис у журналі не той, на який дано розписку",
@@ -115,6 +117,12 @@ func (r *auditResult) text(lang string) string {
 		line(w.place, fmt.Sprintf("%d / %d", r.Entry.Index, r.Checkpoint.Size))
 	}
 	line(w.tree, fmt.Sprintf("%d · %s", r.Checkpoint.Size, r.Checkpoint.Root))
+	if len(r.Witnesses) == 0 {
+		line(w.witnesses, w.unwitnessed)
+	}
+	for _, c := range r.Witnesses {
+		line(w.witnesses, c.Name+" · "+c.Time.Format("02.01.2006 15:04:05 UTC"))
+	}
 	switch {
 	case r.Consistency != nil:
 		line(w.past, fmt.Sprintf("%d → %d", r.Consistency.From, r.Consistency.To))

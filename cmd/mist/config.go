@@ -109,6 +109,19 @@ type LogConfig struct {
 	KeyFile string `yaml:"key_file"` // signed-note signing key
 	// Period is the pause between two runs of the sequencer.
 	Period time.Duration `yaml:"period"`
+	// Witnesses cosign checkpoints; Quorum of them make one public.
+	Witnesses []WitnessConfig `yaml:"witnesses,omitempty"`
+	Quorum    int             `yaml:"quorum,omitempty"`
+	// Unwitnessed allows a production log without witnesses: whoever holds its
+	// key and database can then rewrite its past.
+	Unwitnessed bool `yaml:"unwitnessed,omitempty"`
+}
+
+// WitnessConfig is one witness of the log.
+type WitnessConfig struct {
+	Organisation string `yaml:"organisation"` // who runs it
+	URL          string `yaml:"url"`          // submission prefix (C2SP tlog-witness)
+	Key          string `yaml:"key"`          // public key: name+hash+data
 }
 
 // TrustConfig says whose certificates are believed and where revocation is asked.
@@ -291,6 +304,7 @@ func (c Config) validate() error {
 	if c.Log.Period < 10*time.Millisecond || c.Log.Period > 10*time.Second {
 		add("log.period must lie between 10ms and 10s")
 	}
+	c.Log.checkWitnesses(add, sandbox)
 	for name, path := range map[string]string{"log.key_file": c.Log.KeyFile, "trust.dir": c.Trust.Dir, "keys.otp": c.Keys.OTP} {
 		if path == "" {
 			add("%s is missing", name)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"mist/registry/audit"
 )
 
 func goodConfig() Config {
@@ -16,6 +18,14 @@ func goodConfig() Config {
 	c.SOAP.Service = "UA/GOV/00000002/mist"
 	c.SOAP.Clients = []string{"UA/GOV/00000001/diia"}
 	c.Log.Origin, c.Log.KeyFile = "mist.example", "log"
+	c.Log.Quorum = 2
+	for _, name := range []string{"a", "b", "c"} {
+		_, key, err := audit.GenerateWitnessKey(strings.NewReader(strings.Repeat(name, 64)), name+".example/witness")
+		if err != nil {
+			panic(err)
+		}
+		c.Log.Witnesses = append(c.Log.Witnesses, WitnessConfig{Organisation: name, URL: "https://" + name + ".example", Key: key})
+	}
 	c.Trust.Dir = "trust"
 	c.Keys = KeysConfig{Sealing: map[uint16]string{1: "s"}, Current: 1, OTP: "otp"}
 	c.Media.Dir = "media"
@@ -37,6 +47,14 @@ func TestConfigRefusesWhatWouldHurtLater(t *testing.T) {
 		"log.origin":                   func(c *Config) { c.Log.Origin = "a b" },
 		"log.period":                   func(c *Config) { c.Log.Period = 1 },
 		"log.key_file is missing":      func(c *Config) { c.Log.KeyFile = "" },
+		"can be rewritten":             func(c *Config) { c.Log.Witnesses, c.Log.Quorum = nil, 0 },
+		"log.quorum without":           func(c *Config) { c.Log.Witnesses = nil },
+		"log.quorum must lie":          func(c *Config) { c.Log.Quorum = 4 },
+		"alone can give the quorum":    func(c *Config) { c.Log.Witnesses[1].Organisation = "a" },
+		"named twice":                  func(c *Config) { c.Log.Witnesses[1].Key = c.Log.Witnesses[0].Key },
+		"witnesses[2].url":             func(c *Config) { c.Log.Witnesses[2].URL = "http://c.example" },
+		"witnesses[0].key":             func(c *Config) { c.Log.Witnesses[0].Key = "x" },
+		"exclude each other":           func(c *Config) { c.Log.Unwitnessed = true },
 		"keys.current":                 func(c *Config) { c.Keys.Current = 7 },
 		"limits.otp_ttl":               func(c *Config) { c.Limits.OTPTTL = 0 },
 		"limits.otp_tries":             func(c *Config) { c.Limits.OTPTries = 99 },

@@ -289,7 +289,11 @@ func (d *demo) audit(ctx context.Context, entry string) error {
 	if err := os.WriteFile(key, []byte(d.box.Log.VerifierKey+"\n"), 0o600); err != nil {
 		return err
 	}
-	args := []string{"audit", "--log", d.box.Log.URL, "--key", key, "--state", filepath.Join(d.dir, "log.state"), entry}
+	witness := filepath.Join(d.dir, "witness.key")
+	if err := os.WriteFile(witness, []byte(d.box.Log.WitnessKey+"\n"), 0o600); err != nil {
+		return err
+	}
+	args := []string{"audit", "--log", d.box.Log.URL, "--key", key, "--witness", witness, "--state", filepath.Join(d.dir, "log.state"), entry}
 	d.say("Аудитор доводить, що запис є в журналі", "The auditor proves that the entry is in the log", "mist-verify "+strings.Join(args, " "))
 	// The entry is in the tree at the latest half a second after its commit.
 	var out []byte

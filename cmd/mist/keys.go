@@ -42,12 +42,13 @@ func (s *server) followKeys(ctx context.Context, kek sealing.KEK) {
 }
 
 type keysCommand struct {
-	Secret keysSecretCommand `cmd:"" help:"Make a key file for sealing or OTP."`
-	Log    keysLogCommand    `cmd:"" help:"Make the audit log's key file and print its public key."`
-	List   keysListCommand   `cmd:"" help:"Data keys and how many values each seals."`
-	Rotate keysRotateCommand `cmd:"" help:"Make a new data key and seal every value again under it, while the server works."`
-	Reseal keysResealCommand `cmd:"" help:"Seal again what is not under the current data key (goes on with a rotation that was cut off)."`
-	Rewrap keysRewrapCommand `cmd:"" help:"Wrap the data keys under keys.current, the current key-encryption key."`
+	Secret  keysSecretCommand  `cmd:"" help:"Make a key file for sealing or OTP."`
+	Log     keysLogCommand     `cmd:"" help:"Make the audit log's key file and print its public key."`
+	Witness keysWitnessCommand `cmd:"" help:"Make a witness's key file and print its public key."`
+	List    keysListCommand    `cmd:"" help:"Data keys and how many values each seals."`
+	Rotate  keysRotateCommand  `cmd:"" help:"Make a new data key and seal every value again under it, while the server works."`
+	Reseal  keysResealCommand  `cmd:"" help:"Seal again what is not under the current data key (goes on with a rotation that was cut off)."`
+	Rewrap  keysRewrapCommand  `cmd:"" help:"Wrap the data keys under keys.current, the current key-encryption key."`
 }
 
 type keysListCommand struct {

@@ -36,6 +36,7 @@ type cli struct {
 	Import   importCommand   `cmd:"" help:"Bring data from a file into the registry."`
 	Keys     keysCommand     `cmd:"" help:"Data keys: list them, make a new one and seal everything again, wrap them anew."`
 	Jobs     jobsCommand     `cmd:"" help:"Jobs: list those that are not done, replay or discard dead ones."`
+	Witness  witnessCommand  `cmd:"" help:"Cosign the checkpoints of audit logs from outside, as long as none rewrites its past."`
 	WSDL     wsdlCommand     `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
 }
 

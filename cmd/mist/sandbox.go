@@ -194,8 +194,16 @@ func (f *sandboxFlags) make(dir, config string) error {
 	if err := writeFile(filepath.Join(dir, "keys", "log.key"), []byte(sandboxKeyMark+signerKey+"\n"), 0o600); err != nil {
 		return err
 	}
+	witnessKey, witnessPublic, err := audit.GenerateWitnessKey(source.Random, sandboxWitness)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(dir, "keys", "witness.key"), []byte(sandboxKeyMark+witnessKey+"\n"), 0o600); err != nil {
+		return err
+	}
 
 	state := populate(source, uint64(source.Now().UnixNano()))
+	state.Public.Log.WitnessKey = witnessPublic
 	state.Services = services
 	state.Public.Log.VerifierKey = verifierKey
 	if err := makeAuthority(dir, "http://"+services, state, source); err != nil {
@@ -208,6 +216,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 	c.REST.Listen, c.SOAP.Listen, c.Admin.Listen = pick(f.REST, c.REST.Listen), pick(f.SOAP, c.SOAP.Listen), pick(f.Admin, c.Admin.Listen)
 	c.SOAP.Service, c.SOAP.Clients, c.SOAP.Attested = sandboxService, []string{sandboxPortal}, []string{sandboxPortal}
 	c.Log.Origin, c.Log.KeyFile = sandboxOrigin, "keys/log.key"
+	c.Log.Witnesses, c.Log.Quorum = []WitnessConfig{{Organisation: "sandbox", URL: "http://" + services + "/witness", Key: witnessPublic}}, 1
 	c.Trust = TrustConfig{Dir: "pki/trust", Hosts: []string{services}, AllowPrivate: true}
 	c.Keys = KeysConfig{Sealing: map[uint16]string{1: "keys/sealing.key"}, Current: 1, OTP: "keys/otp.key"}
 	c.Media = MediaConfig{Dir: "media"}
@@ -241,6 +250,7 @@ type sandbox struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 	public    sandboxFile
+	witness   http.Handler
 }
 
 // openSandbox reads a sandbox made earlier; fs.ErrNotExist when there is none.
@@ -332,6 +342,7 @@ func (b *sandbox) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /otp", b.messages.code)
 	mux.HandleFunc("GET /messages", b.messages.list)
+	mux.Handle("/witness/", http.StripPrefix("/witness", b.witness))
 	mux.Handle("/ocsp", exchangeHandler("application/ocsp-request", "application/ocsp-response", b.authority.ocsp))
 	mux.Handle("/tsa", exchangeHandler("application/timestamp-query", "application/timestamp-reply", b.authority.tsa))
 	return mux

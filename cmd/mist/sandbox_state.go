@@ -99,6 +99,7 @@ type sandboxFile struct {
 	Log         struct {
 		URL         string `json:"url"`
 		VerifierKey string `json:"verifier_key"`
+		WitnessKey  string `json:"witness_key"` // public key of the sandbox's witness
 	} `json:"log"`
 	Clients       []sandboxClient       `json:"clients"`
 	People        []sandboxPerson       `json:"people"`

@@ -219,7 +219,8 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 
-	seq, err := sequencer.New(sequencer.Config{Store: s.store, Signer: keys.log, Now: s.source.Clock, Period: cfg.Log.Period, Log: s.log})
+	metrics := newMetrics()
+	seq, err := sequencer.New(cfg.Log.witnessed(sequencer.Config{Store: s.store, Signer: keys.log, Now: s.source.Clock, Period: cfg.Log.Period, Log: s.log}, metrics))
 	if err != nil {
 		return err
 	}
@@ -234,7 +235,6 @@ func (s *server) run(e env, box *sandbox) error {
 	// Last of the work: what the drained requests wrote is still sequenced.
 	s.onClose(func() { stopSequencing(); <-sequenced })
 
-	metrics := newMetrics()
 	metrics.MustRegister(newLogCollector(s.store, s.source.Clock), trusted.warnings, trusted.failures)
 	logHandler, err := tlog.New(tlog.Config{Store: s.store, Authorize: authorizeAuditor(accessService, box != nil), Refuse: portal.Refuse, Log: s.log})
 	if err != nil {
@@ -289,6 +289,11 @@ func (s *server) run(e env, box *sandbox) error {
 		}},
 	}))
 	if box != nil {
+		stopWitness, err := box.openWitness(cfg, keys.log.Origin(), s.source.Clock, s.log)
+		if err != nil {
+			return err
+		}
+		s.onClose(stopWitness)
 		all.add("services", s.listeners["services"], box.handler())
 		if err := box.announce(s); err != nil {
 			return err

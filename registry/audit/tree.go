@@ -41,6 +41,17 @@ func ParseTilePath(path string) (tlog.Tile, error) {
 // a log.
 type Fetch func(ctx context.Context, path string) ([]byte, error)
 
+// TileFetch makes a Fetch of a function over tiles.
+func TileFetch(tile func(ctx context.Context, t tlog.Tile) ([]byte, error)) Fetch {
+	return func(ctx context.Context, path string) ([]byte, error) {
+		t, err := ParseTilePath(path)
+		if err != nil {
+			return nil, err
+		}
+		return tile(ctx, t)
+	}
+}
+
 // UnreachableError tells that something could not be fetched: nothing is
 // proven and nothing disproven.
 type UnreachableError struct {
@@ -267,3 +278,23 @@ func RootOf(size int64, hashes tlog.HashReader) (tlog.Hash, error) {
 
 // EmptyRoot is the root of a tree without leaves: SHA-256 of nothing (RFC 6962, 2.1).
 func EmptyRoot() tlog.Hash { return sha256.Sum256(nil) }
+
+// ConsistencyProof gives the RFC 6962 proof that the tree of the checkpoint
+// begins with its first size leaves: what a witness demands (2.1.2). It is
+// empty for size 0 and for the tree itself.
+//
+// Errors: *UnreachableError, *DisprovenError when the tiles do not give the root.
+func ConsistencyProof(ctx context.Context, fetch Fetch, c Checkpoint, size int64) (tlog.TreeProof, error) {
+	if size < 0 || size > c.Size {
+		return nil, &DisprovenError{fmt.Sprintf("a tree of %d entries cannot begin with %d", c.Size, size)}
+	}
+	if size == 0 || size == c.Size {
+		return nil, nil
+	}
+	r := &tileReader{ctx: ctx, fetch: fetch}
+	proof, err := tlog.ProveTree(c.Size, size, tlog.TileHashReader(tlog.Tree{N: c.Size, Hash: c.Root}, r))
+	if err != nil {
+		return nil, r.judge(err, "the log's tiles do not agree with its signed root")
+	}
+	return proof, nil
+}

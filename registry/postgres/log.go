@@ -202,6 +202,9 @@ func (l *leader) Publish(ctx context.Context, p sequencer.Position, first int64,
 	epoch := max(p.Cursor.Epoch, 1)
 	_ = tx.exec(ctx, `INSERT INTO checkpoints (seq, epoch, xid, size, root, note, signed_at) VALUES ($1, $2, $3::text::xid8, $4, $5, $6, $7)`,
 		p.Seq, epoch, strconv.FormatUint(p.Cursor.XID, 10), p.Size, p.Root[:], p.Note, p.At)
+	if p.Public {
+		_ = tx.exec(ctx, announce, p.Seq, p.Note, p.At)
+	}
 	if len(ids) > 0 {
 		uuids := make([][16]byte, len(ids))
 		for i, id := range ids {
@@ -224,13 +227,25 @@ func (l *leader) Publish(ctx context.Context, p sequencer.Position, first int64,
 	return mapError(err)
 }
 
-// LogCheckpoint gives the newest signed checkpoint; not-found before the first.
-func (s *Store) LogCheckpoint(ctx context.Context) ([]byte, error) {
-	p, ok, err := scanPosition(s.pool.QueryRow(ctx, selectCheckpoint))
-	if err == nil && !ok {
-		err = errNotFound
+const announce = `INSERT INTO publications (seq, note, published_at) VALUES ($1, $2, $3)
+ON CONFLICT (seq) DO UPDATE SET note = excluded.note, published_at = excluded.published_at`
+
+// Announce implements sequencer.Leader.
+func (l *leader) Announce(ctx context.Context, seq int64, note []byte, at time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, l.store.opt.WriteLimit)
+	defer cancel()
+	_, err := l.conn.Exec(ctx, announce, seq, note, at)
+	return mapError(err)
+}
+
+// LogCheckpoint gives the newest public checkpoint, with its cosignatures;
+// not-found before the first.
+func (s *Store) LogCheckpoint(ctx context.Context) (note []byte, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT note FROM publications ORDER BY seq DESC LIMIT 1`).Scan(&note)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, errNotFound
 	}
-	return p.Note, err
+	return note, mapError(err)
 }
 
 // LogTile gives a tile of exactly the asked width; not-found when the log has
@@ -244,9 +259,11 @@ func (s *Store) LogTile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 }
 
 // LogEntry reads the exact bytes of an entry and its place in the tree, -1
-// while it waits for its checkpoint; not-found if there is none.
+// while it waits for its public checkpoint; not-found if there is none.
 func (s *Store) LogEntry(ctx context.Context, id registry.ID) (entry []byte, index int64, err error) {
-	return scanEntry(s.pool.QueryRow(ctx, `SELECT l.entry, COALESCE(e.idx, -1) FROM leaves l LEFT JOIN entries e ON e.leaf_id = l.id WHERE l.id = $1`, id))
+	return scanEntry(s.pool.QueryRow(ctx, `SELECT l.entry, COALESCE(e.idx, -1) FROM leaves l
+LEFT JOIN entries e ON e.leaf_id = l.id AND e.idx < (SELECT c.size FROM publications p JOIN checkpoints c USING (seq) ORDER BY p.seq DESC LIMIT 1)
+WHERE l.id = $1`, id))
 }
 
 // LogEntryAt reads the entry at a place of the tree; not-found beyond its end.
@@ -264,17 +281,18 @@ func scanEntry(row pgx.Row) (entry []byte, index int64, err error) {
 
 // LogState is the health of the log.
 type LogState struct {
-	Size     int64
-	SignedAt time.Time // of the newest checkpoint; zero before the first
-	// Waiting is the age of the oldest committed leaf that no checkpoint covers;
-	// zero when none waits. Above a few seconds the sequencer stands still, or a
-	// transaction holds the horizon.
+	Size     int64     // entries under the newest public checkpoint
+	SignedAt time.Time // when it became public, or was cosigned last; zero before the first
+	// Waiting is the age of the oldest committed leaf that no public checkpoint
+	// covers; zero when none waits. Above a few seconds the sequencer stands
+	// still, a transaction holds the horizon, or too few witnesses answer.
 	Waiting time.Duration
 }
 
 // LogState reads the health of the log, for readiness and alarms.
 func (s *Store) LogState(ctx context.Context) (LogState, error) {
-	p, ok, err := scanPosition(s.pool.QueryRow(ctx, selectCheckpoint))
+	p, ok, err := scanPosition(s.pool.QueryRow(ctx, `SELECT c.seq, c.epoch, c.xid::text, c.size, c.root, p.note, p.published_at
+FROM publications p JOIN checkpoints c USING (seq) ORDER BY p.seq DESC LIMIT 1`))
 	if err != nil {
 		return LogState{}, err
 	}

@@ -420,7 +420,7 @@ func TestDumpAndRestoreIntoAnotherCluster(t *testing.T) {
 	t.Cleanup(func() { _ = server.Stop() })
 	require.NoError(t, server.EnsureDatabase(t.Context(), "restored"))
 	restored := server.DSN("restored")
-	_, err = pgtest.Connect(t, restored).Exec(t.Context(), "CREATE ROLE mist_app NOLOGIN; CREATE ROLE mist_operator NOLOGIN IN ROLE mist_app")
+	_, err = pgtest.Connect(t, restored).Exec(t.Context(), "CREATE ROLE mist_app NOLOGIN; CREATE ROLE mist_operator NOLOGIN IN ROLE mist_app; CREATE ROLE mist_monitor NOLOGIN")
 	require.NoError(t, err)
 	out, err := exec.Command("sh", "-c", fmt.Sprintf("'%s' -d '%s' | '%s' -v ON_ERROR_STOP=1 -q -d '%s'",
 		filepath.Join(bin.Dir, "pg_dump"), dsn, filepath.Join(bin.Dir, "psql"), restored)).CombinedOutput()

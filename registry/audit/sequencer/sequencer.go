@@ -6,6 +6,11 @@
 // compare-and-set on the last checkpoint makes sure: of two that believe
 // themselves chosen, one fails. Signing happens with no transaction open.
 //
+// A checkpoint is public once enough witnesses have cosigned it; without
+// witnesses, at once. Numbering does not wait for them: what a witness has seen
+// is already durable here, so that a crash between the two never shows the
+// witness a tree that this log will not have.
+//
 // It trusts the database for which transactions are over, and refuses to sign
 // when the stored tiles do not give the root it signed before.
 package sequencer
@@ -36,6 +41,8 @@ var ErrOvertaken = errors.New("another sequencer published a checkpoint")
 type Log interface {
 	// Lead takes the lead, or answers ErrNotLeader.
 	Lead(ctx context.Context) (Leader, error)
+	// LogTile gives a stored tile, for the proofs that witnesses demand.
+	LogTile(ctx context.Context, t tlog.Tile) ([]byte, error)
 }
 
 // Leader is the log in the hands of the one that leads. It is lost with its
@@ -50,8 +57,12 @@ type Leader interface {
 	// Edge gives the tiles of audit.Edge(size).
 	Edge(ctx context.Context, size int64) ([]audit.TileData, error)
 	// Publish stores entries, tiles and checkpoint in one transaction, or
-	// answers ErrOvertaken when p.Seq is there already.
+	// answers ErrOvertaken when p.Seq is there already. With p.Public the
+	// checkpoint is public by that, else by Announce.
 	Publish(ctx context.Context, p Position, first int64, leaves []registry.ID, tiles []audit.TileData) error
+	// Announce makes a stored checkpoint public under this note: its own with
+	// cosignatures. A later note of the same checkpoint replaces the former.
+	Announce(ctx context.Context, seq int64, note []byte, at time.Time) error
 	// Resign gives the lead back.
 	Resign()
 }
@@ -71,6 +82,7 @@ type Position struct {
 	Root   tlog.Hash
 	Note   []byte // the signed checkpoint
 	At     time.Time
+	Public bool // no witness is waited for
 }
 
 // Batch is what one round integrates.
@@ -107,6 +119,19 @@ type Config struct {
 	// Observe, if set, is told of every round that did something.
 	Observe func(Round)
 	Log     *slog.Logger
+
+	// Witnesses cosign checkpoints; Quorum of them make one public. Both zero:
+	// every checkpoint is public at once.
+	Witnesses []Witness
+	Quorum    int
+	// Renew is how often an unchanged checkpoint is cosigned again, so that its
+	// age tells that the log lives; zero means 2 s.
+	Renew time.Duration
+	// Skew is how far a witness's clock may be from ours; zero means 5 s.
+	// Beyond it nothing is numbered: the times of entries would be doubtful.
+	Skew time.Duration
+	// Cosigned, if set, is told of every answer of a witness.
+	Cosigned func(witness string, took time.Duration, err error)
 }
 
 // Sequencer runs until its context ends.
@@ -116,6 +141,7 @@ type Sequencer struct {
 	mu      sync.Mutex // guards what follows
 	alive   time.Time  // end of the last good round, or of the last look at the one who leads
 	stopped error
+	skewed  error // the clock is doubtful: nothing is numbered
 }
 
 // New refuses a half-configured sequencer.
@@ -134,6 +160,18 @@ func New(cfg Config) (*Sequencer, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Renew == 0 {
+		cfg.Renew = 2 * time.Second
+	}
+	if cfg.Skew == 0 {
+		cfg.Skew = 5 * time.Second
+	}
+	if cfg.Cosigned == nil {
+		cfg.Cosigned = func(string, time.Duration, error) {}
+	}
+	if cfg.Quorum < 0 || cfg.Quorum > len(cfg.Witnesses) || cfg.Quorum == 0 && len(cfg.Witnesses) > 0 {
+		return nil, fmt.Errorf("sequencer: a quorum of %d cannot be had from %d witnesses", cfg.Quorum, len(cfg.Witnesses))
 	}
 	return &Sequencer{cfg: cfg, alive: cfg.Now()}, nil
 }
@@ -196,6 +234,9 @@ func (s *Sequencer) Healthy(within time.Duration) error {
 	if s.stopped != nil {
 		return s.stopped
 	}
+	if s.skewed != nil {
+		return s.skewed
+	}
 	if idle := now.Sub(s.alive); idle > within {
 		return fmt.Errorf("the sequencer has finished no round for %v", idle.Round(time.Millisecond))
 	}
@@ -207,21 +248,27 @@ func (s *Sequencer) lead(ctx context.Context, l Leader) error {
 	if err != nil {
 		return err
 	}
+	pub := publisher{s: s}
+	defer pub.stop()
 	tick := time.NewTicker(s.cfg.Period)
 	defer tick.Stop()
 	for {
-		began := s.cfg.Now()
-		next, leaves, full, err := s.round(ctx, l, last)
-		if err != nil && ctx.Err() != nil {
-			return nil
+		full := false
+		if s.clockError() == nil {
+			began := s.cfg.Now()
+			next, leaves, more, err := s.round(ctx, l, last)
+			if err != nil && ctx.Err() != nil {
+				return nil
+			}
+			if leaves > 0 || err != nil {
+				s.cfg.Observe(Round{Leaves: leaves, Size: next.Size, Took: s.cfg.Now().Sub(began), Err: err})
+			}
+			if err != nil {
+				return err
+			}
+			last, full = next, more
 		}
-		if leaves > 0 || err != nil {
-			s.cfg.Observe(Round{Leaves: leaves, Size: next.Size, Took: s.cfg.Now().Sub(began), Err: err})
-		}
-		if err != nil {
-			return err
-		}
-		last = next
+		pub.step(ctx, last)
 		s.beat()
 		if full {
 			continue
@@ -229,6 +276,10 @@ func (s *Sequencer) lead(ctx context.Context, l Leader) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case answer := <-pub.answers:
+			if err := pub.take(ctx, l, answer); err != nil {
+				return err
+			}
 		case <-tick.C:
 		}
 	}
@@ -289,7 +340,7 @@ func (s *Sequencer) publish(ctx context.Context, l Leader, p Position, first int
 	if err != nil {
 		return Position{}, err
 	}
-	p.Note, p.At = signed, s.cfg.Now().UTC().Truncate(time.Microsecond)
+	p.Note, p.At, p.Public = signed, s.cfg.Now().UTC().Truncate(time.Microsecond), len(s.cfg.Witnesses) == 0
 	if err := l.Publish(ctx, p, first, ids, tiles); err != nil {
 		return Position{}, fmt.Errorf("publishing checkpoint %d: %w", p.Seq, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"mist/registry"
 	"mist/registry/audit"
@@ -25,6 +26,12 @@ type memory struct {
 	fail     error // the next call fails
 	stall    chan struct{}
 	overtake bool // somebody publishes between our reading and our publishing
+	public   []publication
+}
+
+type publication struct {
+	seq  int64
+	note []byte
 }
 
 func (m *memory) Lead(context.Context) (Leader, error) {
@@ -96,6 +103,31 @@ func (m *memory) Publish(_ context.Context, p Position, _ int64, _ []registry.ID
 		m.tiles[audit.TilePath(full)] = t
 	}
 	return nil
+}
+
+func (m *memory) Announce(_ context.Context, seq int64, note []byte, _ time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.public = append(m.public, publication{seq, note})
+	return nil
+}
+
+func (m *memory) LogTile(_ context.Context, t tlog.Tile) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	full := t
+	full.W = audit.TileWidth
+	d, ok := m.tiles[audit.TilePath(full)]
+	if !ok || len(d.Data) < t.W*tlog.HashSize {
+		return nil, errors.New("no such tile")
+	}
+	return d.Data[:t.W*tlog.HashSize], nil
+}
+
+func (m *memory) announced() []publication {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]publication(nil), m.public...)
 }
 
 func (m *memory) add(n int) {

@@ -71,6 +71,10 @@ type Input struct {
 	// ContentDigests are digests of detached content that the caller
 	// computed; a signature over one has scope DIGEST and yields no bytes.
 	ContentDigests []facts.Digest
+	// Keys are public keys (DER SubjectPublicKeyInfo) by the ds:KeyName of XML
+	// signatures without a certificate: their value can then be computed, but
+	// nobody is named, so none of them passes.
+	Keys map[string][]byte
 	// Time to judge at; zero means now.
 	Time time.Time
 }
@@ -128,7 +132,7 @@ func (v *Verifier) read(ctx context.Context, in Input) (*facts.Reading, error) {
 	src := unwrap(in.Document)
 	snap := v.config.Trust.Snapshot()
 	env := facts.Environment{
-		Content: in.Content, ContentDigests: in.ContentDigests,
+		Content: in.Content, ContentDigests: in.ContentDigests, Keys: in.Keys,
 		Certificates: snap.Find, Parsed: snap.Parsed, Limits: v.config.Limits,
 	}
 	for _, r := range readers {

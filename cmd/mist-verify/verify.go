@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -120,6 +121,7 @@ type verifyCommand struct {
 	trustFlags
 	Files   []string `arg:"" name:"file" help:"Signed files; - reads standard input."`
 	Content []string `help:"Detached content: a path, or NAME=path for several. May be repeated." placeholder:"F" sep:"none"`
+	Key     []string `help:"Public key of XML signatures that name it by ds:KeyName: NAME=path of PEM or DER. May be repeated." placeholder:"N=F" sep:"none"`
 	Time    string   `help:"Validate as of this time (RFC 3339 or a date) instead of now." placeholder:"T"`
 	JSON    bool     `name:"json" help:"Print the result as JSON." xor:"form"`
 	Detail  bool     `help:"Print the whole report (every question and answer) as JSON." xor:"form"`
@@ -141,6 +143,10 @@ func (c *verifyCommand) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	keys, err := openKeys(c.Key)
+	if err != nil {
+		return err
+	}
 	if len(c.Files) > 1 && (len(content) > 0 || c.Extract != "") {
 		return wrongUse("--content and --extract go with one file; use batch for many")
 	}
@@ -156,7 +162,7 @@ func (c *verifyCommand) Run(e *env) error {
 			continue
 		}
 		r, err := v.Verify(e.ctx, signature.Input{
-			ID: filepath.Base(name), Name: filepath.Base(name), Document: doc, Content: content, Time: at,
+			ID: filepath.Base(name), Name: filepath.Base(name), Document: doc, Content: content, Keys: keys, Time: at,
 		}, p)
 		code := exitOf(r, err)
 		e.exit = gravest(e.exit, code)
@@ -169,6 +175,26 @@ func (c *verifyCommand) Run(e *env) error {
 		}
 	}
 	return nil
+}
+
+// openKeys reads public keys by name.
+func openKeys(list []string) (map[string][]byte, error) {
+	keys := map[string][]byte{}
+	for _, pair := range list {
+		name, path, found := strings.Cut(pair, "=")
+		if !found || name == "" {
+			return nil, wrongUse("--key wants NAME=path, %q is none", pair)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, &exitError{exitUse, fmt.Errorf("reading the key: %w", err)}
+		}
+		if block, _ := pem.Decode(b); block != nil {
+			b = block.Bytes
+		}
+		keys[name] = b
+	}
+	return keys, nil
 }
 
 // exitOf maps a result to the frozen codes.

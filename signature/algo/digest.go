@@ -34,6 +34,8 @@ const (
 	MD5       Digest = "MD5"
 	SHA1      Digest = "SHA1"
 	RIPEMD160 Digest = "RIPEMD160"
+	// SHAKE256 names what Ed448 hashes with; it is no digest of its own here.
+	SHAKE256  Digest = "SHAKE256"
 	SHA224    Digest = "SHA224"
 	SHA256    Digest = "SHA256"
 	SHA384    Digest = "SHA384"

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha512"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ type PublicKey struct {
 	x, y  *big.Int
 	dstu  *dstu4145.PublicKey
 	ed    ed25519.PublicKey
+	ed448 *ed448
 	pss   *Scheme // restriction in an id-RSASSA-PSS key
 }
 
@@ -124,6 +126,12 @@ func ParsePublicKey(spki []byte) (*PublicKey, error) {
 			return nil, fmt.Errorf("reading Ed25519 key: %d octets", len(bits))
 		}
 		return &PublicKey{Encryption: EdDSA, OID: oid, Bits: 256, Curve: "Ed25519", ed: ed25519.PublicKey(bits)}, nil
+	case "1.3.101.113":
+		k := parseEd448(bits)
+		if k == nil {
+			return nil, fmt.Errorf("reading Ed448 key: %d octets that are no point of the curve", len(bits))
+		}
+		return &PublicKey{Encryption: EdDSA, OID: oid, Bits: 448, Curve: "Ed448", ed448: k}, nil
 	}
 	return nil, fmt.Errorf("public key %s: %w", oid, ErrUnsupported)
 }
@@ -176,14 +184,8 @@ func (k *PublicKey) Verify(s Scheme, message, sig []byte) error {
 	if k == nil {
 		return fmt.Errorf("no public key: %w", ErrUnsupported)
 	}
-	if k.ed != nil {
-		if s.Encryption != EdDSA {
-			return mismatch(k, s)
-		}
-		if !ed25519.Verify(k.ed, message, sig) {
-			return ErrBadSignature
-		}
-		return nil
+	if k.ed != nil || k.ed448 != nil {
+		return k.verifyEdDSA(s, message, sig)
 	}
 	if !s.Digest.Known() {
 		return fmt.Errorf("digest %q: %w", s.Digest, ErrUnsupported)
@@ -191,6 +193,28 @@ func (k *PublicKey) Verify(s Scheme, message, sig []byte) error {
 	h := s.Digest.New(k.SBox())
 	h.Write(message)
 	return k.VerifyDigest(s, h.Sum(nil), sig)
+}
+
+// verifyEdDSA verifies the five forms of RFC 8032; the digest of the scheme tells the curves apart.
+func (k *PublicKey) verifyEdDSA(s Scheme, message, sig []byte) error {
+	good := false
+	switch {
+	case s.Encryption == EdDSA && k.ed != nil && s.Digest == SHA512:
+		options := &ed25519.Options{Context: s.Context}
+		if s.Prehash {
+			sum := sha512.Sum512(message)
+			message, options.Hash = sum[:], crypto.SHA512
+		}
+		good = ed25519.VerifyWithOptions(k.ed, message, sig, options) == nil
+	case s.Encryption == EdDSA && k.ed448 != nil && s.Digest == SHAKE256:
+		good = k.ed448.verify(message, sig, s.Prehash, s.Context)
+	default:
+		return mismatch(k, s)
+	}
+	if !good {
+		return ErrBadSignature
+	}
+	return nil
 }
 
 func mismatch(k *PublicKey, s Scheme) error {

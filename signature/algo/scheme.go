@@ -24,6 +24,8 @@ type Scheme struct {
 	MGF        Digest // RSASSA-PSS: digest of MGF1
 	Salt       int    // RSASSA-PSS: salt length in octets
 	BigEndian  bool   // DSTU 4145 in the big-endian special form
+	Prehash    bool   // EdDSA: the message is hashed first (RFC 8032, Ed25519ph and Ed448ph)
+	Context    string // EdDSA: the context
 }
 
 // String is the form reports use: DSTU4145-GOST34311, RSA-SHA256.
@@ -108,6 +110,10 @@ var schemeByURI = map[string]Scheme{
 	"http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-384":        {Encryption: PlainECDSA, Digest: SHA3_384},
 	"http://www.w3.org/2021/04/xmldsig-more#ecdsa-sha3-512":        {Encryption: PlainECDSA, Digest: SHA3_512},
 	"http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519":         {Encryption: EdDSA, Digest: SHA512},
+	"http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519ctx":      {Encryption: EdDSA, Digest: SHA512},
+	"http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519ph":       {Encryption: EdDSA, Digest: SHA512, Prehash: true},
+	"http://www.w3.org/2021/04/xmldsig-more#eddsa-ed448":           {Encryption: EdDSA, Digest: SHAKE256},
+	"http://www.w3.org/2021/04/xmldsig-more#eddsa-ed448ph":         {Encryption: EdDSA, Digest: SHAKE256, Prehash: true},
 	"http://www.w3.org/2001/04/xmldsig-more#dstu4145-gost34311":    {Encryption: DSTU4145, Digest: GOST34311},
 	"http://www.w3.org/2001/04/xmldsig-more#dstu4145":              {Encryption: DSTU4145, Digest: GOST34311},
 	"http://www.w3.org/2001/04/xmldsig-more#dstu4145-dstu7564-256": {Encryption: DSTU4145, Digest: Kupyna256},

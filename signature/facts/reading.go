@@ -64,6 +64,9 @@ type Environment struct {
 	// Certificates looks up certificates (DER) known locally; may be nil.
 	// Readers try what is embedded in the document first.
 	Certificates func(CertificateRef) [][]byte
+	// Keys are public keys (SubjectPublicKeyInfo) by the name that a signature
+	// may call them (ds:KeyName). A key says nothing about who signed.
+	Keys map[string][]byte
 	// Parsed gives a *cert.Certificate that the verifier holds parsed already,
 	// by its octets, nil when it holds none; may be nil.
 	Parsed func(der []byte) any
@@ -77,6 +80,12 @@ type CertificateRef struct {
 	Serial  []byte // DER INTEGER content octets
 	KeyID   []byte // subjectKeyIdentifier
 	Digests []Digest
+	// Names as XML signatures write them (RFC 4514); IssuerText goes with Serial.
+	SubjectText string
+	IssuerText  string
+	// Scan asks for a comparison of Digests with every certificate known, which
+	// is slow; without it only SHA-256 is looked up.
+	Scan bool
 }
 
 // Digest is a digest value and the name of its algorithm (package algo).

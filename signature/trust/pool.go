@@ -2,9 +2,11 @@ package trust
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 	"sync"
 
+	"mist/signature/algo"
 	"mist/signature/cert"
 	"mist/signature/facts"
 )
@@ -119,12 +121,32 @@ func (p *Pool) Match(ref facts.CertificateRef) []*cert.Certificate {
 		out = append(out, p.KeyID(ref.KeyID)...)
 	}
 	if ref.Serial != nil {
+		var issuers []string
+		if ref.IssuerText != "" {
+			issuers = cert.TextKeys(ref.IssuerText)
+		}
 		for q := p; q != nil; q = q.parent {
-			out = append(out, q.bySerial[string(ref.Serial)]...)
+			for _, c := range q.bySerial[string(ref.Serial)] {
+				if ref.IssuerText == "" || slices.Contains(issuers, c.Issuer.Key()) {
+					out = append(out, c)
+				}
+			}
+		}
+	}
+	if ref.SubjectText != "" {
+		for _, key := range cert.TextKeys(ref.SubjectText) {
+			out = append(out, p.Subject(key)...)
 		}
 	}
 	for _, d := range ref.Digests {
 		if d.Algorithm != "SHA256" || len(d.Value) != 32 {
+			if a := algo.Digest(d.Algorithm); ref.Scan && a.Known() {
+				for _, c := range p.All() {
+					if bytes.Equal(a.Sum(c.Raw), d.Value) {
+						out = append(out, c)
+					}
+				}
+			}
 			continue
 		}
 		if c, ok := p.Get("C-" + upperHex(d.Value)); ok {

@@ -2,9 +2,11 @@ package xades
 
 import (
 	"slices"
+	"strings"
 
 	"mist/signature/facts"
 	"mist/signature/xmldom"
+	"mist/signature/xmldsig"
 )
 
 // Levels of form (EN 319 132-1 and -2).
@@ -125,7 +127,33 @@ func (g *signature) baseline() bool {
 			return false
 		}
 	}
+	return g.formatsGiven()
+}
+
+// formatsGiven reports whether each data reference has its DataObjectFormat (EN 319 132-1, 6.3). A signature without
+// any is taken as it is, as DSS does; one that describes some of its references and not others is not level B.
+func (g *signature) formatsGiven() bool {
+	named := map[string]bool{}
+	for e := range g.signedDataObject().Elements() {
+		if e.Is(g.ns, "DataObjectFormat") {
+			ref, _ := e.Attr("", "ObjectReference")
+			named[strings.TrimPrefix(ref, "#")] = true
+		}
+	}
+	for _, r := range g.s.References {
+		if isSignedPropertiesType(r.Type) || r.Type == TypeCounterSigned || g.isKeyInfo(&r) {
+			continue
+		}
+		if len(named) > 0 && (!named[r.ID] || r.ID == "") {
+			return false
+		}
+	}
 	return true
+}
+
+func (g *signature) isKeyInfo(r *xmldsig.Reference) bool {
+	id, _ := g.s.KeyInfo.Attr("", "Id")
+	return id != "" && r.URI == "#"+id
 }
 
 // formatsComplete reports whether every DataObjectFormat that is there says something, as the schema demands.

@@ -68,6 +68,13 @@ func (g *signature) keys(signedInfo []byte) {
 		for _, ref := range g.key.info.Refs {
 			candidates = append(candidates, g.env.Certificates(ref)...)
 		}
+		if len(candidates) == 0 {
+			// The document brings no certificate and names one by an unusual digest.
+			for _, ref := range append(g.key.info.Refs[:len(g.key.info.Refs):len(g.key.info.Refs)], query) {
+				ref.Scan = true
+				candidates = append(candidates, g.env.Certificates(ref)...)
+			}
+		}
 	}
 	if len(g.key.refs) > 0 {
 		first := g.key.refs[0]
@@ -97,7 +104,24 @@ func (g *signature) keys(signedInfo []byte) {
 		f.IssuerSerialMatch = f.IssuerSerialGiven && g.key.refs[0].names(g.key.certificate)
 		return
 	}
-	g.key.key = g.key.info.Key
+	if g.key.key = g.key.info.Key; g.key.key == nil {
+		g.key.key = g.namedKey()
+	}
+}
+
+// namedKey is the key that the caller gave under the name in KeyInfo.
+func (g *signature) namedKey() *algo.PublicKey {
+	for _, name := range g.key.info.Names {
+		if spki, ok := g.env.Keys[name]; ok {
+			key, err := algo.ParsePublicKey(spki)
+			if err != nil {
+				g.problem(facts.ProblemAlgorithmUnsupported, "the key given for a KeyName cannot be used")
+				return nil
+			}
+			return key
+		}
+	}
+	return nil
 }
 
 // maxTries bounds the public key operations spent on guessing.

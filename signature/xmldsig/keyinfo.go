@@ -14,7 +14,8 @@ import (
 type KeyInfo struct {
 	Certificates [][]byte // DER, in document order
 	CRLs         [][]byte
-	Refs         []facts.CertificateRef // X509SKI and X509Digest
+	Refs         []facts.CertificateRef // X509SKI, X509Digest, X509SubjectName, X509IssuerSerial
+	Names        []string               // KeyName
 	Key          *algo.PublicKey        // a bare key, nil when there is none
 	Problem      *facts.Problem         // why key material could not be used
 }
@@ -40,6 +41,10 @@ func (k *KeyInfo) read(e xmldom.Node, follow bool) {
 		switch {
 		case c.Is(Namespace, "X509Data"):
 			k.x509Data(c)
+		case c.Is(Namespace, "KeyName"):
+			if name, ok := c.Value(); ok && len(k.Names) < maxCertificates {
+				k.Names = append(k.Names, name)
+			}
 		case c.Is(Namespace, "KeyValue"):
 			k.keyValue(c)
 		case c.Is(Namespace11, "DEREncodedKeyValue"):
@@ -67,6 +72,22 @@ func (k *KeyInfo) read(e xmldom.Node, follow bool) {
 
 func (k *KeyInfo) x509Data(e xmldom.Node) {
 	for c := range e.Elements() {
+		switch {
+		case len(k.Refs) >= maxCertificates:
+		case c.Is(Namespace, "X509SubjectName"):
+			if name, ok := c.Value(); ok && name != "" {
+				k.Refs = append(k.Refs, facts.CertificateRef{SubjectText: name})
+			}
+			continue
+		case c.Is(Namespace, "X509IssuerSerial"):
+			name, _ := c.Child(Namespace, "X509IssuerName")
+			number, _ := c.Child(Namespace, "X509SerialNumber")
+			issuer, ok := name.Value()
+			if serial := serialOctets(number); ok && issuer != "" && serial != nil {
+				k.Refs = append(k.Refs, facts.CertificateRef{IssuerText: issuer, Serial: serial})
+			}
+			continue
+		}
 		der, bad := binaryValue(c)
 		switch {
 		case c.Is(Namespace, "X509Certificate") && bad == nil && len(k.Certificates) < maxCertificates:
@@ -82,6 +103,19 @@ func (k *KeyInfo) x509Data(e xmldom.Node) {
 			}
 		}
 	}
+}
+
+// serialOctets are the content octets of the INTEGER that a decimal serial number is in a certificate; nil for none.
+func serialOctets(e xmldom.Node) []byte {
+	text, ok := e.Value()
+	if text = strings.Trim(text, " \t\r\n"); !ok || len(text) > 128 {
+		return nil
+	}
+	n, ok := new(big.Int).SetString(text, 10)
+	if !ok || n.Sign() < 0 {
+		return nil
+	}
+	return n.FillBytes(make([]byte, n.BitLen()/8+1))
 }
 
 func (k *KeyInfo) use(key *algo.PublicKey, err error) {

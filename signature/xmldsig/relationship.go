@@ -44,6 +44,7 @@ func (p *Processor) relationships(t *Transform, v *value) *Refusal {
 	var list []picked
 	for e := range root.Elements() {
 		if !e.Is(nsRelationships, "Relationship") {
+			// ISO/IEC 29500-2 drops them, xmlsec turns them into relationships: two readings, so none.
 			return refuse(facts.ProblemTransformRefused, "relationships transform with foreign elements")
 		}
 		id, _ := e.Attr("", "Id")

@@ -214,6 +214,20 @@ func (s *Signature) readSignedInfo(maxReferences int) error {
 	return nil
 }
 
+// eddsaContext reads the context of RFC 8032, written by the one implementation that has an element for it.
+func (s *Signature) eddsaContext(sm xmldom.Node) error {
+	e, n := sm.Child("http://www.aleksey.com/xmlsec/2025/12/xmldsig-more#", "EdDSAContextString")
+	if n == 0 {
+		return nil
+	}
+	context, bad := binaryValue(e)
+	if n > 1 || bad != nil || len(context) > 255 {
+		return malformed("EdDSAContextString is not one short base64 text")
+	}
+	s.Scheme.Context = string(context)
+	return nil
+}
+
 const methodPSS = "http://www.w3.org/2007/05/xmldsig-more#rsa-pss"
 
 func (s *Signature) readMethod(sm xmldom.Node) error {
@@ -231,6 +245,9 @@ func (s *Signature) readMethod(sm xmldom.Node) error {
 		return nil
 	}
 	s.Scheme, s.Unsupported = algo.SchemeByURI(s.MethodURI)
+	if s.Unsupported == nil && s.Scheme.Encryption == algo.EdDSA {
+		return s.eddsaContext(sm)
+	}
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,11 +62,22 @@ func TestAttacksOnCMS(t *testing.T) {
 			other := attr(cms.AttrSigningCert, ber.Seq(ber.Seq(ber.Seq(ber.EncodeOctets(algo.SHA1.Sum(w.ca.Certificate.Raw))))))
 			return w.message(w.human, forgery{content: content, attrs: append(w.attrs(w.human, content), other)})
 		}, ind, signature.SigConstraintsFailure, "CERTIFICATE_REFERENCES_DISAGREE"},
+		{"35 v2 reference twice", func(w *world) []byte {
+			a := w.attrs(w.human, content)
+			return w.message(w.human, forgery{content: content, attrs: append(a, a[3])})
+		}, ind, signature.SigConstraintsFailure, "CERTIFICATE_REFERENCES_DISAGREE"},
+		{"35 v2 reference twice, the second to another", func(w *world) []byte {
+			a := w.attrs(w.human, content)
+			return w.message(w.human, forgery{content: content, attrs: append(a, sign.SigningCertificateAttribute(w.ca.Certificate, w.human.Key.Digest()))})
+		}, ind, signature.SigConstraintsFailure, "CERTIFICATE_REFERENCES_DISAGREE"},
 		{"38 digestAlgorithm is not the signature's hash", func(w *world) []byte {
 			a := w.attrs(w.human, content)
 			a[1] = attr(cms.AttrMessageDigest, ber.EncodeOctets(algo.SHA512.Sum(content)))
 			return w.message(w.human, forgery{content: content, attrs: a, digestAlg: sign.DigestAlgorithm(algo.SHA512)})
 		}, ind, signature.SigConstraintsFailure, "ALGORITHMS_DISAGREE"},
+		{"39 detached signature over other content", func(w *world) []byte {
+			return w.message(w.human, forgery{content: []byte("other"), attrs: w.attrs(w.human, content)})
+		}, tf, signature.HashFailure, ""},
 		{"40 detached without content", func(w *world) []byte {
 			return w.message(w.human, forgery{})
 		}, ind, signature.SignedDataNotFound, ""},
@@ -124,6 +137,41 @@ func TestOrderOfSignedAttributes(t *testing.T) {
 		r = w.verify(w.message(w.human, forgery{content: content, attrs: reversed, unsorted: true, signSort: true}), "default")
 		expect(t, r, signature.TotalPassed, "", "")
 		require.Contains(t, r.Signatures[0].Warnings, "SIGNED_ATTRIBUTES_REENCODED")
+	})
+}
+
+// 37: signed attributes in BER, with a length longer than needed and with an
+// indefinite one: hashed as received, or as DER, with a warning either way.
+func TestSignedAttributesInBER(t *testing.T) {
+	worlds(t, func(t *testing.T, w *world) {
+		for name, loose := range map[string]func(der []byte) []byte{
+			"long length": func(der []byte) []byte {
+				e, err := ber.One(der)
+				require.NoError(t, err)
+				return append([]byte{e.Tag, 0x82, byte(len(e.Body) >> 8), byte(len(e.Body))}, e.Body...)
+			},
+			"indefinite length": func(der []byte) []byte {
+				e, err := ber.One(der)
+				require.NoError(t, err)
+				return append(append([]byte{e.Tag, 0x80}, e.Body...), 0, 0)
+			},
+		} {
+			a := w.attrs(w.human, content)
+			strict := ber.SetOf(a...)
+			berForm := append([][]byte(nil), a...)
+			berForm[2] = loose(a[2])
+			r := w.verify(w.message(w.human, forgery{content: content, attrs: berForm, unsorted: true}), "default")
+			expect(t, r, signature.TotalPassed, "", "")
+			require.Contains(t, r.Signatures[0].Warnings, "SIGNED_ATTRIBUTES_NOT_DER", name)
+			r = w.verify(w.message(w.human, forgery{content: content, attrs: berForm, unsorted: true, message: strict}), "default")
+			expect(t, r, signature.TotalPassed, "", "")
+			require.Contains(t, r.Signatures[0].Warnings, "SIGNED_ATTRIBUTES_REENCODED", name)
+			r = w.verify(w.message(w.human, forgery{content: content, attrs: berForm, unsorted: true, message: strict[:len(strict)-1]}), "default")
+			expect(t, r, signature.TotalFailed, signature.SigCryptoFailure, "")
+			r = w.verify(w.message(w.human, forgery{content: content, attrs: a}), "default")
+			expect(t, r, signature.TotalPassed, "", "")
+			require.Empty(t, r.Signatures[0].Warnings)
+		}
 	})
 }
 
@@ -210,6 +258,21 @@ func TestHostileEncodings(t *testing.T) {
 			require.Less(t, time.Since(start), 5*time.Second)
 		})
 	}
+	// Signed data as far as one can see, and then more than any signer writes.
+	for name, b := range map[string][]byte{
+		"huge object identifier":  w.message(w.human, forgery{content: content, ctype: "1.2" + strings.Repeat(".9999", 40)}),
+		"negative version":        bytes.Replace(w.message(w.human, forgery{content: content}), []byte{0x02, 0x01, 0x01, 0x30}, []byte{0x02, 0x01, 0xff, 0x30}, 1),
+		"ten thousand attributes": w.message(w.human, forgery{content: content, attrs: slices.Repeat([][]byte{attr(cms.AttrMimeType, ber.EncodeUTF8("x"))}, 10_000)}),
+		"a thousand signers": sign.Message(cms.OIDData, content, sign.DigestAlgorithm(w.human.Key.Digest()), [][]byte{w.human.Certificate.Raw}, nil, nil,
+			bytes.Repeat(w.signerInfo(w.human, forgery{content: content}), 1000)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			expect(t, w.verify(b, "default"), tf, signature.FormatFailure, "")
+			require.Less(t, time.Since(start), 5*time.Second)
+		})
+	}
+	expect(t, w.verify(w.message(w.human, forgery{content: content}), "default"), ok, "", "")
 }
 
 // 44: a signer named by a key identifier that two certificates carry: the

@@ -72,6 +72,21 @@ func TestArchiveStampWithAForeignHashIndex(t *testing.T) {
 	})
 }
 
+// 67: an archive time-stamp that is older than the signature time-stamp it
+// covers contradicts it; one that is younger does not.
+func TestArchiveStampBeforeTheSignatureStamp(t *testing.T) {
+	worlds(t, func(t *testing.T, w *world) {
+		doc := w.sign(w.human, w.options())
+		archived := func(at time.Time) *signature.Result {
+			o := w.options()
+			o.TSA = w.stamper(w.tsa, at)
+			return w.verify(withUnsigned(t, doc, cms.AttrArchiveTimestampV3, stampOf(t, w.sign(w.human, o))), "default")
+		}
+		expect(t, archived(w.stampAt.Add(time.Minute)), ok, "", "")
+		expect(t, archived(w.stampAt.Add(-time.Minute)), ind, signature.TimestampOrderFailure, "COHERENCE")
+	})
+}
+
 // 67: the same token twice is one proof, reported twice and remarked upon; the
 // time it proves does not change.
 func TestTheSameStampTwice(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"mist/signature/asic"
@@ -36,12 +37,21 @@ type Config struct {
 	// Now is the clock; nil means time.Now.
 	Now    func() time.Time
 	Limits facts.Limits
+	// Parallel bounds the verifications under way, Queue those that wait for
+	// their turn; above both ErrBusy is answered at once. Zero Parallel: no bound.
+	Parallel, Queue int
 }
+
+// ErrBusy is answered for what stands beyond the queue: nothing was looked at,
+// the caller may ask again.
+var ErrBusy = errors.New("too many signatures are being verified now")
 
 // Verifier verifies signed documents. It is safe for concurrent use.
 type Verifier struct {
 	config Config
 	table  *AlgorithmTable
+	turns  chan struct{} // as many as verifications may run; nil: no bound
+	asking atomic.Int64  // running and waiting
 }
 
 // NewVerifier refuses a half-configured verifier.
@@ -57,7 +67,29 @@ func NewVerifier(c Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Verifier{config: c, table: table}, nil
+	v := &Verifier{config: c, table: table}
+	if c.Parallel > 0 {
+		v.turns = make(chan struct{}, c.Parallel)
+	}
+	return v, nil
+}
+
+// turn waits until a verification may begin; done ends it.
+func (v *Verifier) turn(ctx context.Context) (done func(), err error) {
+	if v.turns == nil {
+		return func() {}, nil
+	}
+	if n := v.asking.Add(1); n > int64(v.config.Parallel+v.config.Queue) {
+		v.asking.Add(-1)
+		return nil, ErrBusy
+	}
+	select {
+	case v.turns <- struct{}{}:
+		return func() { <-v.turns; v.asking.Add(-1) }, nil
+	case <-ctx.Done():
+		v.asking.Add(-1)
+		return nil, ctx.Err()
+	}
 }
 
 // Input is one document to verify.
@@ -105,6 +137,11 @@ func (v *Verifier) Verify(ctx context.Context, in Input, p Policy) (*Result, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	done, err := v.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	reading, err := v.read(ctx, in)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"mist/signature/trust/fetch"
 )
 
 // Exit codes, frozen.
@@ -58,7 +60,9 @@ type env struct {
 	out    io.Writer
 	err    io.Writer
 	getenv func(string) string
-	exit   int
+	// fetcher makes what asks the network; a test gives it a server of its own.
+	fetcher func(fetch.Config) (*fetch.Fetcher, error)
+	exit    int
 }
 
 type cli struct {
@@ -101,6 +105,11 @@ func main() {
 
 // run is the whole program; tests call it.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, getenv func(string) string) int {
+	return (&env{ctx: ctx, in: in, out: out, err: errOut, getenv: getenv, fetcher: fetch.New}).run(args)
+}
+
+func (e *env) run(args []string) int {
+	out, errOut := e.out, e.err
 	var c cli
 	code, done := 0, false
 	parser, err := kong.New(&c,
@@ -128,7 +137,6 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		fmt.Fprintln(errOut, "Run mist-verify --help for the manual.")
 		return exitUse
 	}
-	e := &env{ctx: ctx, in: in, out: out, err: errOut, getenv: getenv}
 	if err := k.Run(e); err != nil {
 		fmt.Fprintln(errOut, "mist-verify:", err)
 		var x *exitError

@@ -156,11 +156,11 @@ func (c *trustUpdateCommand) read(e *env) ([]byte, error) {
 	if err != nil || u.Scheme != "https" {
 		return os.ReadFile(c.From)
 	}
-	f, err := fetch.New(fetch.Config{Hosts: []string{u.Host}})
+	f, err := e.fetcher(fetch.Config{Hosts: []string{u.Host}})
 	if err != nil {
 		return nil, err
 	}
-	return f.Certificate(e.ctx, c.From)
+	return f.List(e.ctx, c.From)
 }
 
 // replaceFile writes beside and renames, so that a reader sees old or new.

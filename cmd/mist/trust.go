@@ -74,8 +74,13 @@ func (k *trustKeeper) verifier() (*signature.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signature.NewVerifier(signature.Config{Trust: k.store, Fetcher: fetcher, Now: k.now})
+	return signature.NewVerifier(signature.Config{Trust: k.store, Fetcher: fetcher, Now: k.now, Parallel: verifying, Queue: waiting})
 }
+
+// verifying at once and waiting for it: a verification may stand a while at a
+// responder, so there are more of them than processors; beyond both the caller
+// is asked to come again.
+const verifying, waiting = 64, 1024
 
 // run looks at the folder until ctx ends.
 func (k *trustKeeper) run(ctx context.Context) {

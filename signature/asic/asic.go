@@ -60,6 +60,7 @@ type reader struct {
 	odf        *entry   // META-INF/manifest.xml
 	manifests  []*manifest
 	content    []*entry
+	others     []*entry // in META-INF and none of these
 }
 
 func (r *reader) problem(code facts.ProblemCode, detail string) {
@@ -100,7 +101,8 @@ func (r *reader) read() error {
 	if err := r.archiveStamps(); err != nil {
 		return err
 	}
-	for _, e := range r.content {
+	// A file in META-INF that is no part of the container's own machinery is a file like another: unsigned, it is named.
+	for _, e := range append(slices.Clone(r.content), r.others...) {
 		if !r.covered[e.name] {
 			r.out.UnsignedParts = append(r.out.UnsignedParts, e.name)
 		}
@@ -142,6 +144,8 @@ func (r *reader) sort() error {
 				return err
 			}
 			r.manifests = append(r.manifests, m)
+		default:
+			r.others = append(r.others, e)
 		}
 	}
 	return nil

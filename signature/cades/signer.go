@@ -105,7 +105,11 @@ func (r *reader) attributes(sig *facts.Signature, m *cms.SignedData, s *cms.Sign
 	for _, a := range s.Signed {
 		count[a.OID]++
 		// Each attribute at most once, and one value each (RFC 5652, 11).
-		if count[a.OID] == 2 {
+		switch {
+		case count[a.OID] != 2:
+		case a.OID == cms.AttrSigningCert || a.OID == cms.AttrSigningCertV2:
+			problem(facts.ProblemCertificateRefs, a.OID+" occurs twice")
+		default:
 			problem(facts.ProblemDuplicateAttribute, a.OID)
 		}
 	}

@@ -11,6 +11,8 @@ package fetch
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +31,7 @@ const (
 	MaxOCSP        = 256 << 10 // bytes
 	MaxCRL         = 64 << 20
 	MaxCertificate = 1 << 20
+	MaxList        = 32 << 20
 	maxRedirects   = 3
 )
 
@@ -47,6 +50,8 @@ type Config struct {
 	AllowPrivate bool
 	// Timeout of one question; zero means 10 s.
 	Timeout time.Duration
+	// Roots are the authorities of https servers; nil means the system's.
+	Roots *x509.CertPool
 }
 
 // Fetcher implements signature.Fetcher. Safe for concurrent use.
@@ -77,6 +82,7 @@ func New(c Config) (*Fetcher, error) {
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: c.Timeout,
 			MaxResponseHeaderBytes: 16 << 10, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, DisableCompression: true,
+			TLSClientConfig: &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
 		},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
@@ -130,6 +136,11 @@ func (f *Fetcher) CRL(ctx context.Context, address string) ([]byte, error) {
 // Certificate loads the answer of a caIssuers address.
 func (f *Fetcher) Certificate(ctx context.Context, address string) ([]byte, error) {
 	return f.do(ctx, http.MethodGet, address, nil, "", MaxCertificate)
+}
+
+// List loads a trusted list.
+func (f *Fetcher) List(ctx context.Context, address string) ([]byte, error) {
+	return f.do(ctx, http.MethodGet, address, nil, "", MaxList)
 }
 
 func (f *Fetcher) do(ctx context.Context, method, address string, body []byte, contentType string, limit int64) ([]byte, error) {

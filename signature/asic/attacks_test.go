@@ -297,6 +297,10 @@ func TestContainerAttacks(t *testing.T) {
 	}
 }
 
+// allFiles is a policy for containers that are the document of record.
+const allFiles = `{"id": "all-files", "version": "1", "extends": "archive-test", "title": {"uk": "Усі файли підписано", "en": "All files signed"},
+	"legalSource": "test", "rules": {"container": {"AllFilesSigned": "FAIL"}}}`
+
 func TestContainerContents(t *testing.T) {
 	w := newWorkshop(t, sign.KindDSTU257)
 	passed := func(t *testing.T, c archive) *signature.Result {
@@ -338,6 +342,46 @@ func TestContainerContents(t *testing.T) {
 			require.Equal(t, signature.Indeterminate, r.Indication)
 			require.Equal(t, signature.SignedDataNotFound, r.Signatures[0].SubIndication)
 		}
+	})
+	t.Run("77 file differs from its digest", func(t *testing.T) {
+		for _, xml := range []bool{false, true} {
+			a := w.archive(t, true, xml, one, two)
+			passed(t, a)
+			a.find("знімок").body = []byte("три")
+			r := w.verify(t, a.bytes())
+			require.Equal(t, signature.TotalFailed, r.Indication)
+			require.Equal(t, signature.HashFailure, r.Signatures[0].SubIndication)
+		}
+	})
+	t.Run("78 extra file where all must be signed", func(t *testing.T) {
+		strict, err := signature.ParsePolicy([]byte(allFiles))
+		require.NoError(t, err)
+		for _, xml := range []bool{false, true} {
+			a := w.archive(t, true, xml, one)
+			verify := func() *signature.Result {
+				r, err := w.verifier.Verify(context.Background(), signature.Input{Document: facts.Bytes(a.bytes())}, strict)
+				require.NoError(t, err)
+				return r
+			}
+			r := verify()
+			require.Equal(t, signature.TotalPassed, r.Indication, "%s %s", r.Signatures[0].SubIndication, r.Signatures[0].Reason)
+			a.files = append(a.files, file{name: "extra.txt", body: []byte("x")})
+			r = verify()
+			require.Equal(t, signature.TotalFailed, r.Indication)
+			require.Equal(t, signature.FormatFailure, r.Signatures[0].SubIndication)
+			require.Equal(t, []string{"extra.txt"}, r.UnsignedParts)
+		}
+	})
+	t.Run("82 unsigned macro of an office document", func(t *testing.T) {
+		a := w.archive(t, true, true, sign.DataObject{Name: "content.xml", MediaType: "text/xml", Content: facts.Bytes([]byte("<office/>"))})
+		a.files[0].body = []byte("application/vnd.oasis.opendocument.text")
+		a.find("signatures").name = "META-INF/documentsignatures.xml"
+		r := passed(t, a)
+		require.Empty(t, r.UnsignedParts)
+		a.files = append(a.files, file{name: "Basic/Standard/Module1.xml", body: []byte("<script/>")}, file{name: "ObjectReplacements/http.txt"})
+		r = w.verify(t, a.bytes())
+		require.Equal(t, []string{"Basic/Standard/Module1.xml", "ObjectReplacements/http.txt"}, r.UnsignedParts)
+		require.Equal(t, "content.xml", r.Facts.Signatures[0].Scopes[0].Name)
 	})
 	t.Run("78 extra file in ASiC-E is named", func(t *testing.T) {
 		for _, xml := range []bool{false, true} {

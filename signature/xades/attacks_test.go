@@ -360,24 +360,36 @@ func TestExhaustion(t *testing.T) {
 		return filled(`<act>` + big + w.signature(strings.Repeat(w.ref(0, uri, transforms), n)+w.propertiesRef(1), "") + `</act>`)
 	}
 	loops := `<ds:Transform Algorithm="http://www.w3.org/2002/06/xmldsig-filter2">` + strings.Repeat(`<f:XPath xmlns:f="http://www.w3.org/2002/06/xmldsig-filter2" Filter="union">//*//*//*//*//*//*</f:XPath>`, 16) + `</ds:Transform>`
-	for name, document := range map[string]string{
-		"24 a million nested elements":     strings.Repeat("<a>", 1_000_000),
-		"24 an attribute of ten megabytes": strings.Replace(good, "<act ", `<act a="`+strings.Repeat("x", 10<<20)+`" `, 1),
-		"23 quadratic entities":            `<!DOCTYPE a [<!ENTITY x "` + strings.Repeat("x", 100_000) + `">]><a>` + strings.Repeat("&x;", 100_000) + `</a>`,
-		"25 a hundred transforms":          many(1, `URI=""`, strings.Repeat(excC14N, 100)),
-		"26 ten thousand references":       many(10_000, `URI="#p1"`, excC14N),
-		"26 five hundred references":       many(500, `URI="#p1"`, excC14N),
-		"26 XPath Filter loops":            filled(`<act>` + strings.Repeat("<b><c/></b>", 50_000) + w.signature(strings.Repeat(w.ref(0, `URI=""`, strings.Repeat(loops, 7)), 100)+w.propertiesRef(1), "") + `</act>`),
-		"exclusive c14n output bomb":       filled(`<act xmlns:u="` + strings.Repeat("u", 1<<20) + `"><o Id="p1">` + strings.Repeat("<u:b/>", 100_000) + `</o>` + w.signature(w.ref(0, `URI="#p1"`, excC14N)+w.propertiesRef(1), "") + `</act>`),
+	var attributes strings.Builder
+	for i := range 1_000_000 {
+		fmt.Fprintf(&attributes, `a%d="" `, i)
+	}
+	for name, c := range map[string]struct {
+		document    string
+		sub         signature.SubIndication
+		reason, why string // of the report; code of the fact behind it
+	}{
+		"24 a million nested elements":     {strings.Repeat("<a>", 1_000_000), signature.FormatFailure, "MALFORMED", "XML_LIMIT_EXCEEDED"},
+		"24 an attribute of ten megabytes": {strings.Replace(good, "<act ", `<act a="`+strings.Repeat("x", 10<<20)+`" `, 1), signature.FormatFailure, "MALFORMED", "XML_LIMIT_EXCEEDED"},
+		"24 a million attributes":          {strings.Replace(good, "<act ", "<act "+attributes.String(), 1), signature.FormatFailure, "MALFORMED", "XML_LIMIT_EXCEEDED"},
+		"23 quadratic entities":            {`<!DOCTYPE a [<!ENTITY x "` + strings.Repeat("x", 100_000) + `">]><a>` + strings.Repeat("&x;", 100_000) + `</a>`, signature.FormatFailure, "MALFORMED", "XML_DOCTYPE_FORBIDDEN"},
+		"25 a hundred transforms":          {many(1, `URI=""`, strings.Repeat(excC14N, 100)), signature.NoSigningCertificateFound, "RECOGNITION", "LIMIT"},
+		"26 ten thousand references":       {many(10_000, `URI="#p1"`, excC14N), signature.NoSigningCertificateFound, "RECOGNITION", "LIMIT"},
+		"26 five hundred references":       {many(500, `URI="#p1"`, excC14N), signature.SignedDataNotFound, "REFERENCE_DATA_EXISTENCE", "LIMIT"},
+		"26 XPath Filter loops":            {filled(`<act>` + strings.Repeat("<b><c/></b>", 50_000) + w.signature(strings.Repeat(w.ref(0, `URI=""`, strings.Repeat(loops, 7)), 100)+w.propertiesRef(1), "") + `</act>`), signature.SignedDataNotFound, "REFERENCE_DATA_EXISTENCE", "LIMIT"},
+		"exclusive c14n output bomb":       {filled(`<act xmlns:u="` + strings.Repeat("u", 1<<20) + `"><o Id="p1">` + strings.Repeat("<u:b/>", 100_000) + `</o>` + w.signature(w.ref(0, `URI="#p1"`, excC14N)+w.propertiesRef(1), "") + `</act>`), signature.FormatFailure, "CANONICALIZATION_ERROR", "CANONICALIZATION_ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			start := time.Now()
-			r := w.verify(t, document, nil)
+			r := w.verify(t, c.document, nil)
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
 			require.NotEqual(t, signature.TotalPassed, r.Indication)
+			require.Equal(t, c.sub, r.Signatures[0].SubIndication)
+			require.Equal(t, c.reason, r.Signatures[0].Reason)
+			require.Contains(t, fmt.Sprint(r.Facts.Signatures[0].Problems, r.Facts.Problems), c.why)
 			require.Less(t, took, 10*time.Second)
 			require.Less(t, after.Sys-min(before.Sys, after.Sys), uint64(1<<30))
 			t.Logf("%v, %s %s", took, r.Signatures[0].SubIndication, r.Signatures[0].Reason)

@@ -29,9 +29,12 @@ const (
 	canonicalFloor  = 32 << 20
 )
 
+// maxSteps is 50 times what the most expensive honest signature of the corpora takes, and about half a second.
+const maxSteps = 30_000_000
+
 // NewBudget allows hashing of the given number of octets, for a document of the given size.
 func NewBudget(hashed int64, size int) *Budget {
-	return &Budget{Hashed: hashed, Canonical: canonicalFactor*int64(size) + canonicalFloor, Steps: 100_000_000}
+	return &Budget{Hashed: hashed, Canonical: canonicalFactor*int64(size) + canonicalFloor, Steps: maxSteps}
 }
 
 func (b *Budget) hash(n int64) bool  { b.Hashed -= n; return b.Hashed >= 0 }

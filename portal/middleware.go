@@ -49,6 +49,8 @@ func (p *portal) identify(next http.Handler) http.Handler {
 			id = p.source.NewID().String()
 		}
 		w.Header().Set(headerRequestID, id)
+		// Until somebody is authenticated the database shows no rows of anybody.
+		r = r.WithContext(registry.WithReach(r.Context(), registry.Reach{}))
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, &request{id: id, portal: p})))
 	})
 }

@@ -37,6 +37,10 @@ type Caller struct {
 	PartyID       ID
 	LegalEntityID ID
 
+	// Rows is whose rows the database lets this caller's transactions see,
+	// whatever the rooms decide.
+	Rows Reach
+
 	// XRoad is INSTANCE/CLASS/MEMBER/SUBSYSTEM of a Trembita client.
 	XRoad string
 	// UserID is the X-Road userId as given. It carries a person's identifier and

@@ -47,7 +47,7 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 	}
 	searching := patient.DefaultSearchLimits()
 	searching.PerClient, searching.PerUser = limits.SearchClient, limits.SearchUser
-	if r.search, err = patient.NewSearch(postgres.NewPort[patient.SearchTx](store), source, tokenKey, searching); err != nil {
+	if r.search, err = patient.NewSearch(postgres.NewPort[patient.SearchTx](store).Everywhere(), source, tokenKey, searching); err != nil {
 		return rooms{}, err
 	}
 	if r.desk, err = job.NewDesk(postgres.NewPort[job.DeskTx](store)); err != nil {

@@ -14,7 +14,7 @@ import (
 // newDisclosures builds the service behind the Diia contract.
 func (s *server) newDisclosures(verifier *signature.Verifier, policies query.Policies) (*query.Service, error) {
 	return query.New(query.Config{
-		Store: postgres.NewPort[query.Tx](s.store), Verifier: verifier, Policies: policies, Source: s.source, Replay: s.cfg.Limits.Replay,
+		Store: postgres.NewPort[query.Tx](s.store).Everywhere(), Verifier: verifier, Policies: policies, Source: s.source, Replay: s.cfg.Limits.Replay,
 		Attested: s.cfg.SOAP.Attested, Misses: s.cfg.Limits.Misses, Log: s.store,
 	})
 }

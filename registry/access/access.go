@@ -277,5 +277,18 @@ func (s *Service) Authenticate(ctx context.Context, bearer string, certificate [
 		Channel: registry.ChannelREST, ClientID: client.ID, ClientName: client.Name, ClientType: client.Type, Scopes: t.Scopes,
 		User: t.UserID, Role: t.Role, PersonID: t.PersonID,
 		EmployeeID: t.EmployeeID, PartyID: t.PartyID, LegalEntityID: t.LegalEntityID,
+		Rows: reachOf(t, client),
 	}, nil
+}
+
+// reachOf says whose rows a token may see at all: a citizen their own, the
+// systems of the NHSU everybody's, all others their legal entity's.
+func reachOf(t Token, client Client) registry.Reach {
+	switch {
+	case t.Role == registry.RolePatient:
+		return registry.Reach{PersonID: t.PersonID}
+	case client.Type == "NHS":
+		return registry.Reach{All: true}
+	}
+	return registry.Reach{LegalEntityID: t.LegalEntityID}
 }

@@ -24,7 +24,7 @@ func (tx *Tx) copyIn(ctx context.Context, table string, columns []string, rows [
 	if err := ctx.Err(); err != nil {
 		return tx.fail(err)
 	}
-	if err := tx.send(nil, nil); err != nil {
+	if err := tx.trip(nil); err != nil {
 		return err
 	}
 	for _, r := range rows {

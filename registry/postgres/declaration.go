@@ -33,6 +33,7 @@ func (tx *Tx) NextDeclarationNumber(ctx context.Context) (uint64, error) {
 // CountDeclarations counts active and pending declarations of all positions of
 // the party, and its approved drafts, without those of one person.
 func (tx *Tx) CountDeclarations(ctx context.Context, party, withoutPerson registry.ID) (int, error) {
+	defer tx.across()()
 	var n int
 	_, err := tx.queryOne(ctx, []any{&n}, `SELECT
     (SELECT count(*) FROM declarations dc JOIN employees e ON e.id = dc.employee_id
@@ -45,6 +46,7 @@ func (tx *Tx) CountDeclarations(ctx context.Context, party, withoutPerson regist
 // and holds its row, so that a job that ends it at this moment comes first or
 // after, never between.
 func (tx *Tx) ActiveDeclaration(ctx context.Context, person registry.ID) (d declaration.Declaration, found bool, err error) {
+	defer tx.across()()
 	found, err = tx.queryOne(ctx, declarationDest(&d), `SELECT `+declarationColumns+` FROM declarations dc
 WHERE dc.person_id = $1 AND dc.status IN ('active', 'pending_verification') FOR NO KEY UPDATE`, person)
 	return inUTC(d), found, err
@@ -53,6 +55,7 @@ WHERE dc.person_id = $1 AND dc.status IN ('active', 'pending_verification') FOR 
 // EndDeclaration queues the end of a declaration that is active or pending; by
 // is the act that ended it. Its history line is written by a trigger.
 func (tx *Tx) EndDeclaration(ctx context.Context, id registry.ID, status declaration.Status, reason string, by registry.ID) error {
+	defer tx.across()()
 	return tx.execChecked(ctx, oneRow, `UPDATE declarations SET status = $2, reason = $3, ended_by = $4, updated_at = $5
 WHERE id = $1 AND status IN ('active', 'pending_verification')`, id, string(status), reason, by, tx.store.source.Now())
 }

@@ -42,6 +42,7 @@ func (tx *Tx) identity(p patient.Person) []byte {
 // PutPerson queues a person, new or changed, with the look-up keys. What stood
 // there is kept as an earlier version.
 func (tx *Tx) PutPerson(ctx context.Context, p patient.Person) error {
+	defer tx.across()()
 	plain, err := json.Marshal(p)
 	if err != nil {
 		return tx.fail(err)
@@ -182,12 +183,14 @@ func (tx *Tx) scanPerson(rows pgx.Rows) (patient.Person, error) {
 
 // LockPerson takes the row lock that orders acts of one patient.
 func (tx *Tx) LockPerson(ctx context.Context, id registry.ID) error {
+	defer tx.across()()
 	return tx.lock(ctx, `SELECT FROM persons WHERE id = $1 FOR NO KEY UPDATE`, id)
 }
 
 // CountByMethod counts the active records, without one, that confirm by a
 // phone or through a third person.
 func (tx *Tx) CountByMethod(ctx context.Context, m patient.AuthenticationMethod, without registry.ID) (n int, err error) {
+	defer tx.across()()
 	kind, value := keyPhone, m.PhoneNumber
 	if m.Type == patient.MethodThirdPerson {
 		kind, value = keyThirdPerson, m.Value.String()
@@ -199,6 +202,7 @@ WHERE k.kind = $1 AND k.key = $2 AND p.status = 'active' AND p.id IS DISTINCT FR
 
 // Person reads a person by id; not-found if there is none.
 func (tx *Tx) Person(ctx context.Context, id registry.ID) (p patient.Person, err error) {
+	defer tx.across()()
 	found := false
 	err = tx.query(ctx, func(rows pgx.Rows) (err error) {
 		found = true
@@ -211,6 +215,12 @@ func (tx *Tx) Person(ctx context.Context, id registry.ID) (p patient.Person, err
 	return p, err
 }
 
+// SeesPerson reports whether the transaction's reach has the record.
+func (tx *Tx) SeesPerson(ctx context.Context, id registry.ID) (yes bool, err error) {
+	_, err = tx.queryOne(ctx, []any{&yes}, `SELECT EXISTS (SELECT FROM persons WHERE id = $1)`, id)
+	return yes, err
+}
+
 // maxMerges bounds how many merges are followed from a record to its survivor.
 const maxMerges = 8
 
@@ -218,6 +228,7 @@ const maxMerges = 8
 // merges to the survivor. found is false when there is none, or when the
 // identifier stands at more than one record.
 func (tx *Tx) FindPerson(ctx context.Context, q patient.Query) (p patient.Person, found bool, err error) {
+	defer tx.across()()
 	var kind, value string
 	switch {
 	case q.TaxID != "":

@@ -94,6 +94,7 @@ func (tx *Tx) Look(ctx context.Context, l query.Look) (s query.Seen, err error) 
 // FindDependant implements query.Tx. The record must name the confidant under
 // its number, and have been verified.
 func (tx *Tx) FindDependant(ctx context.Context, confidant patient.Person, q patient.Query, _ registry.Date) (p patient.Person, found bool, err error) {
+	defer tx.across()()
 	if err := tx.queries(ctx, tx.lookPerson(q, &p, &found)); err != nil || !found {
 		return patient.Person{}, false, err
 	}

@@ -22,32 +22,10 @@ func (tx *Tx) queries(ctx context.Context, reads ...read) error {
 	if err := ctx.Err(); err != nil {
 		return tx.fail(err)
 	}
-	batch := &pgx.Batch{}
-	opening := !tx.begun
-	if opening {
-		batch.Queue(tx.begin)
-		tx.begun = true
+	for i := range reads {
+		plain(reads[i].args)
 	}
-	queue := tx.queue
-	tx.queue = nil
-	for _, s := range queue {
-		batch.Queue(s.sql, s.args...)
-	}
-	for _, r := range reads {
-		batch.Queue(r.sql, plain(r.args)...)
-	}
-	results := tx.conn.SendBatch(tx.ctx, batch)
-	err := receive(results, opening, queue, false, nil)
-	for i := 0; err == nil && i < len(reads); i++ {
-		err = scanAll(results, reads[i].scan)
-	}
-	if closeErr := results.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return tx.fail(err)
-	}
-	return nil
+	return tx.trip(reads)
 }
 
 func scanAll(results pgx.BatchResults, scan func(pgx.Rows) error) error {

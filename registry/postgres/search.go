@@ -21,6 +21,7 @@ func nameKey(last, first string, born registry.Date) string {
 
 // FindByName gives active records of these names and birth date.
 func (tx *Tx) FindByName(ctx context.Context, last, first string, born registry.Date, limit int) (list []patient.Person, err error) {
+	defer tx.across()()
 	err = tx.query(ctx, func(rows pgx.Rows) error {
 		p, err := tx.scanPerson(rows)
 		list = append(list, p)

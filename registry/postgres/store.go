@@ -95,6 +95,8 @@ func Open(ctx context.Context, dsn string, opt Options) (*Store, error) {
 	p["application_name"] = "mist"
 	p["timezone"] = "UTC"
 	p["role"] = opt.Role
+	// All rows, until a transaction says otherwise (reach.go).
+	p["mist.reach"], p["mist.legal_entity"], p["mist.person"] = "all", registry.ID{}.String(), registry.ID{}.String()
 	// A transaction that idles or hangs holds back the log's horizon.
 	p["idle_in_transaction_session_timeout"] = millis(opt.WriteLimit)
 	p["statement_timeout"] = millis(opt.WriteLimit)
@@ -208,7 +210,7 @@ func (s *Store) once(ctx context.Context, begin string, limit time.Duration, f f
 	defer conn.Release()
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, insideKey{}, true), limit)
 	defer cancel()
-	tx := &Tx{store: s, conn: conn.Conn(), ctx: ctx, begin: begin}
+	tx := &Tx{store: s, conn: conn.Conn(), ctx: ctx, begin: begin, reach: registry.ReachOf(ctx)}
 	done := false
 	defer func() {
 		if !done { // f panicked
@@ -271,22 +273,25 @@ func (c *counter) giveBack(numbers []uint64) {
 
 // Port gives a room its own view of transactions: T is the interface the room
 // declares over a transaction, and *Tx satisfies it.
-type Port[T any] struct{ store *Store }
+type Port[T any] struct {
+	store      *Store
+	everywhere bool
+}
 
 // NewPort panics when *Tx lacks a method of T: a fault of the build.
 func NewPort[T any](s *Store) Port[T] {
 	if _, ok := any((*Tx)(nil)).(T); !ok {
 		panic(fmt.Sprintf("postgres: *Tx does not satisfy %T", (*T)(nil)))
 	}
-	return Port[T]{s}
+	return Port[T]{store: s}
 }
 
 // Update is [Store.Update] over T.
 func (p Port[T]) Update(ctx context.Context, f func(ctx context.Context, tx T) error) error {
-	return p.store.Update(ctx, func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
+	return p.store.Update(p.bind(ctx), func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
 }
 
 // View is [Store.View] over T.
 func (p Port[T]) View(ctx context.Context, f func(ctx context.Context, tx T) error) error {
-	return p.store.View(ctx, func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
+	return p.store.View(p.bind(ctx), func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
 }

@@ -25,6 +25,11 @@ type Tx struct {
 	conn  *pgx.Conn
 	ctx   context.Context
 	begin string
+	// reach is whose rows are seen; wide counts the methods on the way that see
+	// all, and opened tells what the database was told last.
+	reach  registry.Reach
+	wide   int
+	opened bool
 
 	begun bool
 	queue []statement
@@ -40,6 +45,8 @@ type statement struct {
 	args []any
 	// check judges the outcome; nil takes any.
 	check func(pgconn.CommandTag) error
+	// across lets the statement see rows of all legal entities.
+	across bool
 	// act is set when the statement inserts this act and nothing else.
 	act registry.ID
 }
@@ -72,7 +79,7 @@ func (tx *Tx) execChecked(ctx context.Context, check func(pgconn.CommandTag) err
 	if err := ctx.Err(); err != nil {
 		return tx.fail(err)
 	}
-	tx.queue = append(tx.queue, statement{sql: sql, args: plain(args), check: check})
+	tx.queue = append(tx.queue, statement{sql: sql, args: plain(args), check: check, across: tx.wide > 0})
 	return nil
 }
 
@@ -80,7 +87,7 @@ func (tx *Tx) execChecked(ctx context.Context, check func(pgconn.CommandTag) err
 func (tx *Tx) execNow(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
 	err = tx.execChecked(ctx, func(t pgconn.CommandTag) error { tag = t; return nil }, sql, args...)
 	if err == nil {
-		err = tx.send(nil, nil)
+		err = tx.trip(nil)
 	}
 	return tag, err
 }
@@ -94,7 +101,7 @@ func (tx *Tx) query(ctx context.Context, scan func(pgx.Rows) error, sql string, 
 	if err := ctx.Err(); err != nil {
 		return tx.fail(err)
 	}
-	return tx.send(&statement{sql: sql, args: plain(args)}, scan)
+	return tx.trip([]read{{sql, plain(args), scan}})
 }
 
 // queryOne reads at most one row; found is false when there is none.
@@ -117,27 +124,54 @@ func (tx *Tx) fail(err error) error {
 	return tx.err
 }
 
-// send makes one round trip: BEGIN if it is due, the queue, then the query.
-func (tx *Tx) send(query *statement, scan func(pgx.Rows) error) error {
-	batch := &pgx.Batch{}
-	opening := !tx.begun
-	if opening {
-		batch.Queue(tx.begin)
-		tx.begun = true
-	}
+// trip makes one round trip: BEGIN and the caller's reach if they are due, the
+// queue, then the reads.
+func (tx *Tx) trip(reads []read) error {
 	queue := tx.queue
 	tx.queue = nil
-	for _, s := range queue {
-		batch.Queue(s.sql, s.args...)
+	batch := &pgx.Batch{}
+	// outcomes take the results in the order of the batch.
+	var outcomes []func(pgx.BatchResults) error
+	add := func(sql string, args []any, outcome func(pgx.BatchResults) error) {
+		batch.Queue(sql, args...)
+		outcomes = append(outcomes, outcome)
 	}
-	if query != nil {
-		batch.Queue(query.sql, query.args...)
+	tell := func(r registry.Reach) { add(setReach, reachArgs(r), ignored) }
+	if !tx.begun {
+		tx.begun = true
+		add(tx.begin, nil, ignored)
+		if !tx.reach.All {
+			tell(tx.reach)
+		}
+	}
+	look := func(across bool) {
+		if tx.reach.All || across == tx.opened {
+			return
+		}
+		if tx.opened = across; across {
+			tell(registry.Reach{All: true})
+		} else {
+			tell(tx.reach)
+		}
+	}
+	for _, s := range queue {
+		if s.sql != commit { // what ends with the transaction needs no closing
+			look(s.across)
+		}
+		add(s.sql, s.args, s.judge)
+	}
+	for _, r := range reads {
+		look(tx.wide > 0)
+		add(r.sql, r.args, func(results pgx.BatchResults) error { return scanAll(results, r.scan) })
 	}
 	if batch.Len() == 0 {
 		return nil
 	}
 	results := tx.conn.SendBatch(tx.ctx, batch)
-	err := receive(results, opening, queue, query != nil, scan)
+	var err error
+	for i := 0; err == nil && i < len(outcomes); i++ {
+		err = outcomes[i](results)
+	}
 	if closeErr := results.Close(); err == nil {
 		err = closeErr
 	}
@@ -147,35 +181,20 @@ func (tx *Tx) send(query *statement, scan func(pgx.Rows) error) error {
 	return nil
 }
 
-func receive(results pgx.BatchResults, opening bool, queue []statement, query bool, scan func(pgx.Rows) error) error {
-	if opening {
-		if _, err := results.Exec(); err != nil {
-			return err
-		}
+const commit = "commit"
+
+func ignored(results pgx.BatchResults) error {
+	_, err := results.Exec()
+	return err
+}
+
+// judge takes the statement's outcome.
+func (s statement) judge(results pgx.BatchResults) error {
+	tag, err := results.Exec()
+	if err == nil && s.check != nil {
+		err = s.check(tag)
 	}
-	for _, s := range queue {
-		tag, err := results.Exec()
-		if err == nil && s.check != nil {
-			err = s.check(tag)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if !query {
-		return nil
-	}
-	rows, err := results.Query()
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := scan(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return err
 }
 
 // commit sends what is queued together with COMMIT.
@@ -189,7 +208,7 @@ func (tx *Tx) commit() error {
 		}
 	}
 	committed := false
-	tx.queue = append(tx.queue, statement{sql: "commit", check: func(tag pgconn.CommandTag) error {
+	tx.queue = append(tx.queue, statement{sql: commit, check: func(tag pgconn.CommandTag) error {
 		// COMMIT of a failed transaction answers ROLLBACK and no error.
 		if tag.String() != "COMMIT" {
 			return errors.New("the database rolled the transaction back")
@@ -197,7 +216,7 @@ func (tx *Tx) commit() error {
 		committed = true
 		return nil
 	}})
-	err := tx.send(nil, nil)
+	err := tx.trip(nil)
 	if committed {
 		tx.begun, tx.spent, tx.voided = false, nil, nil
 		return nil

@@ -19,6 +19,9 @@ const (
 // PersonsTx is what reads of persons need of a transaction.
 type PersonsTx interface {
 	Person(ctx context.Context, id registry.ID) (patient.Person, error)
+	// SeesPerson reports whether the database shows the caller the record: the
+	// second wall behind a scope that reaches everywhere.
+	SeesPerson(ctx context.Context, person registry.ID) (bool, error)
 	// Declared reports whether the person has an active or pending declaration
 	// with the legal entity.
 	Declared(ctx context.Context, person, legalEntity registry.ID) (bool, error)
@@ -78,8 +81,14 @@ func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID)
 		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
 			return err
 		}
-		allowed := basis == "statute"
-		if known && !allowed && !c.LegalEntityID.IsZero() {
+		allowed := false
+		switch {
+		case !known:
+		case basis == "statute":
+			if allowed, err = tx.SeesPerson(ctx, p.ID); err != nil {
+				return err
+			}
+		case !c.LegalEntityID.IsZero():
 			if allowed, err = tx.Declared(ctx, p.ID, c.LegalEntityID); err != nil {
 				return err
 			}

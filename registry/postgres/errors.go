@@ -66,7 +66,7 @@ var internalConstraints = []string{
 	"jobs_pkey", "jobs_river_key", "jobs_kind_key",
 	"person_relationships_pkey", "person_relationships_person_fkey", "person_relationships_confidant_fkey", "person_versions_person_fkey",
 	"draft_documents_pkey", "draft_documents_draft_fkey", "draft_documents_type_key",
-	"person_entries_pkey", "users_pkey", "users_key_key", "spent_challenges_pkey", "grants_pkey", "grants_client_fkey", "grants_user_fkey", "codes_pkey", "codes_grant_fkey",
+	"person_entries_pkey", "person_entries_upto_pkey", "users_pkey", "users_key_key", "spent_challenges_pkey", "grants_pkey", "grants_client_fkey", "grants_user_fkey", "codes_pkey", "codes_grant_fkey",
 	"refresh_tokens_pkey", "refresh_tokens_grant_fkey", "tokens_grant_fkey",
 }
 

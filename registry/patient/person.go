@@ -7,6 +7,7 @@
 package patient
 
 import (
+	"reflect"
 	"strings"
 	"time"
 	"unicode"
@@ -179,4 +180,24 @@ func NormalizeDocumentNumber(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// Changed names the members of a record that differ between two versions of
+// it, in the order of the record; what the registry knows by itself comes last.
+func Changed(a, b Person) (names []string) {
+	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
+	for i := range va.NumField() {
+		f := va.Type().Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch f.Name {
+		case "InsertedAt", "UpdatedAt", "Version":
+			continue
+		case "Status", "StatusReason", "VerificationStatus", "DeathDate", "MasterID":
+			name = map[string]string{"Status": "status", "StatusReason": "status_reason", "VerificationStatus": "verification_status", "DeathDate": "death_date", "MasterID": "master_person_id"}[f.Name]
+		}
+		if !reflect.DeepEqual(va.Field(i).Interface(), vb.Field(i).Interface()) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -267,7 +267,9 @@ func (s *Search) Find(ctx context.Context, c registry.Caller, q Criteria) (Found
 		if err != nil {
 			return err
 		}
-		list = slices.DeleteFunc(list, func(p Person) bool { return !q.fits(&p) })
+		if list, err = s.survivors(ctx, tx, q, list); err != nil {
+			return err
+		}
 		switch {
 		case len(list) == 0:
 			refusal = errNobody
@@ -296,6 +298,29 @@ func (s *Search) Find(ctx context.Context, c registry.Caller, q Criteria) (Found
 	}
 	return out, nil
 }
+
+// survivors gives whom the fitting records stand for today, each once. A record
+// that was merged is found by its own names and numbers; the answer is its
+// survivor.
+func (s *Search) survivors(ctx context.Context, tx SearchTx, q Criteria, list []Person) (out []Person, err error) {
+	for _, p := range list {
+		fits := q.fits(&p)
+		for n := 0; !p.MasterID.IsZero() && n < MaxMerges; n++ {
+			if p, err = tx.Person(ctx, p.MasterID); err != nil {
+				return nil, err
+			}
+			fits = fits || q.fits(&p)
+		}
+		known := slices.ContainsFunc(out, func(o Person) bool { return o.ID == p.ID })
+		if fits && p.Status == StatusActive && p.MasterID.IsZero() && !known {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// MaxMerges bounds how many merges are followed from a record to its survivor.
+const MaxMerges = 8
 
 // maxNamesakes bounds the records of one name and birth date that are looked at.
 const maxNamesakes = 50

@@ -222,7 +222,7 @@ func (tx *Tx) SeesPerson(ctx context.Context, id registry.ID) (yes bool, err err
 }
 
 // maxMerges bounds how many merges are followed from a record to its survivor.
-const maxMerges = 8
+const maxMerges = patient.MaxMerges
 
 // FindPerson gives the active record under the query's identifier, following
 // merges to the survivor. found is false when there is none, or when the

@@ -9,6 +9,7 @@ import (
 	"mist/registry/intake"
 	"mist/registry/job"
 	"mist/registry/patient"
+	"mist/registry/personlife"
 	"mist/registry/personrequest"
 	"mist/registry/prm"
 	"mist/registry/query"
@@ -32,6 +33,7 @@ var (
 	_ patient.SearchTx   = (*Tx)(nil)
 	_ upkeep.Tx          = (*Tx)(nil)
 	_ bulk.Tx            = (*Tx)(nil)
+	_ personlife.Tx      = (*Tx)(nil)
 	_ job.Tx             = (*Tx)(nil)
 	_ job.DeskTx         = (*Tx)(nil)
 

@@ -60,9 +60,6 @@ var personFields = []string{
 	"person.phones", "person.email", "person.emergency_contact", "person.confidant_person", "person.authentication_methods",
 }
 
-// maxMerges bounds how many merges are followed from a record to its survivor.
-const maxMerges = 8
-
 // Person reads a person. Whoever has no right to the record gets the answer of
 // an absent one; both leave the same kind of entry.
 func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID) (PersonView, error) {
@@ -121,7 +118,7 @@ type personTx interface {
 func survivor(ctx context.Context, tx personTx, id registry.ID) (patient.Person, error) {
 	p, err := tx.Person(ctx, id)
 	for n := 0; err == nil && !p.MasterID.IsZero(); n++ {
-		if n == maxMerges {
+		if n == patient.MaxMerges {
 			return patient.Person{}, registry.Errorf(registry.CodeNotFound, "not found")
 		}
 		p, err = tx.Person(ctx, p.MasterID)

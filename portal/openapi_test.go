@@ -26,7 +26,7 @@ func TestSpecAndRouterAgree(t *testing.T) {
 	f := &fakes{}
 	p, err := build(Config{
 		BaseURL: "http://127.0.0.1:1", Access: f, Acts: []Act{DeclarationRequests(f), PersonRequests(f)}, Declarations: f, DeclarationLife: f, Persons: f, PersonSearch: f, Signatures: judge{f}, Events: f, Replies: f, Providers: providers{f}, Jobs: jobDesk{f},
-		Documents: scans{f}, DocumentLinks: linksOf(time.Time{}),
+		PersonLife: lifeDesk{f}, Documents: scans{f}, DocumentLinks: linksOf(time.Time{}),
 		Source: registry.SystemSource(), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits(),
 	})
 	require.NoError(t, err)

@@ -60,6 +60,8 @@ type Config struct {
 	// Persons and PersonSearch are the index.
 	Persons      PersonReads
 	PersonSearch PersonSearch
+	// PersonLife merges records and takes them out of use.
+	PersonLife PersonLife
 	// Documents are the scans of drafts, DocumentLinks the way to each.
 	Documents     Documents
 	DocumentLinks DocumentLinks
@@ -97,7 +99,7 @@ func (c Config) validate() error {
 		return errors.New("portal: limits must be positive")
 	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil, c.Events == nil, c.Replies == nil, c.Providers == nil, c.Jobs == nil:
 		return errors.New("portal: a room is missing")
-	case c.Documents == nil, c.DocumentLinks == nil:
+	case c.Documents == nil, c.DocumentLinks == nil, c.PersonLife == nil:
 		return errors.New("portal: a room is missing")
 	case len(c.Acts) == 0:
 		return errors.New("portal: no act kind is served")
@@ -175,6 +177,7 @@ func build(c Config) (*portal, error) {
 	p.declarationRoutes(r, c.Declarations, c.DeclarationLife)
 	p.personRoutes(r, c.Persons, c.PersonSearch)
 	p.documentRoutes(r, c.Documents)
+	p.personLifeRoutes(r, c.PersonLife)
 	p.signatureRoutes(r, c.Signatures)
 	p.eventRoutes(r, c.Events)
 	p.prmRoutes(r, c.Providers)

@@ -7,6 +7,7 @@ import (
 	"mist/registry/idempotency"
 	"mist/registry/job"
 	"mist/registry/patient"
+	"mist/registry/personlife"
 	"mist/registry/postgres"
 	"mist/registry/prm"
 	"mist/registry/query"
@@ -24,6 +25,7 @@ type rooms struct {
 	replies      *idempotency.Service
 	upkeep       *upkeep.Service
 	desk         *job.Desk
+	personLife   *personlife.Service
 }
 
 func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, limits LimitsConfig) (r rooms, err error) {
@@ -50,6 +52,9 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 	if r.search, err = patient.NewSearch(postgres.NewPort[patient.SearchTx](store).Everywhere(), source, tokenKey, searching); err != nil {
 		return rooms{}, err
 	}
+	if r.personLife, err = personlife.New(postgres.NewPort[personlife.Tx](store), source); err != nil {
+		return rooms{}, err
+	}
 	if r.desk, err = job.NewDesk(postgres.NewPort[job.DeskTx](store)); err != nil {
 		return rooms{}, err
 	}
@@ -64,6 +69,7 @@ func (r rooms) serve(c portal.Config) portal.Config {
 	c.Persons, c.PersonSearch = r.persons, r.search
 	c.Events, c.Replies, c.Providers = r.feed, r.replies, r.providers
 	c.Jobs = r.desk
+	c.PersonLife = r.personLife
 	return c
 }
 

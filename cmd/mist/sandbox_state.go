@@ -25,6 +25,7 @@ const (
 	roleCitizenNoTaxID = "citizen_no_tax_id"
 	roleNamesake       = "namesake"
 	roleCommonName     = "common_name"
+	roleDuplicate      = "duplicate"
 	roleAuditor        = "auditor"
 	roleNHSU           = "nhsu"
 	// An owner who also treats: two positions in one clinic.
@@ -206,7 +207,8 @@ var citizenScopes = []string{
 const sandboxRedirect = "http://127.0.0.1:8090/callback"
 
 var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
-	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate"}
+	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate",
+	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate"}
 
 // populate makes the sandbox's people and clinics. Keys and certificates are
 // filled in by the caller.
@@ -293,8 +295,10 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 		addHuman(roleCitizen, a, h).PersonID = addPatient(h).String()
 	}
 	addHuman(roleAuditor, algorithmDSTU, g.Human(30, 60, today))
-	h = g.Human(30, 60, today)
-	addEmployee(addHuman(roleNHSU, algorithmDSTU, h), h, "NHS ADMIN", "P1", "", nhsu, prm.Division{})
+	for _, a := range []string{algorithmDSTU, algorithmECDSA} { // two: what one proposes another agrees to
+		h = g.Human(30, 60, today)
+		addEmployee(addHuman(roleNHSU, a, h), h, "NHS ADMIN", "P1", "", nhsu, prm.Division{})
+	}
 	h = g.Human(30, 60, today)
 	owner := addHuman(roleOwner, algorithmDSTU, h)
 	addEmployee(owner, h, "SPECIALIST", "P8", "THERAPIST", first, firstDivision)
@@ -314,6 +318,11 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	addHuman(roleCitizenNoTaxID, algorithmDSTU, h).PersonID = p.ID.String()
 	for range 20 {
 		addPatient(g.Human(0, 80, today))
+	}
+	// Two records for a merge by hand.
+	for range 2 {
+		h := g.Human(30, 60, today)
+		addHuman(roleDuplicate, algorithmDSTU, h).PersonID = addPatient(h).String()
 	}
 	// Namesakes of one birth date, for the search protocol: two, and six.
 	for _, n := range []struct {

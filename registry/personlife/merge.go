@@ -117,15 +117,15 @@ func checkReason(entry, reason string) []registry.FieldError {
 	return nil
 }
 
-// operator is the person behind the token: two systems of one person are one.
+// operator is the human behind the token: two positions of one party are one.
 func operator(c registry.Caller) (registry.ID, error) {
 	if err := c.Require(ScopeMergeWrite); err != nil {
 		return registry.ID{}, err
 	}
-	if c.EmployeeID.IsZero() {
-		return registry.ID{}, registry.Errorf(registry.CodeForbidden, "ask for the token with employee_id: a merge is agreed on by two people").WithReason("operator_unnamed")
+	if c.PartyID.IsZero() {
+		return registry.ID{}, registry.Errorf(registry.CodeForbidden, "log in, or ask for the token with employee_id: a merge is agreed on by two people").WithReason("operator_unnamed")
 	}
-	return c.EmployeeID, nil
+	return c.PartyID, nil
 }
 
 // mayMerge holds the rules of two records that are to become one.
@@ -382,8 +382,8 @@ func (s *Service) Get(ctx context.Context, c registry.Caller, id registry.ID) (m
 	return m, err
 }
 
-// maxListed is how many requests a page holds.
-const maxListed = 100
+// PageSize is how many requests a page holds.
+const PageSize = 100
 
 // List gives requests of a state ("" for all), by id, after one.
 func (s *Service) List(ctx context.Context, c registry.Caller, status MergeStatus, after registry.ID) (list []Merge, err error) {
@@ -397,7 +397,7 @@ func (s *Service) List(ctx context.Context, c registry.Caller, status MergeStatu
 			Params: []string{string(MergeNew), string(Merged), string(MergeDeclined), string(MergeUndoNew), string(MergeUndone)}})
 	}
 	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) (err error) {
-		if list, err = tx.Merges(ctx, status, after, maxListed); err != nil {
+		if list, err = tx.Merges(ctx, status, after, PageSize); err != nil {
 			return err
 		}
 		for _, m := range list {

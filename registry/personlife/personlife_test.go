@@ -33,7 +33,7 @@ func TestWhatMayBeMerged(t *testing.T) {
 	require.Equal(t, "same_operator", registry.AsError(fourEyes(registry.ID{1}, registry.ID{1})).Reason)
 	_, err := operator(registry.Caller{Scopes: []string{ScopeMergeWrite}})
 	require.Equal(t, "operator_unnamed", registry.AsError(err).Reason)
-	_, err = operator(registry.Caller{EmployeeID: registry.ID{1}})
+	_, err = operator(registry.Caller{PartyID: registry.ID{1}})
 	require.Equal(t, registry.CodeForbidden, registry.CodeOf(err))
 }
 

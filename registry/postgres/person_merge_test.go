@@ -58,7 +58,7 @@ func TestMergeAndUndoLeaveTheSameRows(t *testing.T) {
 	room, err := personlife.New(postgres.NewPort[personlife.Tx](s), source)
 	require.NoError(t, err)
 	operator := func(n byte) registry.Caller {
-		return registry.Caller{Channel: registry.ChannelREST, RequestID: "r", ClientID: registry.ID{1}, EmployeeID: registry.ID{n}, Scopes: []string{personlife.ScopeMergeWrite, personlife.ScopeMergeRead, personlife.ScopeHistory}}
+		return registry.Caller{Channel: registry.ChannelREST, RequestID: "r", ClientID: registry.ID{1}, PartyID: registry.ID{n}, Scopes: []string{personlife.ScopeMergeWrite, personlife.ScopeMergeRead, personlife.ScopeHistory}}
 	}
 	one, two := operator(1), operator(2)
 	const why = "та сама людина, два записи"
@@ -143,9 +143,9 @@ func TestRulesOfMerges(t *testing.T) {
 		require.NoError(t, tx.PutPerson(ctx, a))
 		require.NoError(t, tx.PutPerson(ctx, b))
 	})
-	one := registry.Caller{RequestID: "r", EmployeeID: registry.ID{1}, Scopes: []string{personlife.ScopeMergeWrite, personlife.ScopeMergeRead, personlife.ScopeHistory, personlife.ScopeDeactivate}}
+	one := registry.Caller{RequestID: "r", PartyID: registry.ID{1}, Scopes: []string{personlife.ScopeMergeWrite, personlife.ScopeMergeRead, personlife.ScopeHistory, personlife.ScopeDeactivate}}
 	two := one
-	two.EmployeeID = registry.ID{2}
+	two.PartyID = registry.ID{2}
 	const why = "та сама людина, два записи"
 	reason := func(err error) string {
 		e := registry.AsError(err)

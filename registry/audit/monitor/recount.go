@@ -1,0 +1,304 @@
+package monitor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"mist/registry"
+	"mist/registry/audit"
+)
+
+// counted is the tree as recomputed so far.
+type counted struct {
+	size int64
+	seq  int64     // number of the newest checkpoint looked at
+	at   time.Time // of that checkpoint
+	// leaves is the tree over the entries' own bytes, tiles the one over the
+	// stored lowest tiles: when they differ, the signed root says which is true.
+	leaves, tiles peaks
+	// rows holds, for each level of tiles, what its newest tile must hold.
+	rows     []tileRow
+	done     []tileRow // full tiles above the lowest level, not yet compared
+	suspects []suspect // differences since the last checkpoint
+	mended   bool      // a lowest tile was false: the tiles above cannot be judged
+	diverged bool      // neither tree gives the signed roots any more
+	writers  map[registry.ID]*writer
+}
+
+// tileRow is what a tile must hold.
+type tileRow struct {
+	level  int
+	n      int64
+	hashes []tlog.Hash
+}
+
+// suspect is a place whose leaf and tile disagree.
+type suspect struct {
+	place int64
+	leaf  registry.ID
+}
+
+func newCounted() counted { return counted{writers: map[registry.ID]*writer{}} }
+
+// peaks are the roots of the perfect subtrees of a tree, largest first.
+type peaks []peak
+
+type peak struct {
+	size int64
+	hash tlog.Hash
+}
+
+func (p *peaks) push(h tlog.Hash) {
+	*p = append(*p, peak{1, h})
+	for n := len(*p); n > 1 && (*p)[n-1].size == (*p)[n-2].size; n-- {
+		(*p)[n-2] = peak{2 * (*p)[n-1].size, tlog.NodeHash((*p)[n-2].hash, (*p)[n-1].hash)}
+		*p = (*p)[:n-1]
+	}
+}
+
+func (p peaks) root() tlog.Hash {
+	if len(p) == 0 {
+		return audit.EmptyRoot()
+	}
+	h := p[len(p)-1].hash
+	for i := len(p) - 2; i >= 0; i-- {
+		h = tlog.NodeHash(p[i].hash, h)
+	}
+	return h
+}
+
+// recount goes on from the newest checkpoint it knows to the newest there is.
+func (m *Monitor) recount(ctx context.Context, src Source) error {
+	for {
+		rows, err := src.Checkpoints(ctx, m.tree.seq, batch)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return m.upperTiles(ctx, src)
+		}
+		// All entries up to the last of these, some thousands at a time; each
+		// checkpoint is compared when the tree reaches its size.
+		for len(rows) > 0 {
+			if err := m.upTo(ctx, src, &rows); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// upTo reads the next entries and judges the checkpoints they reach.
+func (m *Monitor) upTo(ctx context.Context, src Source, rows *[]CheckpointRow) error {
+	t := &m.tree
+	for len(*rows) > 0 && (*rows)[0].Size <= t.size {
+		m.checkpoint((*rows)[0])
+		*rows = (*rows)[1:]
+	}
+	if len(*rows) == 0 {
+		return nil
+	}
+	from := t.size
+	below := min((*rows)[len(*rows)-1].Size, (from/audit.TileWidth+16)*audit.TileWidth)
+	entries, err := src.Entries(ctx, from, below)
+	if err != nil {
+		return err
+	}
+	tiles, err := src.Tiles(ctx, 0, from/audit.TileWidth, (below+audit.TileWidth-1)/audit.TileWidth)
+	if err != nil {
+		return err
+	}
+	var accepted []registry.ID
+	for place := from; place < below; place++ {
+		for len(*rows) > 0 && (*rows)[0].Size <= place {
+			m.checkpoint((*rows)[0])
+			*rows = (*rows)[1:]
+		}
+		var row *EntryRow
+		if len(entries) > 0 && entries[0].Index == place {
+			row, entries = &entries[0], entries[1:]
+		}
+		if act := m.entry(place, row, tiles[place/audit.TileWidth], *rows); !act.IsZero() {
+			accepted = append(accepted, act)
+		}
+	}
+	missing, err := src.MissingActs(ctx, accepted)
+	if err != nil {
+		return err
+	}
+	for _, id := range missing {
+		m.alarm(ActMissing, "act "+id.String(), "the log accepted it and it is not there")
+	}
+	return nil
+}
+
+// entry takes one place into the tree; it gives the act that was accepted there.
+func (m *Monitor) entry(place int64, row *EntryRow, tile []byte, ahead []CheckpointRow) (accepted registry.ID) {
+	t := &m.tree
+	stored, known := tileHash(tile, place)
+	hash := stored
+	name := fmt.Sprintf("entry %d", place)
+	switch {
+	case row == nil:
+		m.alarm(EntryMissing, name, "the tree has this place and the log no entry for it")
+	case row.Leaf == nil:
+		m.alarm(EntryMissing, name, "its leaf %s is gone", row.LeafID)
+	default:
+		hash = audit.LeafHash(row.Leaf.Entry)
+		if known && hash != stored {
+			t.suspects = append(t.suspects, suspect{place, row.LeafID})
+		}
+		e, err := audit.Decode(row.Leaf.Entry)
+		if err != nil {
+			if hash == stored {
+				m.alarm(LeafColumns, "leaf "+row.LeafID.String(), "its bytes are no entry: %v", err)
+			}
+			break
+		}
+		m.columns(*row.Leaf, e)
+		m.times(place, row, e, ahead)
+		t.count(m, e)
+		if e.Kind == audit.ActAccepted && e.Act != nil {
+			accepted = e.Act.ID
+		}
+	}
+	if !known {
+		m.alarm(TileChanged, fmt.Sprintf("tile 0/%d", place/audit.TileWidth), "it does not reach place %d", place)
+		stored = hash
+	}
+	t.leaves.push(hash)
+	t.tiles.push(stored)
+	t.size++
+	t.raise(0, stored)
+	return accepted
+}
+
+func tileHash(tile []byte, place int64) (tlog.Hash, bool) {
+	at := int(place%audit.TileWidth) * tlog.HashSize
+	if len(tile) < at+tlog.HashSize {
+		return tlog.Hash{}, false
+	}
+	return tlog.Hash(tile[at : at+tlog.HashSize]), true
+}
+
+// raise takes a hash into the newest tile of a level; a full tile's root goes
+// into the level above.
+func (t *counted) raise(level int, h tlog.Hash) {
+	if level == len(t.rows) {
+		t.rows = append(t.rows, tileRow{level: level})
+	}
+	r := &t.rows[level]
+	r.hashes = append(r.hashes, h)
+	if len(r.hashes) < audit.TileWidth {
+		return
+	}
+	full := *r
+	*r = tileRow{level: level, n: full.n + 1}
+	if level > 0 {
+		t.done = append(t.done, full)
+	}
+	var p peaks
+	for _, h := range full.hashes {
+		p.push(h)
+	}
+	t.raise(level+1, p.root())
+}
+
+// upperTiles compares the tiles above the lowest level with the tree.
+func (m *Monitor) upperTiles(ctx context.Context, src Source) error {
+	t := &m.tree
+	if t.mended || t.diverged {
+		return nil
+	}
+	rows := t.done
+	for _, r := range t.rows[min(1, len(t.rows)):] {
+		if len(r.hashes) > 0 {
+			rows = append(rows, r)
+		}
+	}
+	for _, r := range rows {
+		stored, err := src.Tiles(ctx, r.level, r.n, r.n+1)
+		if err != nil {
+			return err
+		}
+		for i, want := range r.hashes {
+			if have, ok := tileHash(stored[r.n], int64(i)); !ok || have != want {
+				m.alarm(TileChanged, fmt.Sprintf("tile %d/%d", r.level, r.n), "its hash %d is not the tree's", i)
+				break
+			}
+		}
+	}
+	t.done = nil
+	return nil
+}
+
+// checkpoint judges a checkpoint when the tree has reached its size.
+func (m *Monitor) checkpoint(row CheckpointRow) {
+	t := &m.tree
+	name := fmt.Sprintf("checkpoint %d", row.Seq)
+	m.rep.Checkpoints++
+	switch {
+	case row.Seq != t.seq+1:
+		m.alarm(CheckpointOrder, name, "checkpoint %d does not precede it", t.seq+1)
+	case row.Size < t.size:
+		m.alarm(CheckpointOrder, name, "it has fewer entries than the one before")
+	case row.At.Before(t.at.Add(-m.cfg.Tolerance)):
+		m.alarm(CheckpointOrder, name, "it is older than the one before")
+	}
+	t.seq, t.at = row.Seq, row.At
+	c, err := audit.OpenCheckpoint(row.Note, m.cfg.Key)
+	switch {
+	case err != nil:
+		m.alarm(CheckpointFalse, name, "%v", err)
+		return
+	case c.Size != row.Size || string(c.Root[:]) != string(row.Root):
+		m.alarm(CheckpointFalse, name, "its row contradicts its signed note")
+	}
+	if c.Size != t.size || t.diverged {
+		return
+	}
+	suspects := t.suspects
+	t.suspects = nil
+	switch {
+	case t.leaves.root() == c.Root:
+		for _, s := range suspects {
+			m.alarm(TileChanged, fmt.Sprintf("tile 0/%d", s.place/audit.TileWidth), "its hash of place %d is not the tree's", s.place)
+		}
+		if len(suspects) > 0 {
+			t.tiles, t.mended = slices.Clone(t.leaves), true
+		}
+	case t.tiles.root() == c.Root:
+		for _, s := range suspects {
+			m.alarm(LeafChanged, "leaf "+s.leaf.String(), "its bytes are not those that stand at place %d of the tree", s.place)
+		}
+		t.leaves = slices.Clone(t.tiles)
+	default:
+		for _, s := range suspects {
+			m.alarm(LeafChanged, "leaf "+s.leaf.String(), "its bytes are not those in the tile at place %d", s.place)
+		}
+		m.alarm(RootMismatch, name, "neither the entries nor the tiles give its root: the log was rewritten before it")
+		t.diverged = true
+	}
+}
+
+// times compares an entry's time with those of the checkpoints around it: what
+// came under a checkpoint had not ended at the one before it, and its
+// transaction cannot have lived long.
+func (m *Monitor) times(place int64, row *EntryRow, e audit.Entry, ahead []CheckpointRow) {
+	t := &m.tree
+	name := "leaf " + row.LeafID.String()
+	if !t.at.IsZero() && e.Time.Before(t.at.Add(-m.cfg.Longest-m.cfg.Tolerance)) {
+		m.alarm(TimeOrder, name, "its time is before the checkpoint that precedes it in the log")
+	}
+	for _, c := range ahead {
+		if c.Size > place {
+			if e.Time.After(c.At.Add(m.cfg.Tolerance)) {
+				m.alarm(TimeOrder, name, "its time is after the checkpoint %d that covers it", c.Seq)
+			}
+			break
+		}
+	}
+}

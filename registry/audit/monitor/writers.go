@@ -1,0 +1,92 @@
+package monitor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"mist/registry"
+	"mist/registry/audit"
+)
+
+// number is one running number of one writer.
+type number struct {
+	writer registry.ID
+	n      uint64
+}
+
+// writer is what is known of one process's numbers.
+type writer struct {
+	last   uint64    // largest number seen
+	lastAt time.Time // newest time of an entry
+	// missing are the numbers below last not seen, with the time of the next
+	// entry after them; void those that were given back.
+	missing map[uint64]time.Time
+	void    map[uint64]bool
+	excess  bool // too many are missing to name them
+}
+
+// maxMissing bounds how many missing numbers of one writer are kept.
+const maxMissing = 100_000
+
+// count takes an entry's number.
+func (t *counted) count(m *Monitor, e audit.Entry) {
+	w := t.writers[e.Writer.ID]
+	if w == nil {
+		w = &writer{missing: map[uint64]time.Time{}, void: map[uint64]bool{}}
+		t.writers[e.Writer.ID] = w
+	}
+	if e.Time.After(w.lastAt) {
+		w.lastAt = e.Time
+	}
+	n := e.Writer.N
+	_, missed := w.missing[n]
+	void := e.Kind == audit.Void
+	switch {
+	case n > w.last:
+		for i := w.last + 1; i < n && !w.excess; i++ {
+			w.missing[i] = e.Time
+			w.excess = len(w.missing) >= maxMissing
+		}
+		w.last = n
+	case missed:
+		delete(w.missing, n)
+	case !void && !w.void[n] && !w.excess:
+		// A number whose commit was lost on the way may be void and taken; two
+		// entries of one number may not be.
+		m.alarm(WriterDuplicate, fmt.Sprintf("writer %s number %d", e.Writer.ID, n), "two entries carry this number, the second is leaf %s", e.ID)
+	}
+	if void {
+		w.void[n] = true
+	}
+}
+
+// gaps tells of numbers that are missing for too long. A crash leaves open the
+// numbers of the transactions that were under way; nothing else does.
+func (t *counted) gaps(m *Monitor, now time.Time, pending map[number]bool) {
+	grace := m.cfg.Longest + m.cfg.Tolerance
+	for id, w := range t.writers {
+		if w.excess {
+			m.alarm(WriterGap, "writer "+id.String(), "more than %d of its numbers are missing", maxMissing)
+		}
+		var lost, open []uint64
+		for n, at := range w.missing {
+			switch {
+			case pending[number{id, n}] || now.Sub(at) < grace:
+			case w.lastAt.Sub(at) < m.cfg.Tolerance && now.Sub(w.lastAt) > grace:
+				open = append(open, n)
+			case w.lastAt.Sub(at) >= m.cfg.Tolerance:
+				lost = append(lost, n)
+			}
+		}
+		slices.Sort(lost)
+		slices.Sort(open)
+		for _, n := range lost {
+			m.alarm(WriterGap, fmt.Sprintf("writer %s number %d", id, n), "no entry carries this number: a leaf was taken away before it was numbered")
+		}
+		for _, n := range open {
+			m.find(Finding{WriterInterrupted, fmt.Sprintf("writer %s number %d", id, n),
+				"the writer ended without closing this number: a crash, or a leaf taken away in its last moments", false})
+		}
+	}
+}

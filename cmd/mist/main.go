@@ -37,6 +37,7 @@ type cli struct {
 	Keys     keysCommand     `cmd:"" help:"Data keys: list them, make a new one and seal everything again, wrap them anew."`
 	Jobs     jobsCommand     `cmd:"" help:"Jobs: list those that are not done, replay or discard dead ones."`
 	Witness  witnessCommand  `cmd:"" help:"Cosign the checkpoints of audit logs from outside, as long as none rewrites its past."`
+	Monitor  monitorCommand  `cmd:"" help:"Recount an audit log from its database (or a replica) and name any row that was touched."`
 	WSDL     wsdlCommand     `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
 }
 

@@ -25,6 +25,17 @@ type operator struct {
 	close func()
 }
 
+// joinDatabase is database beside a server that may run on the same folder.
+func joinDatabase(e env, c DatabaseConfig) (dsn string, stop func(), err error) {
+	dsn, stop, err = database(e.ctx, c, quietLogger(e))
+	var inUse *local.InUseError
+	if errors.As(err, &inUse) {
+		q := url.Values{"host": {filepath.Join(c.Embedded, "run")}, "user": {local.User}, "sslmode": {"disable"}}
+		return "postgres:///mist?" + q.Encode(), func() {}, nil
+	}
+	return dsn, stop, err
+}
+
 // openOperator opens the registry as an operator. A server that runs on the
 // same embedded database keeps running: the command joins it by its socket.
 func openOperator(e env, path string, maxConns int32) (*operator, error) {
@@ -39,12 +50,7 @@ func openOperator(e env, path string, maxConns int32) (*operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	dsn, stop, err := database(e.ctx, cfg.Database, quietLogger(e))
-	var inUse *local.InUseError
-	if errors.As(err, &inUse) {
-		q := url.Values{"host": {filepath.Join(cfg.Database.Embedded, "run")}, "user": {local.User}, "sslmode": {"disable"}}
-		dsn, stop, err = "postgres:///mist?"+q.Encode(), func() {}, nil
-	}
+	dsn, stop, err := joinDatabase(e, cfg.Database)
 	if err != nil {
 		return nil, err
 	}

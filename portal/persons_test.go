@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,4 +60,12 @@ func TestSearchForms(t *testing.T) {
 		require.True(t, slices.ContainsFunc(e.Invalid, func(i invalidEntry) bool { return i.Entry == entry }), "%s: %v", body, e.Invalid)
 	}
 	require.Equal(t, 200, b.do("GET", personsPath+"/01890a5d-ac96-774b-bcce-b302099a8057", "").Code)
+}
+
+func TestASpentBudgetSaysWhenToComeAgain(t *testing.T) {
+	b := newBench(t)
+	b.err = registry.Errorf(registry.CodeRateLimited, "spent").WithReason("search_budget").WithRetryAfter(90*time.Second + time.Millisecond)
+	w := b.do("POST", personsPath+"/search", `{"purpose":"medical_care","last_name":"а","first_name":"б","birth_date":"2000-01-01"}`)
+	require.Equal(t, "91", w.Header().Get("Retry-After"))
+	require.Equal(t, "search_budget", failure(t, w, 429, "too_many_requests").Reason)
 }

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -104,6 +105,9 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", `Bearer realm="mist", error="invalid_token"`)
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.Itoa(retryAfterOutage))
+	}
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
 	}
 	p.write(w, pr.status, refusal{Meta: p.meta(r, pr.status), Error: &body})
 }

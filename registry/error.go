@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Code names one outcome a caller can act on. Two tables translate codes to
@@ -74,7 +75,9 @@ type Error struct {
 	// Reason is a stable machine word below the code (CONSENT_EXPIRED,
 	// otp_expired, OUT_OF_BOUNDS_NO_POE …); empty where the code says it all.
 	Reason string
-	Err    error
+	// RetryAfter is how long the caller should wait before another try; zero: not known.
+	RetryAfter time.Duration
+	Err        error
 }
 
 // Error implements error. The text carries code, reason and detail; it never
@@ -109,6 +112,12 @@ func Invalid(fields ...FieldError) *Error {
 // WithReason sets the machine word and returns the same error.
 func (e *Error) WithReason(reason string) *Error {
 	e.Reason = reason
+	return e
+}
+
+// WithRetryAfter sets how long to wait and returns the same error.
+func (e *Error) WithRetryAfter(d time.Duration) *Error {
+	e.RetryAfter = d
 	return e
 }
 

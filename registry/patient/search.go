@@ -436,7 +436,8 @@ func (s *Search) spend(ctx context.Context, tx SearchTx, c registry.Caller, now 
 		return nil, err
 	}
 	if byClient > s.limits.PerClient || byUser > s.limits.PerUser {
-		return registry.Errorf(registry.CodeRateLimited, "the budget of searches for this hour is used up").WithReason("search_budget"), nil
+		return registry.Errorf(registry.CodeRateLimited, "the budget of searches for this hour is used up").WithReason("search_budget").
+			WithRetryAfter(now.Truncate(time.Hour).Add(time.Hour).Sub(now)), nil
 	}
 	return nil, nil
 }

@@ -200,6 +200,7 @@ func TestBudget(t *testing.T) {
 	}
 	_, err := s.Find(t.Context(), s.caller, criteria)
 	require.Equal(t, registry.CodeRateLimited, registry.CodeOf(err))
+	require.Equal(t, time.Hour, registry.AsError(err).RetryAfter, "the clock stands at the full hour")
 	require.Equal(t, string(registry.CodeRateLimited), s.entries[10].Code, "the refused search is recorded too")
 	_, err = s.Answer(t.Context(), s.caller, "", "x")
 	require.Equal(t, registry.CodeRateLimited, registry.CodeOf(err), "answers count as searches")

@@ -2,14 +2,11 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/jackc/pgx/v5"
 
-	"mist/registry"
 	"mist/registry/bulk"
 	"mist/registry/declaration"
-	"mist/registry/patient"
 )
 
 // OperatorRole is what operator commands work as: [Role] and what serving must
@@ -39,61 +36,24 @@ func (tx *Tx) copyIn(ctx context.Context, table string, columns []string, rows [
 // ImportMembers copies persons with their look-up keys and declarations in.
 // Members whose person is there already are left as they are.
 func (tx *Tx) ImportMembers(ctx context.Context, members []bulk.Member) (added int, err error) {
-	ids := make([][16]byte, len(members))
-	for i, m := range members {
-		ids[i] = m.Person.ID
-	}
-	known := map[registry.ID]bool{}
-	err = tx.query(ctx, func(rows pgx.Rows) error {
-		var id registry.ID
-		if err := rows.Scan(&id); err != nil {
-			return err
-		}
-		known[id] = true
-		return nil
-	}, `SELECT id FROM persons WHERE id = ANY ($1)`, ids)
+	now := tx.store.source.Now()
+	fresh, err := tx.importPersons(ctx, members, now)
 	if err != nil {
 		return 0, err
 	}
-	now := tx.store.source.Now()
-	var persons, keys, declarations [][]any
-	for _, m := range members {
-		p := m.Person
-		if known[p.ID] {
-			continue
-		}
-		known[p.ID] = true
-		p.Status, p.VerificationStatus = patient.StatusActive, bulk.VerificationImported
-		text, err := json.Marshal(p)
-		if err != nil {
-			return 0, tx.fail(err)
-		}
-		body, err := tx.seal("persons", p.ID.String(), text)
-		if err != nil {
-			return 0, err
-		}
-		persons = append(persons, []any{p.ID, p.Version, string(p.Status), p.VerificationStatus, tx.identity(p), body, now, now, keysVersion})
-		for _, k := range tx.personKeys(p) {
-			keys = append(keys, []any{p.ID, k.kind, k.key})
-		}
+	var declarations [][]any
+	for _, m := range fresh {
 		if d := m.Declaration; d != nil {
-			declarations = append(declarations, []any{d.ID, "", p.ID, d.EmployeeID, d.DivisionID, d.LegalEntityID, declaration.ScopeFamilyDoctor,
+			declarations = append(declarations, []any{d.ID, "", m.Person.ID, d.EmployeeID, d.DivisionID, d.LegalEntityID, declaration.ScopeFamilyDoctor,
 				d.StartDate.Time(), d.EndDate.Time(), d.StartDate.Time(), string(declaration.StatusActive), bulk.ReasonImported, "", true, now, now})
 		}
-	}
-	if err := tx.copyIn(ctx, "persons",
-		[]string{"id", "version", "status", "verification_status", "identity", "body", "inserted_at", "updated_at", "keys_version"}, persons); err != nil {
-		return 0, err
-	}
-	if err := tx.copyIn(ctx, "person_keys", []string{"person_id", "kind", "key"}, keys); err != nil {
-		return 0, err
 	}
 	if err := tx.numberDeclarations(ctx, declarations); err != nil {
 		return 0, err
 	}
 	err = tx.copyIn(ctx, "declarations", []string{"id", "number", "person_id", "employee_id", "division_id", "legal_entity_id", "scope",
 		"start_date", "end_date", "signed_at", "status", "reason", "seed", "imported", "inserted_at", "updated_at"}, declarations)
-	return len(persons), err
+	return len(fresh), err
 }
 
 // numberDeclarations draws a number for each row (second column).

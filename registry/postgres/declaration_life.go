@@ -88,8 +88,7 @@ FROM declarations dc
 JOIN employees e ON e.id = dc.employee_id JOIN parties pt ON pt.id = e.party_id
 JOIN divisions d ON d.id = dc.division_id
 JOIN legal_entities l ON l.id = dc.legal_entity_id
-JOIN persons p ON p.id = dc.person_id
-`
+` + joinPersonOfDeclaration
 
 func (tx *Tx) declarationRows(ctx context.Context, sql string, args ...any) (list []query.DeclarationRow, err error) {
 	err = tx.query(ctx, func(rows pgx.Rows) error {

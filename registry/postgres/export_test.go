@@ -28,3 +28,20 @@ func SealedColumns() map[string]bool {
 	}
 	return out
 }
+
+// SearchSQL is what a search and the limits of methods ask the database, with
+// keys that lead to nobody.
+func SearchSQL() map[string]struct {
+	Text string
+	Args []any
+} {
+	nobody := make([]byte, 16)
+	return map[string]struct {
+		Text string
+		Args []any
+	}{
+		"by name":   {findByNameSQL, []any{keyName, nobody, 50}},
+		"by method": {countByMethodSQL, []any{keyPhone, nobody, nil}},
+		"rekey":     {`SELECT id FROM persons p WHERE p.keys_version < 2 ORDER BY p.id LIMIT 100`, nil},
+	}
+}

@@ -19,6 +19,9 @@ func nameKey(last, first string, born registry.Date) string {
 	return strings.Join([]string{patient.NormalizeName(last), patient.NormalizeName(first), born.String()}, "|")
 }
 
+const findByNameSQL = `SELECT ` + personColumns + ` FROM person_keys k JOIN persons p ON p.id = k.person_id
+WHERE k.kind = $1 AND k.key = $2 AND (p.status = 'active' OR p.master_id IS NOT NULL) LIMIT $3`
+
 // FindByName gives records of these names and birth date that are active, or
 // point to the survivor of a merge.
 func (tx *Tx) FindByName(ctx context.Context, last, first string, born registry.Date, limit int) (list []patient.Person, err error) {
@@ -27,8 +30,7 @@ func (tx *Tx) FindByName(ctx context.Context, last, first string, born registry.
 		p, err := tx.scanPerson(rows)
 		list = append(list, p)
 		return err
-	}, `SELECT `+personColumns+` FROM person_keys k JOIN persons p ON p.id = k.person_id
-WHERE k.kind = $1 AND k.key = $2 AND (p.status = 'active' OR p.master_id IS NOT NULL) LIMIT $3`, keyName, tx.personKey(keyName, nameKey(last, first, born)), limit)
+	}, findByNameSQL, keyName, tx.personKey(keyName, nameKey(last, first, born)), limit)
 	return list, err
 }
 

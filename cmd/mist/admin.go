@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,8 +25,8 @@ func newMetrics() *prometheus.Registry {
 	return r
 }
 
-// adminHandler serves /health (the process lives), /ready (it can do its job)
-// and /metrics on the loopback listener.
+// adminHandler serves /health (the process lives), /ready (it can do its job),
+// /metrics and the profiles of Go's runtime on the loopback listener.
 func adminHandler(metrics *prometheus.Registry, draining func() bool, checks []check) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
@@ -47,6 +48,8 @@ func adminHandler(metrics *prometheus.Registry, draining func() bool, checks []c
 		writeJSON(w, status, result)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	return mux
 }
 

@@ -11,10 +11,16 @@ type DatedPolicy struct {
 	From        string `json:"from"` // date
 	Policy      string `json:"policy"`
 	LegalSource string `json:"legalSource"`
+
+	// What a parsed table knows of the row: reading a policy takes longer than
+	// verifying a signature.
+	from   time.Time
+	policy Policy
 }
 
 // PolicyTable chooses a policy by kind and date. The server owns it; who
-// submits an act has no say.
+// submits an act has no say. ParsePolicyTable makes one; rows made otherwise
+// are not in force.
 type PolicyTable []DatedPolicy
 
 // ParsePolicyTable reads and checks a table: every policy must exist and every
@@ -24,14 +30,16 @@ func ParsePolicyTable(b []byte) (PolicyTable, error) {
 	if err := strictUnmarshal(b, &t); err != nil {
 		return nil, fmt.Errorf("reading policy table: %w", err)
 	}
-	for _, r := range t {
-		if _, err := time.Parse(time.DateOnly, r.From); err != nil {
+	for i := range t {
+		r := &t[i]
+		var err error
+		if r.from, err = time.Parse(time.DateOnly, r.From); err != nil {
 			return nil, fmt.Errorf("policy table, %s: %w", r.Kind, err)
 		}
 		if r.LegalSource == "" {
 			return nil, fmt.Errorf("policy table, %s: no legal source", r.Kind)
 		}
-		if _, err := NamedPolicy(r.Policy); err != nil {
+		if r.policy, err = NamedPolicy(r.Policy); err != nil {
 			return nil, fmt.Errorf("policy table, %s: %w", r.Kind, err)
 		}
 	}
@@ -45,16 +53,15 @@ func (t PolicyTable) For(kind string, at time.Time) (Policy, error) {
 		var best *DatedPolicy
 		for i := range t {
 			r := &t[i]
-			from, err := time.Parse(time.DateOnly, r.From)
-			if err != nil || r.Kind != k || at.Before(from) {
+			if r.Kind != k || r.policy.digest == "" || at.Before(r.from) {
 				continue
 			}
-			if best == nil || r.From > best.From {
+			if best == nil || r.from.After(best.from) {
 				best = r
 			}
 		}
 		if best != nil {
-			return NamedPolicy(best.Policy)
+			return best.policy, nil
 		}
 	}
 	return Policy{}, fmt.Errorf("no validation policy is in force for %q on %s", kind, at.Format(time.DateOnly))

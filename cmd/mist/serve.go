@@ -214,7 +214,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	disclosures, err := s.newDisclosures(verifier, policies)
+	disclosures, err := s.newDisclosures(trusted, policies)
 	if err != nil {
 		return err
 	}

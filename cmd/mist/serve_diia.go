@@ -8,11 +8,14 @@ import (
 	"mist/registry"
 	"mist/registry/postgres"
 	"mist/registry/query"
-	"mist/signature"
 )
 
 // newDisclosures builds the service behind the Diia contract.
-func (s *server) newDisclosures(verifier *signature.Verifier, policies query.Policies) (*query.Service, error) {
+func (s *server) newDisclosures(trusted *trustKeeper, policies query.Policies) (*query.Service, error) {
+	verifier, err := trusted.consents()
+	if err != nil {
+		return nil, err
+	}
 	return query.New(query.Config{
 		Store: postgres.NewPort[query.Tx](s.store).Everywhere(), Verifier: verifier, Policies: policies, Source: s.source, Replay: s.cfg.Limits.Replay,
 		Attested: s.cfg.SOAP.Attested, Misses: s.cfg.Limits.Misses, Log: s.store,

@@ -82,6 +82,19 @@ func (k *trustKeeper) verifier() (*signature.Verifier, error) {
 // is asked to come again.
 const verifying, waiting = 64, 1024
 
+// consentStatus is how long a citizen's certificate that was found good counts
+// so: consents come in many and again and again.
+const consentStatus = 5 * time.Minute
+
+// consents is a verifier that asks about the same certificate once in a while.
+func (k *trustKeeper) consents() (*signature.Verifier, error) {
+	fetcher, err := fetch.New(fetch.Config{Hosts: k.cfg.Trust.Hosts, AllowPrivate: k.cfg.Trust.AllowPrivate})
+	if err != nil {
+		return nil, err
+	}
+	return signature.NewVerifier(signature.Config{Trust: k.store, Fetcher: fetcher.Cache(consentStatus, k.now), Now: k.now, Parallel: verifying, Queue: waiting})
+}
+
 // run looks at the folder until ctx ends.
 func (k *trustKeeper) run(ctx context.Context) {
 	for tick := time.NewTicker(trustPeriod); ; {

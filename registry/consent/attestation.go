@@ -15,6 +15,7 @@ import (
 type Evidence struct {
 	Method    string          // CitizenSigned, PortalAttested
 	Container registry.Digest // SHA-256 of the container as received
+	Content   registry.Digest // SHA-256 of the consent's canonical form
 }
 
 // Methods by which a portal may have made sure who the citizen is. The list is

@@ -10,7 +10,6 @@ package consent
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -248,14 +247,10 @@ func (r *Record) Covers(recipient, scope string, now time.Time) Code {
 }
 
 // Record makes the row of a consent that stands on evidence for a person.
-func (c Consent) Record(person registry.ID, e Evidence, now time.Time) (Record, error) {
-	content, err := c.ToBeSigned()
-	if err != nil {
-		return Record{}, fmt.Errorf("encoding a consent: %w", err)
-	}
+func (c *Consent) Record(person registry.ID, e Evidence, now time.Time) Record {
 	return Record{
 		ID: c.ID, PersonID: person, Method: e.Method, Recipient: c.Recipient, Purpose: c.Purpose, Scope: c.Scope, Fields: c.Fields,
 		GrantedAt: c.GrantedAt, ExpiresAt: c.ExpiresAt, SingleUse: c.SingleUse, Status: StatusActive,
-		Container: e.Container, Content: sha256.Sum256(content), Nonce: sha256.Sum256([]byte(c.Nonce)), CreatedAt: now, Text: c.Text,
-	}, nil
+		Container: e.Container, Content: e.Content, Nonce: sha256.Sum256([]byte(c.Nonce)), CreatedAt: now, Text: c.Text,
+	}
 }

@@ -196,7 +196,15 @@ func Marshal(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Canonicalize(b)
+	if len(b) > MaxSize {
+		return nil, &ParseError{int64(len(b)), "larger than 16 MiB"}
+	}
+	out, rest, err := appendOrdered(make([]byte, 0, len(b)), b, 0)
+	if err != nil || len(rest) > 0 {
+		// A value with a MarshalJSON of its own may write what encoding/json does not.
+		return Canonicalize(b)
+	}
+	return out, nil
 }
 
 // Encode writes what Parse returns in canonical form.

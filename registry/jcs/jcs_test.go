@@ -108,3 +108,36 @@ func FuzzCanonicalize(f *testing.F) {
 		require.Empty(t, jcs.Diff(a, b, 5))
 	})
 }
+
+// What Marshal writes by moving members is what reading and writing anew gives.
+func FuzzMarshalIsCanonical(f *testing.F) {
+	for _, s := range []string{`{"b":1,"a":{"d":[1,2.50,-0,1e30,12345678901234567890],"c":"x"}}`, `{"a b":1,"a":2,"a!":3}`, `{"\u00e9":1,"e":"\u2028<&>\n\u0001"}`,
+		`[[],{},null,true,"\\\""]`, `{"\ud83d\ude00":1,"\ufb33":2}`, `0.1`, `-12`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		v, err := jcs.Parse(src)
+		if err != nil {
+			return
+		}
+		written, err := json.Marshal(v)
+		if err != nil {
+			return
+		}
+		want, wantErr := jcs.Canonicalize(written)
+		got, err := jcs.Marshal(v)
+		require.Equal(t, wantErr == nil, err == nil)
+		require.Equal(t, string(want), string(got))
+	})
+}
+
+func BenchmarkMarshal(b *testing.B) {
+	v, err := jcs.Parse([]byte(`[{"declaration_number":"0001-AAAA-1234","status":"active","start_date":"2026-01-02","doctor":{"last_name":"Лікаренко","first_name":"Петро","position":"P1"},"division":{"name":"Амбулаторія","mountain_group":false,"phones":["+380440000000"]}}]`))
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := jcs.Marshal(v); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

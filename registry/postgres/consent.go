@@ -90,33 +90,31 @@ func (tx *Tx) InsertConsent(ctx context.Context, r consent.Record) error {
 
 // UseConsent stores a consent at its first use, or marks the use of a known
 // one. It refuses a consent that was revoked meanwhile, and a second document
-// under the id of another.
+// under the id of another. Of two that use up a single-use consent at once the
+// second waits for the first one's outcome; it fails with [query.SpentReason].
 func (tx *Tx) UseConsent(ctx context.Context, r consent.Record) error {
 	args, err := tx.consentArgs(r)
 	if err != nil {
 		return err
 	}
-	return tx.execChecked(ctx, consentChanged, insertConsent+` ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at, status = excluded.status
-WHERE c.status <> 'revoked' AND c.content = excluded.content AND c.person_id = excluded.person_id`, args...)
+	check, states := consentChanged, `c.status <> 'revoked'`
+	if r.SingleUse {
+		states = `c.status = 'active'`
+		check = func(tag pgconn.CommandTag) error {
+			if tag.RowsAffected() == 1 {
+				return nil
+			}
+			return registry.Errorf(registry.CodeConflict, "the single-use consent was used before; ask again").WithReason(query.SpentReason)
+		}
+	}
+	return tx.execChecked(ctx, check, insertConsent+` ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at, status = excluded.status
+WHERE `+states+` AND c.content = excluded.content AND c.person_id = excluded.person_id`, args...)
 }
 
 // RevokeConsent takes a consent back; changed is false when it was before.
 func (tx *Tx) RevokeConsent(ctx context.Context, id registry.ID, at time.Time) (changed bool, err error) {
 	tag, err := tx.execNow(ctx, `UPDATE consents SET status = 'revoked', revoked_at = $2 WHERE id = $1 AND status <> 'revoked'`, id, at)
 	return err == nil && tag.RowsAffected() == 1, err
-}
-
-// SpendConsent uses up the nonce of a single-use consent. Of two that try at
-// once the second waits for the first one's outcome; it fails with
-// [query.SpentReason].
-func (tx *Tx) SpendConsent(ctx context.Context, consentID registry.ID, nonce registry.Digest) error {
-	fresh := func(tag pgconn.CommandTag) error {
-		if tag.RowsAffected() == 1 {
-			return nil
-		}
-		return registry.Errorf(registry.CodeConflict, "the single-use consent was used before").WithReason(query.SpentReason)
-	}
-	return tx.execChecked(ctx, fresh, `INSERT INTO nonces (consent_id, nonce, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, consentID, nonce[:], tx.store.source.Now())
 }
 
 // MessageSpent reports whether the client sent another body under this message id.

@@ -216,7 +216,7 @@ func TestEveryColumnOfBytesIsSealedOrExplained(t *testing.T) {
 	plain := map[string]string{
 		"acts.container": "digest", "acts.content": "digest", "media.digest": "digest", "reports.container": "digest",
 		"consents.container": "digest", "consents.content": "digest", "consents.nonce": "digest", "exchanges.request": "digest",
-		"nonces.nonce": "digest", "tokens.hash": "digest of a random token",
+		"tokens.hash":         "digest of a random token",
 		"clients.secret_hash": "slow hash of a random secret", "clients.secret_salt": "salt",
 		"persons.identity": "blind key", "person_keys.key": "blind key", "parties.tax_id_key": "blind key", "drafts.otp_mac": "MAC",
 		"leaves.entry": "no person's identifier stands in an entry (ADR 0300)", "leaves.subject_salt": "salt",

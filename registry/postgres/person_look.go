@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,54 +21,80 @@ func lookupKey(q patient.Query) (kind, value string) {
 	return keyDocument, documentKey(q.DocumentType, q.DocumentNumber)
 }
 
-// lookPersonSQL finds the records under a blind key and follows merges. Where
-// the key does not exist it does the same with the record of the next key in
-// order, marked as not exact: blind keys are pseudo-random, so a miss reads some
-// record at random, as a hit does, and takes the same time.
-const lookPersonSQL = `WITH RECURSIVE near AS (
-    SELECT n.person_id, n.key = $2 AS exact FROM (
-        SELECT person_id, key, first_value(key) OVER (ORDER BY key) AS first FROM person_keys
-        WHERE kind = $1 AND key >= $2 ORDER BY key LIMIT 8) n
-    WHERE n.key = n.first
-), chain (id, master_id, status, exact, steps) AS (
-    SELECT p.id, p.master_id, p.status, n.exact, 0 FROM near n JOIN persons p ON p.id = n.person_id
-    UNION
-    SELECT p.id, p.master_id, p.status, c.exact, c.steps + 1 FROM chain c JOIN persons p ON p.id = c.master_id WHERE c.steps < $3
-)
-SELECT bool_or(c.exact) OVER (), ` + personColumns + ` FROM (SELECT DISTINCT id, exact FROM chain WHERE status = 'active' AND master_id IS NULL) c
-JOIN persons p ON p.id = c.id LIMIT 2`
+// lookPersonSQL reads the records under a blind key. Where the key does not
+// exist it reads those of the next key in order, marked as not exact: blind keys
+// are pseudo-random, so a miss reads some record at random, as a hit does, and
+// takes the same time.
+const lookPersonSQL = `WITH near AS (SELECT key FROM person_keys WHERE kind = $1 AND key >= $2 ORDER BY key LIMIT 1)
+SELECT k.key = $2, ` + personColumns + ` FROM near JOIN person_keys k ON k.kind = $1 AND k.key = near.key JOIN persons p ON p.id = k.person_id LIMIT 9`
 
-// lookPerson reads the person meant by a query. p and found are set when the
-// reads are done; a record of version 0 is only reserved for an open request.
-func (tx *Tx) lookPerson(q patient.Query, p *patient.Person, found *bool) read {
+// identity is what a question about a person is judged by; the rest of the
+// record is opened by those who read it.
+type identity struct {
+	LastName   string        `json:"last_name"`
+	FirstName  string        `json:"first_name"`
+	SecondName string        `json:"second_name"`
+	BirthDate  registry.Date `json:"birth_date"`
+	TaxID      string        `json:"tax_id"`
+	UNZR       string        `json:"unzr"`
+}
+
+// looked is what lookPerson finds.
+type looked struct {
+	person patient.Person
+	found  bool
+	rows   int
+	merged bool // one of the records points to the survivor of a merge
+}
+
+// lookPerson reads the person meant by a query: identity members alone. A
+// record of version 0 is only reserved for an open request.
+func (tx *Tx) lookPerson(q patient.Query, l *looked) read {
 	kind, value := lookupKey(q)
-	n := 0
-	return read{lookPersonSQL, []any{kind, tx.personKey(kind, value), maxMerges}, func(rows pgx.Rows) error {
-		n++
+	return read{lookPersonSQL, []any{kind, tx.personKey(kind, value)}, func(rows pgx.Rows) error {
+		l.rows++
 		var exact bool
 		var row personRow
 		if err := rows.Scan(append([]any{&exact}, row.dest()...)...); err != nil {
 			return err
 		}
-		read, err := tx.openPerson(row)
+		plain, err := tx.open("persons", row.stored.ID.String(), row.sealed)
 		if err != nil {
 			return err
 		}
-		*found = exact && n == 1 && read.Version > 0
-		*p = patient.Person{}
-		if *found {
-			*p = read
+		var i identity
+		if err := json.Unmarshal(plain, &i); err != nil {
+			return err
+		}
+		p := row.stored
+		l.merged = l.merged || exact && !p.MasterID.IsZero()
+		l.found = exact && l.rows == 1 && p.Version > 0 && p.Status == patient.StatusActive
+		l.person = patient.Person{}
+		if l.found {
+			p.LastName, p.FirstName, p.SecondName, p.BirthDate, p.TaxID, p.UNZR = i.LastName, i.FirstName, i.SecondName, i.BirthDate, i.TaxID, i.UNZR
+			l.person = p
 		}
 		return nil
 	}}
+}
+
+// settle follows a merge, or tells several records apart: rare, and done by the
+// statement that knows chains.
+func (tx *Tx) settle(ctx context.Context, q patient.Query, l *looked) (err error) {
+	if l.merged || l.rows > 1 {
+		l.person, l.found, err = tx.FindPerson(ctx, q)
+		l.found = l.found && l.person.Version > 0
+	}
+	return err
 }
 
 // Look implements query.Tx: the stored answer, the consent and the person, in
 // one trip.
 func (tx *Tx) Look(ctx context.Context, l query.Look) (s query.Seen, err error) {
 	var sealed []byte
+	var who looked
 	reads := []read{
-		tx.lookPerson(l.Person, &s.Person, &s.Found),
+		tx.lookPerson(l.Person, &who),
 		{selectExchange, []any{l.Client, l.MessageID, l.Request[:]}, func(rows pgx.Rows) error {
 			s.Answered = true
 			return rows.Scan(&sealed, &s.Exchange.EntryID, &s.Exchange.CreatedAt)
@@ -83,6 +110,10 @@ func (tx *Tx) Look(ctx context.Context, l query.Look) (s query.Seen, err error) 
 	if err := tx.queries(ctx, reads...); err != nil {
 		return query.Seen{}, err
 	}
+	if err := tx.settle(ctx, l.Person, &who); err != nil {
+		return query.Seen{}, err
+	}
+	s.Person, s.Found = who.person, who.found
 	if s.Answered {
 		e := &s.Exchange
 		e.Client, e.MessageID, e.Request, e.CreatedAt = l.Client, l.MessageID, l.Request, e.CreatedAt.UTC()
@@ -91,18 +122,16 @@ func (tx *Tx) Look(ctx context.Context, l query.Look) (s query.Seen, err error) 
 	return s, err
 }
 
-// FindDependant implements query.Tx. The record must name the confidant under
-// its number, and have been verified.
-func (tx *Tx) FindDependant(ctx context.Context, confidant patient.Person, q patient.Query, _ registry.Date) (p patient.Person, found bool, err error) {
+// FindDependant implements query.Tx.
+func (tx *Tx) FindDependant(ctx context.Context, confidant patient.Person, q patient.Query, day registry.Date) (p patient.Person, found bool, err error) {
 	defer tx.across()()
-	if err := tx.queries(ctx, tx.lookPerson(q, &p, &found)); err != nil || !found {
+	p, found, err = tx.FindPerson(ctx, q)
+	if err != nil || !found {
 		return patient.Person{}, false, err
 	}
-	for _, c := range p.ConfidantPersons {
-		same := c.TaxID != "" && c.TaxID == confidant.TaxID || c.UNZR != "" && c.UNZR == confidant.UNZR
-		if same && p.VerificationStatus == "VERIFIED" {
-			return p, true, nil
-		}
+	r, known, err := tx.RelationshipBetween(ctx, p.ID, confidant.ID)
+	if err != nil || !known || r.ApprovedStrictly(day) != nil {
+		return patient.Person{}, false, err
 	}
-	return patient.Person{}, false, nil
+	return p, true, nil
 }

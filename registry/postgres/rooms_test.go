@@ -308,33 +308,38 @@ func TestConsentUse(t *testing.T) {
 	require.Equal(t, "consent_changed", registry.AsError(use(r)).Reason, "revoked meanwhile")
 }
 
-func TestNonceIsSpentOnce(t *testing.T) {
+func TestSingleUseConsentIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	s := cluster.Store(t)
-	id := source.NewID()
+	r := consentOf(populate(t, s).person)
+	r.SingleUse, r.Status = true, consent.StatusUsed
 	var wg sync.WaitGroup
-	fresh := make(chan bool, 16)
+	fresh := make(chan error, 16)
 	for range cap(fresh) {
 		wg.Go(func() {
-			err := s.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) (err error) {
-				return tx.SpendConsent(ctx, id, registry.Digest{1})
-			})
-			spent := err != nil && registry.AsError(err).Reason == query.SpentReason
-			fresh <- err == nil
-			if err != nil && !spent {
-				panic(err)
-			}
+			fresh <- s.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) error { return tx.UseConsent(ctx, r) })
 		})
 	}
 	wg.Wait()
 	close(fresh)
 	wins := 0
-	for ok := range fresh {
-		if ok {
+	for err := range fresh {
+		if err == nil {
 			wins++
+			continue
 		}
+		require.Equal(t, query.SpentReason, registry.AsError(err).Reason)
 	}
 	require.Equal(t, 1, wins)
+	// One that was registered before is used up once, too.
+	r.ID, r.Status = source.NewID(), consent.StatusActive
+	use := func(state consent.Status) error {
+		r.Status = state
+		return s.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) error { return tx.UseConsent(ctx, r) })
+	}
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) { require.NoError(t, tx.InsertConsent(ctx, r)) })
+	require.NoError(t, use(consent.StatusUsed))
+	require.Equal(t, query.SpentReason, registry.AsError(use(consent.StatusUsed)).Reason)
 }
 
 func TestSameMessageAtOnceIsAnsweredOnce(t *testing.T) {

@@ -98,8 +98,8 @@ func answerOnce[T any](ctx context.Context, s *Service, c registry.Caller, r Req
 	}
 	err := run()
 	if err != nil && registry.AsError(err).Reason == SpentReason {
-		// Another message used the consent up, or this one did, a moment ago.
-		code = consent.Replayed
+		// Another message used the consent up, or this one did, a moment ago: a
+		// second look sees which.
 		err = run()
 	}
 	if err != nil {
@@ -163,9 +163,7 @@ func within[T any](ctx context.Context, s *Service, tx Tx, c registry.Caller, r 
 	}
 	record := seen.Consent
 	if inline && code == consent.OK {
-		if record, err = g.consent.Record(seen.Person.ID, g.evidence, now); err != nil {
-			return Answer[T]{}, err
-		}
+		record = g.consent.Record(seen.Person.ID, g.evidence, now)
 	}
 	read := &reading{now: now, person: seen.Person, fields: among(record.Fields, d.names)}
 	subject := seen.Person.ID
@@ -284,9 +282,6 @@ func (s *Service) use(ctx context.Context, tx Tx, r Request, seen Seen, g given,
 	record.UsedAt = now
 	if record.SingleUse {
 		record.Status = consent.StatusUsed
-		if err := tx.SpendConsent(ctx, record.ID, record.Nonce); err != nil {
-			return err
-		}
 	}
 	if same && !record.SingleUse && now.Sub(seen.Consent.UsedAt) <= markEvery {
 		return nil

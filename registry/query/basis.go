@@ -99,10 +99,17 @@ func (s *Service) readConsent(ctx context.Context, c registry.Caller, b Basis) (
 		if !g.consent.SignedBy(signer) {
 			return g, consent.SubjectMismatch, nil
 		}
-		if err := b.detachedForm(g.consent); err != nil {
-			return given{}, "", err
-		}
 	}
+	content, err := g.consent.ToBeSigned()
+	if err != nil {
+		return given{}, "", err
+	}
+	// Detached content is kept under the digest of the canonical form, so that
+	// the evidence can be put together again.
+	if len(b.Content) > 0 && !bytes.Equal(content, b.Content) {
+		return given{}, "", registry.Invalid(registry.FieldError{Entry: "$.consent.content", Rule: "format", Description: "detached content must be in the canonical form of RFC 8785"}).WithReason("consent_malformed")
+	}
+	g.evidence.Content = sha256.Sum256(content)
 	s.verified.put(key, g, s.source.Now())
 	return g, consent.OK, nil
 }
@@ -123,22 +130,6 @@ func memberCode(xroad string) string {
 		return ""
 	}
 	return parts[2]
-}
-
-// detachedForm demands that detached content is the canonical form: it is kept
-// under that digest, so that the evidence can be put together again.
-func (b Basis) detachedForm(c consent.Consent) error {
-	if len(b.Content) == 0 {
-		return nil
-	}
-	want, err := c.ToBeSigned()
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(want, b.Content) {
-		return registry.Invalid(registry.FieldError{Entry: "$.consent.content", Rule: "format", Description: "detached content must be in the canonical form of RFC 8785"}).WithReason("consent_malformed")
-	}
-	return nil
 }
 
 func (s *Service) verify(ctx context.Context, b Basis, container []byte, kind string) (signature.SignedBytes, signature.Signer, consent.Code, error) {

@@ -90,10 +90,7 @@ func (s *Service) register(ctx context.Context, tx Tx, c registry.Caller, r Requ
 	case !isSubject(g.consent.Subject, &seen.Person):
 		return none, nil, consent.NotFound, "consent_of_another", nil
 	}
-	record, err := g.consent.Record(seen.Person.ID, g.evidence, now)
-	if err != nil {
-		return none, nil, "", "", err
-	}
+	record := g.consent.Record(seen.Person.ID, g.evidence, now)
 	if seen.Known {
 		switch {
 		case seen.Consent.Content != record.Content || seen.Consent.PersonID != record.PersonID:

@@ -58,7 +58,8 @@ type Seen struct {
 	Known    bool // the registry has seen the consent
 	// Person is the active record under the query's identifier, following a
 	// merge to the survivor. Found is false when there is none or the identifier
-	// stands at more than one record; the work done is the same.
+	// stands at more than one record; the work done is the same. It holds names,
+	// birth date and identifiers alone.
 	Person patient.Person
 	Found  bool
 }
@@ -70,11 +71,10 @@ type Tx interface {
 	// DeclarationsOf lists a person's declarations, newest first, with the
 	// provider's side as it is today.
 	DeclarationsOf(ctx context.Context, person registry.ID, statuses []declaration.Status, limit int) ([]Row, error)
-	// UseConsent stores a consent at its first use, or marks the use of a known one.
+	// UseConsent stores a consent at its first use, or marks the use of a known
+	// one. When a single-use consent was used before, the transaction fails with
+	// an error of reason [SpentReason].
 	UseConsent(ctx context.Context, r consent.Record) error
-	// SpendConsent uses up the nonce of a single-use consent. When it was used
-	// before the transaction fails with an error of reason [SpentReason].
-	SpendConsent(ctx context.Context, consentID registry.ID, nonce registry.Digest) error
 	PutContainer(ctx context.Context, digest registry.Digest, b []byte) error
 	InsertExchange(ctx context.Context, e Exchange) error
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)

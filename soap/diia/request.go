@@ -133,12 +133,9 @@ func personOf(p *diia.PersonIdentity) (patient.Query, error) {
 
 // base64At reads base64 text, with white space as clients wrap it.
 func base64At(entry, text string) ([]byte, error) {
-	text = strings.Map(func(r rune) rune {
-		if r == ' ' || r == '\t' || r == '\n' || r == '\r' {
-			return -1
-		}
-		return r
-	}, text)
+	if strings.ContainsAny(text, " \t\r\n") {
+		text = strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(text)
+	}
 	if len(text) > base64.StdEncoding.EncodedLen(maxConsent) {
 		return nil, soap.Faultf("TooLarge", "the evidence is too large")
 	}

@@ -224,6 +224,7 @@ func TestEveryColumnOfBytesIsSealedOrExplained(t *testing.T) {
 		"data_keys.wrapped": "wrapped key", "replies.key": "digest", "replies.request": "digest", "draft_documents.digest": "digest",
 		"users.key": "blind key", "codes.hash": "digest of a random code", "refresh_tokens.hash": "digest of a random token",
 		"tokens.certificate": "digest of a certificate", "refresh_tokens.certificate": "digest of a certificate",
+		"employee_requests.invitation": "digest of a random token", "black_list_users.tax_id_key": "blind key", "dictionaries.digest": "digest",
 	}
 	rows, err := pgtest.Connect(t, cluster.DSN(t)).Query(t.Context(), `SELECT table_name || '.' || column_name FROM information_schema.columns
 WHERE table_schema = 'public' AND data_type = 'bytea'`)

@@ -53,7 +53,24 @@ var constraints = map[string]registry.Error{
 	"declarations_legal_entity_fkey": {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
 	"consents_person_fkey":           {Code: registry.CodeNotFound, Detail: "such person doesn't exist"},
 	"clients_legal_entity_fkey":      {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
-	"persons_master_fkey":            {Code: registry.CodeNotFound, Detail: "the surviving person record doesn't exist"},
+
+	"legal_entities_type_fkey":            {Code: registry.CodeInvalid, Detail: "there is no such type of legal entity"},
+	"employees_one_head":                  {Code: registry.CodeConflict, Reason: "head_exists", Detail: "the legal entity has an approved head"},
+	"employee_requests_legal_entity_fkey": {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"employee_requests_division_fkey":     {Code: registry.CodeNotFound, Detail: "such division doesn't exist"},
+	"employee_requests_employee_fkey":     {Code: registry.CodeNotFound, Detail: "such employee doesn't exist"},
+	"black_list_users_active_key":         {Code: registry.CodeConflict, Reason: "black_listed", Detail: "This user is already in a black list"},
+	"related_legal_entities_pkey":         {Code: registry.CodeConflict, Reason: "merged", Detail: "the legal entity was merged before"},
+	"related_legal_entities_from_fkey":    {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"related_legal_entities_to_fkey":      {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"contract_requests_one_open":          {Code: registry.CodeConflict, Reason: "contract_request_open", Detail: "the legal entity has an open contract request of this form"},
+	"contract_requests_legal_entity_fkey": {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"contract_signatures_pkey":            {Code: registry.CodeConflict, Reason: "signed", Detail: "this side has signed already"},
+	"contracts_legal_entity_fkey":         {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"contract_employees_employee_fkey":    {Code: registry.CodeNotFound, Detail: "such employee doesn't exist"},
+	"contract_employees_division_fkey":    {Code: registry.CodeNotFound, Detail: "such division doesn't exist"},
+
+	"persons_master_fkey": {Code: registry.CodeNotFound, Detail: "the surviving person record doesn't exist"},
 }
 
 // internalConstraints can only be broken by a fault of Mist; the test that
@@ -72,6 +89,11 @@ var internalConstraints = []string{
 	"draft_documents_pkey", "draft_documents_draft_fkey", "draft_documents_type_key",
 	"person_entries_pkey", "person_entries_upto_pkey", "users_pkey", "users_key_key", "spent_challenges_pkey", "grants_pkey", "grants_client_fkey", "grants_user_fkey", "codes_pkey", "codes_grant_fkey",
 	"refresh_tokens_pkey", "refresh_tokens_grant_fkey", "tokens_grant_fkey",
+	"legal_entity_types_pkey", "employee_types_pkey", "mountain_settlements_pkey", "employee_requests_pkey", "employee_requests_act_fkey",
+	"employee_requests_invitation_key", "employee_requests_type_fkey", "black_list_users_pkey", "dictionaries_pkey", "dictionary_values_pkey",
+	"dictionary_values_name_fkey", "dictionary_epoch_pkey", "global_parameters_pkey", "contract_requests_pkey", "contract_requests_act_fkey",
+	"contract_signatures_request_fkey", "contract_signatures_act_fkey", "contracts_pkey", "contracts_number_key", "contracts_request_key",
+	"contracts_request_fkey", "contract_employees_pkey", "contract_employees_contract_fkey",
 }
 
 // mapError turns a database error into a registry error. The database's own

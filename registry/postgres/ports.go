@@ -4,10 +4,14 @@ import (
 	"mist/registry/access"
 	"mist/registry/audit/sequencer"
 	"mist/registry/bulk"
+	"mist/registry/contract"
 	"mist/registry/declaration"
+	"mist/registry/dictionary"
+	"mist/registry/employeerequest"
 	"mist/registry/idempotency"
 	"mist/registry/intake"
 	"mist/registry/job"
+	"mist/registry/legalentity"
 	"mist/registry/patient"
 	"mist/registry/personlife"
 	"mist/registry/personrequest"
@@ -36,6 +40,13 @@ var (
 	_ personlife.Tx      = (*Tx)(nil)
 	_ job.Tx             = (*Tx)(nil)
 	_ job.DeskTx         = (*Tx)(nil)
+
+	_ legalentity.Tx     = (*Tx)(nil)
+	_ employeerequest.Tx = (*Tx)(nil)
+	_ contract.Tx        = (*Tx)(nil)
+	_ prm.DivisionTx     = (*Tx)(nil)
+	_ prm.BlackListTx    = (*Tx)(nil)
+	_ dictionary.Tx      = (*Tx)(nil)
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.Store                  = Port[query.Tx]{}

@@ -37,6 +37,8 @@ var sealedColumns = []sealedColumn{
 	{"jobs", "body", "jobs", "t.id::text"},
 	{"replies", "body", "replies", "encode(t.key, 'hex')"},
 	{"users", "body", "users", "t.id::text"},
+	{"employee_requests", "body", "employee_requests", "t.id::text"},
+	{"black_list_users", "body", "black_list_users", "t.id::text"},
 }
 
 // SealedTables names the tables that hold sealed values.

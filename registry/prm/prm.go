@@ -2,7 +2,11 @@
 // entities, divisions, parties (people who work) and employees.
 package prm
 
-import "mist/registry"
+import (
+	"time"
+
+	"mist/registry"
+)
 
 // LegalEntity is a provider of medical services or another member of the system.
 type LegalEntity struct {
@@ -17,13 +21,28 @@ type LegalEntity struct {
 	Email      string
 	Address    string
 	Licence    Licence
+
+	StatusReason string
+	// MISVerified, NHSVerified and NHSReviewed are set by the information system
+	// that registered it and by the NHSU; a changed registration is reviewed anew.
+	MISVerified, NHSVerified, NHSReviewed bool
+	NHSComment                            string
+	Details                               Details
+	// MergedTo is the legal entity this one went into.
+	MergedTo              registry.ID
+	InsertedAt, UpdatedAt time.Time
 }
 
-// Licence of medical practice.
+// Licence of medical practice or of trade in medicines.
 type Licence struct {
-	Number     string        `json:"license_number"`
-	IssuedBy   string        `json:"issued_by"`
-	IssuedDate registry.Date `json:"issued_date"`
+	Type           string        `json:"type,omitempty"` // MSP, PHARMACY
+	Number         string        `json:"license_number"`
+	IssuedBy       string        `json:"issued_by"`
+	IssuedDate     registry.Date `json:"issued_date"`
+	ExpiryDate     registry.Date `json:"expiry_date,omitzero"`
+	ActiveFromDate registry.Date `json:"active_from_date,omitzero"`
+	WhatLicensed   string        `json:"what_licensed,omitempty"`
+	OrderNo        string        `json:"order_no,omitempty"`
 }
 
 // Phone is {type, number}.
@@ -47,6 +66,9 @@ type Division struct {
 	Email         string
 	WorkingHours  string // JSON object {mon: [["08:00","16:00"]] …}; empty if unknown
 	MountainGroup bool
+
+	Details               DivisionDetails
+	InsertedAt, UpdatedAt time.Time
 }
 
 // Active reports whether the division serves.
@@ -64,6 +86,10 @@ type Party struct {
 	NoTaxID    bool
 	Email      string
 	Phones     []Phone
+
+	Documents         []PartyDocument
+	AboutMyself       string
+	WorkingExperience int // years
 }
 
 // Employee is a party's position in a legal entity.
@@ -77,6 +103,9 @@ type Employee struct {
 	Speciality    string // speciality in office: THERAPIST, PEDIATRICIAN, FAMILY_DOCTOR …
 	Status        string // APPROVED, DISMISSED
 	StartDate     registry.Date
+	EndDate       registry.Date
+	StatusReason  string
+	Additional    Additional
 }
 
 // Approved reports whether the employee may act.

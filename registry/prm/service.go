@@ -37,6 +37,9 @@ const (
 	maxPage         = 1000
 )
 
+// Validate holds a page against its limits.
+func (f Filter) Validate() error { return f.validate() }
+
 func (f Filter) validate() error {
 	wrong := func(name, text string) error {
 		return registry.Invalid(registry.FieldError{Entry: "$." + name, EntryType: "query_parameter", Rule: "number", Description: text})

@@ -18,6 +18,7 @@ import (
 	"mist/registry/audit"
 	"mist/registry/intake"
 	"mist/registry/jcs"
+	"mist/registry/legalentity"
 )
 
 // Intake is the pipeline of one act kind as REST uses it; *intake.Service of
@@ -207,6 +208,9 @@ type urgent struct {
 	Receipt        *audit.Receipt  `json:"receipt,omitempty"`
 	// Documents are the links by which scans are put, while the draft is NEW.
 	Documents []documentUpload `json:"documents,omitempty"`
+	// Security and EmployeeRequestID are told once, of a registered legal entity.
+	Security          *legalentity.Credentials `json:"security,omitempty"`
+	EmployeeRequestID *registry.ID             `json:"employee_request_id,omitempty"`
 }
 
 type authentication struct {

@@ -69,6 +69,8 @@ type Config struct {
 	Signatures SignatureVerifier
 	// Providers tells of legal entities, divisions and employees.
 	Providers Providers
+	// Rooms add addresses of their own.
+	Rooms []Room
 	// Events is the feed of status changes, Replies keeps answers for repeated requests.
 	Events  Events
 	Replies Replies
@@ -182,8 +184,8 @@ func build(c Config) (*portal, error) {
 	p.eventRoutes(r, c.Events)
 	p.prmRoutes(r, c.Providers)
 	p.jobRoutes(r, c.Jobs)
-	if err := p.dictionaryRoutes(r); err != nil {
-		return nil, err
+	for _, room := range c.Rooms {
+		room.mount(p, r)
 	}
 	if c.Pages != nil {
 		c.Pages.Routes(r)

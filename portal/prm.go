@@ -3,12 +3,10 @@ package portal
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"github.com/go-chi/chi/v5"
 
 	"mist/registry"
-	"mist/registry/dictionary"
 	"mist/registry/prm"
 	"mist/registry/query"
 )
@@ -24,40 +22,6 @@ type Providers interface {
 	Dismiss(ctx context.Context, c registry.Caller, id registry.ID) (prm.Employee, error)
 }
 
-type legalEntityView struct {
-	ID         registry.ID `json:"id"`
-	Name       string      `json:"name"`
-	ShortName  string      `json:"short_name"`
-	PublicName string      `json:"public_name"`
-	EDRPOU     string      `json:"edrpou"`
-	Type       string      `json:"type"`
-	Status     string      `json:"status"`
-	Phones     []prm.Phone `json:"phones"`
-	Email      string      `json:"email"`
-	Address    string      `json:"address"`
-	Licence    prm.Licence `json:"license"`
-}
-
-func viewLegalEntity(l prm.LegalEntity) any {
-	return legalEntityView{l.ID, l.Name, l.ShortName, l.PublicName, string(l.EDRPOU), l.Type, l.Status, l.Phones, l.Email, l.Address, l.Licence}
-}
-
-type divisionView struct {
-	ID            registry.ID `json:"id"`
-	LegalEntityID registry.ID `json:"legal_entity_id"`
-	Name          string      `json:"name"`
-	Type          string      `json:"type"`
-	Status        string      `json:"status"`
-	Address       string      `json:"address"`
-	Phones        []prm.Phone `json:"phones"`
-	Email         string      `json:"email"`
-	MountainGroup bool        `json:"mountain_group"`
-}
-
-func viewDivision(d prm.Division) any {
-	return divisionView{d.ID, d.LegalEntityID, d.Name, d.Type, d.Status, d.Address, d.Phones, d.Email, d.MountainGroup}
-}
-
 // employeeView shows names and position; tax number, birth date and private
 // contacts of a party are told to nobody here.
 type employeeView struct {
@@ -68,13 +32,17 @@ type employeeView struct {
 	Position      string           `json:"position"`
 	Speciality    string           `json:"speciality,omitempty"`
 	Status        string           `json:"status"`
+	IsActive      bool             `json:"is_active"`
+	StatusReason  string           `json:"status_reason,omitempty"`
 	StartDate     registry.Date    `json:"start_date,omitzero"`
+	EndDate       registry.Date    `json:"end_date,omitzero"`
+	Additional    prm.Additional   `json:"additional_info"`
 	Party         query.PartyBrief `json:"party"`
 }
 
 func viewEmployee(e prm.Employee) any {
 	p := e.Party
-	return employeeView{e.ID, e.LegalEntityID, e.DivisionID, e.Type, e.Position, e.Speciality, e.Status, e.StartDate,
+	return employeeView{e.ID, e.LegalEntityID, e.DivisionID, e.Type, e.Position, e.Speciality, e.Status, e.Approved(), e.StatusReason, e.StartDate, e.EndDate, e.Additional,
 		query.PartyBrief{ID: p.ID, LastName: p.LastName, FirstName: p.FirstName, SecondName: p.SecondName}}
 }
 
@@ -131,29 +99,4 @@ func places[T any](p *portal, r chi.Router, path string, one func(context.Contex
 		}
 		return p.list(w, r, views, query.Paging{Number: f.Page, Size: f.Size, TotalEntries: total, TotalPages: (total + f.Size - 1) / f.Size})
 	}))
-}
-
-// dictionaryRoutes serves the code lists to every client.
-func (p *portal) dictionaryRoutes(r chi.Router) error {
-	all, err := dictionary.All()
-	if err != nil {
-		return err
-	}
-	r.Get("/api/v3/dictionaries", p.member(func(w http.ResponseWriter, r *http.Request, _ registry.Caller) error {
-		q, err := queryOf(r)
-		if err != nil {
-			return err
-		}
-		name := q.text("name")
-		if err := q.done(); err != nil {
-			return err
-		}
-		list := slices.Clone(all)
-		if name != "" {
-			list = slices.DeleteFunc(list, func(d dictionary.Dictionary) bool { return d.Name != name })
-		}
-		n := len(list)
-		return p.list(w, r, list, query.Paging{Number: 1, Size: max(n, 1), TotalEntries: n, TotalPages: 1})
-	}))
-	return nil
 }

@@ -64,6 +64,4 @@ func TestProvidersByREST(t *testing.T) {
 	require.Contains(t, b.do("PATCH", "/api/v3/employees/"+id+"/actions/deactivate", "").Body.String(), "DISMISSED")
 	failure(t, b.do("PATCH", "/api/v3/employees/"+id+"/actions/deactivate", `{"why":1}`), 422, "validation_failed")
 	failure(t, b.do("GET", "/api/v3/divisions?edrpou=1&edrpou=2", ""), 422, "validation_failed")
-	require.Contains(t, b.do("GET", "/api/v3/dictionaries?name=GENDER", "").Body.String(), `"FEMALE":"жіноча"`)
-	require.Contains(t, b.do("GET", "/api/v3/dictionaries?name=NONE", "").Body.String(), `"data":[]`)
 }

@@ -1,0 +1,240 @@
+package portal
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/registry/contract"
+	"mist/registry/prm"
+	"mist/registry/query"
+)
+
+// ContractRoom leads requests and contracts; *contract.Service is one.
+type ContractRoom interface {
+	Create(ctx context.Context, c registry.Caller, container []byte) (contract.Request, audit.Receipt, error)
+	Get(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error)
+	List(ctx context.Context, c registry.Caller, f prm.Filter) ([]contract.Request, int, error)
+	Assign(ctx context.Context, c registry.Caller, id, employee registry.ID) (contract.Request, error)
+	Update(ctx context.Context, c registry.Caller, id registry.ID, body []byte) (contract.Request, error)
+	Approve(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error)
+	ApproveMSP(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error)
+	Decline(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Request, error)
+	Terminate(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Request, error)
+	Sign(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (contract.Signed, audit.Receipt, error)
+	Contract(ctx context.Context, c registry.Caller, id registry.ID) (contract.Contract, error)
+	Contracts(ctx context.Context, c registry.Caller, f prm.Filter) ([]contract.Contract, int, error)
+	Employees(ctx context.Context, c registry.Caller, id registry.ID) ([]contract.EmployeeDivision, error)
+	Suspend(ctx context.Context, c registry.Caller, id registry.ID, suspended bool, reason string) (contract.Contract, error)
+	End(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error)
+}
+
+type contractRequestView struct {
+	ID           registry.ID     `json:"id"`
+	Status       contract.Status `json:"status"`
+	StatusReason string          `json:"status_reason,omitempty"`
+	contract.Body
+	DataToBeSigned json.RawMessage `json:"data_to_be_signed,omitempty"`
+	InsertedAt     string          `json:"inserted_at"`
+	UpdatedAt      string          `json:"updated_at"`
+}
+
+func viewContractRequest(q contract.Request) any {
+	return contractRequestView{q.ID, q.Status, q.StatusReason, q.Body, json.RawMessage(q.Document), stamp(q.InsertedAt), stamp(q.UpdatedAt)}
+}
+
+type contractView struct {
+	ID           registry.ID   `json:"id"`
+	Number       string        `json:"contract_number"`
+	RequestID    registry.ID   `json:"contract_request_id"`
+	LegalEntity  registry.ID   `json:"contractor_legal_entity_id"`
+	Status       string        `json:"status"`
+	StatusReason string        `json:"status_reason,omitempty"`
+	IsSuspended  bool          `json:"is_suspended"`
+	StartDate    registry.Date `json:"start_date"`
+	EndDate      registry.Date `json:"end_date"`
+	contract.Body
+	InsertedAt string `json:"inserted_at"`
+	UpdatedAt  string `json:"updated_at"`
+}
+
+func viewContract(k contract.Contract) any {
+	return contractView{k.ID, k.Number, k.RequestID, k.LegalEntityID, k.Status, k.StatusReason, k.Suspended, k.StartDate, k.EndDate, k.Body, stamp(k.InsertedAt), stamp(k.UpdatedAt)}
+}
+
+// Contracts are the places of capitation contracts and their requests.
+func Contracts(s ContractRoom) Room {
+	return room(func(p *portal, r chi.Router) {
+		contractRequestRoutes(p, r, s)
+		const all = "/api/v3/contracts/capitation"
+		r.Get(all, p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+			f, err := contractFilter(r)
+			if err != nil {
+				return err
+			}
+			list, total, err := s.Contracts(r.Context(), c, f)
+			if err != nil {
+				return err
+			}
+			return pages(p, w, r, list, viewContract, f.Page, f.Size, total)
+		}))
+		r.Get(all+"/{id}", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+			k, err := s.Contract(r.Context(), c, id)
+			return p.changed(w, r, viewContract(k), err)
+		}))
+		r.Get(all+"/{id}/employees", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+			list, err := s.Employees(r.Context(), c, id)
+			if err != nil {
+				return err
+			}
+			n := len(list)
+			return p.list(w, r, some(list), query.Paging{Number: 1, Size: max(n, 1), TotalEntries: n, TotalPages: 1})
+		}))
+		for action, do := range map[string]func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error){
+			"suspend": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error) {
+				return s.Suspend(ctx, c, id, true, reason)
+			},
+			"resume": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error) {
+				return s.Suspend(ctx, c, id, false, reason)
+			},
+			"terminate": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error) {
+				return s.End(ctx, c, id, reason)
+			},
+		} {
+			r.Patch(all+"/{id}/actions/"+action, p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+				reason, err := p.words(r, "status_reason")
+				if err != nil {
+					return err
+				}
+				k, err := do(r.Context(), c, id, reason)
+				return p.changed(w, r, viewContract(k), err)
+			}))
+		}
+	})
+}
+
+func contractFilter(r *http.Request) (prm.Filter, error) {
+	q, err := queryOf(r)
+	if err != nil {
+		return prm.Filter{}, err
+	}
+	f := prm.Filter{LegalEntityID: q.id("contractor_legal_entity_id"), Status: q.text("status"),
+		Page: q.number("page", 1), Size: q.number("page_size", prm.DefaultPageSize)}
+	return f, q.done()
+}
+
+func contractRequestRoutes(p *portal, r chi.Router, s ContractRoom) {
+	const all = "/api/v3/contract_requests/capitation"
+	r.Post(all, p.member(p.once(p.limits.Body, func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+		b, err := p.container(r, "signed_content")
+		if err != nil {
+			return err
+		}
+		q, receipt, err := s.Create(r.Context(), c, b)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Location", p.base+all+"/"+q.ID.String())
+		return p.answer(w, r, http.StatusCreated, viewContractRequest(q), &urgent{Receipt: &receipt})
+	})))
+	r.Get(all, p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+		f, err := contractFilter(r)
+		if err != nil {
+			return err
+		}
+		list, total, err := s.List(r.Context(), c, f)
+		if err != nil {
+			return err
+		}
+		return pages(p, w, r, list, viewContractRequest, f.Page, f.Size, total)
+	}))
+	r.Get(all+"/{id}", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		q, err := s.Get(r.Context(), c, id)
+		return p.changed(w, r, viewContractRequest(q), err)
+	}))
+	r.Get(all+"/{id}/data_to_be_signed", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		q, err := s.Get(r.Context(), c, id)
+		if err != nil {
+			return err
+		}
+		if q.Document == "" {
+			return registry.Errorf(registry.CodeConflict, "there is nothing to sign in status %s", q.Status).WithReason("status_" + string(q.Status))
+		}
+		w.Header().Set("Content-Type", mediaJSON)
+		w.WriteHeader(http.StatusOK)
+		if _, err := w.Write([]byte(q.Document)); err != nil {
+			p.log.Debug("client went away", "cause", err.Error())
+		}
+		return nil
+	}))
+	r.Patch(all+"/{id}", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		body, err := p.raw(r)
+		if err != nil {
+			return err
+		}
+		q, err := s.Update(r.Context(), c, id, body)
+		return p.changed(w, r, viewContractRequest(q), err)
+	}))
+	r.Patch(all+"/{id}/actions/assign", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		o, _, err := readObject(r, p.limits.SmallBody, false)
+		if err != nil {
+			return err
+		}
+		f := o.fields()
+		employee := f.id("employee_id")
+		if err := f.done(); err != nil {
+			return err
+		}
+		q, err := s.Assign(r.Context(), c, id, employee)
+		return p.changed(w, r, viewContractRequest(q), err)
+	}))
+	for action, do := range map[string]func(context.Context, registry.Caller, registry.ID) (contract.Request, error){
+		"approve": func(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error) {
+			return s.Approve(ctx, c, id)
+		},
+		"approve_msp": func(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error) {
+			return s.ApproveMSP(ctx, c, id)
+		},
+	} {
+		r.Patch(all+"/{id}/actions/"+action, p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+			if err := p.nothing(r); err != nil {
+				return err
+			}
+			q, err := do(r.Context(), c, id)
+			return p.changed(w, r, viewContractRequest(q), err)
+		}))
+	}
+	for action, do := range map[string]func(context.Context, registry.Caller, registry.ID, string) (contract.Request, error){
+		"decline": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Request, error) {
+			return s.Decline(ctx, c, id, reason)
+		},
+		"terminate": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Request, error) {
+			return s.Terminate(ctx, c, id, reason)
+		},
+	} {
+		r.Patch(all+"/{id}/actions/"+action, p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+			reason, err := p.words(r, "status_reason")
+			if err != nil {
+				return err
+			}
+			q, err := do(r.Context(), c, id, reason)
+			return p.changed(w, r, viewContractRequest(q), err)
+		}))
+	}
+	// Whose signature it is the certificate tells.
+	r.Patch(all+"/{id}/actions/sign", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		b, err := p.container(r, "signed_content")
+		if err != nil {
+			return err
+		}
+		out, receipt, err := s.Sign(r.Context(), c, id, b)
+		if err != nil {
+			return err
+		}
+		return p.answer(w, r, http.StatusOK, viewContractRequest(out.Request), &urgent{Receipt: &receipt})
+	}))
+}

@@ -9,41 +9,41 @@ import (
 
 	"mist/registry"
 	"mist/registry/audit"
-	"mist/registry/contract"
+	capitation "mist/registry/contract"
 	"mist/registry/prm"
 	"mist/registry/query"
 )
 
-// ContractRoom leads requests and contracts; *contract.Service is one.
+// ContractRoom leads requests and contracts; *capitation.Service is one.
 type ContractRoom interface {
-	Create(ctx context.Context, c registry.Caller, container []byte) (contract.Request, audit.Receipt, error)
-	Get(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error)
-	List(ctx context.Context, c registry.Caller, f prm.Filter) ([]contract.Request, int, error)
-	Assign(ctx context.Context, c registry.Caller, id, employee registry.ID) (contract.Request, error)
-	Update(ctx context.Context, c registry.Caller, id registry.ID, body []byte) (contract.Request, error)
-	Approve(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error)
-	ApproveMSP(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error)
-	Decline(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Request, error)
-	Terminate(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Request, error)
-	Sign(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (contract.Signed, audit.Receipt, error)
-	Contract(ctx context.Context, c registry.Caller, id registry.ID) (contract.Contract, error)
-	Contracts(ctx context.Context, c registry.Caller, f prm.Filter) ([]contract.Contract, int, error)
-	Employees(ctx context.Context, c registry.Caller, id registry.ID) ([]contract.EmployeeDivision, error)
-	Suspend(ctx context.Context, c registry.Caller, id registry.ID, suspended bool, reason string) (contract.Contract, error)
-	End(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error)
+	Create(ctx context.Context, c registry.Caller, container []byte) (capitation.Request, audit.Receipt, error)
+	Get(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error)
+	List(ctx context.Context, c registry.Caller, f prm.Filter) ([]capitation.Request, int, error)
+	Assign(ctx context.Context, c registry.Caller, id, employee registry.ID) (capitation.Request, error)
+	Update(ctx context.Context, c registry.Caller, id registry.ID, body []byte) (capitation.Request, error)
+	Approve(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error)
+	ApproveMSP(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error)
+	Decline(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Request, error)
+	Terminate(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Request, error)
+	Sign(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (capitation.Signed, audit.Receipt, error)
+	Contract(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Contract, error)
+	Contracts(ctx context.Context, c registry.Caller, f prm.Filter) ([]capitation.Contract, int, error)
+	Employees(ctx context.Context, c registry.Caller, id registry.ID) ([]capitation.EmployeeDivision, error)
+	Suspend(ctx context.Context, c registry.Caller, id registry.ID, suspended bool, reason string) (capitation.Contract, error)
+	End(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Contract, error)
 }
 
 type contractRequestView struct {
-	ID           registry.ID     `json:"id"`
-	Status       contract.Status `json:"status"`
-	StatusReason string          `json:"status_reason,omitempty"`
-	contract.Body
+	ID           registry.ID       `json:"id"`
+	Status       capitation.Status `json:"status"`
+	StatusReason string            `json:"status_reason,omitempty"`
+	capitation.Body
 	DataToBeSigned json.RawMessage `json:"data_to_be_signed,omitempty"`
 	InsertedAt     string          `json:"inserted_at"`
 	UpdatedAt      string          `json:"updated_at"`
 }
 
-func viewContractRequest(q contract.Request) any {
+func viewContractRequest(q capitation.Request) any {
 	return contractRequestView{q.ID, q.Status, q.StatusReason, q.Body, json.RawMessage(q.Document), stamp(q.InsertedAt), stamp(q.UpdatedAt)}
 }
 
@@ -57,12 +57,12 @@ type contractView struct {
 	IsSuspended  bool          `json:"is_suspended"`
 	StartDate    registry.Date `json:"start_date"`
 	EndDate      registry.Date `json:"end_date"`
-	contract.Body
+	capitation.Body
 	InsertedAt string `json:"inserted_at"`
 	UpdatedAt  string `json:"updated_at"`
 }
 
-func viewContract(k contract.Contract) any {
+func viewContract(k capitation.Contract) any {
 	return contractView{k.ID, k.Number, k.RequestID, k.LegalEntityID, k.Status, k.StatusReason, k.Suspended, k.StartDate, k.EndDate, k.Body, stamp(k.InsertedAt), stamp(k.UpdatedAt)}
 }
 
@@ -94,14 +94,14 @@ func Contracts(s ContractRoom) Room {
 			n := len(list)
 			return p.list(w, r, some(list), query.Paging{Number: 1, Size: max(n, 1), TotalEntries: n, TotalPages: 1})
 		}))
-		for action, do := range map[string]func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error){
-			"suspend": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error) {
+		for action, do := range map[string]func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Contract, error){
+			"suspend": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Contract, error) {
 				return s.Suspend(ctx, c, id, true, reason)
 			},
-			"resume": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error) {
+			"resume": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Contract, error) {
 				return s.Suspend(ctx, c, id, false, reason)
 			},
-			"terminate": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Contract, error) {
+			"terminate": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Contract, error) {
 				return s.End(ctx, c, id, reason)
 			},
 		} {
@@ -129,7 +129,7 @@ func contractFilter(r *http.Request) (prm.Filter, error) {
 
 func contractRequestRoutes(p *portal, r chi.Router, s ContractRoom) {
 	const all = "/api/v3/contract_requests/capitation"
-	r.Post(all, p.member(p.once(p.limits.Body, func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+	r.Post(all, p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
 		b, err := p.container(r, "signed_content")
 		if err != nil {
 			return err
@@ -140,7 +140,7 @@ func contractRequestRoutes(p *portal, r chi.Router, s ContractRoom) {
 		}
 		w.Header().Set("Location", p.base+all+"/"+q.ID.String())
 		return p.answer(w, r, http.StatusCreated, viewContractRequest(q), &urgent{Receipt: &receipt})
-	})))
+	}))
 	r.Get(all, p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
 		f, err := contractFilter(r)
 		if err != nil {
@@ -192,11 +192,11 @@ func contractRequestRoutes(p *portal, r chi.Router, s ContractRoom) {
 		q, err := s.Assign(r.Context(), c, id, employee)
 		return p.changed(w, r, viewContractRequest(q), err)
 	}))
-	for action, do := range map[string]func(context.Context, registry.Caller, registry.ID) (contract.Request, error){
-		"approve": func(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error) {
+	for action, do := range map[string]func(context.Context, registry.Caller, registry.ID) (capitation.Request, error){
+		"approve": func(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error) {
 			return s.Approve(ctx, c, id)
 		},
-		"approve_msp": func(ctx context.Context, c registry.Caller, id registry.ID) (contract.Request, error) {
+		"approve_msp": func(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error) {
 			return s.ApproveMSP(ctx, c, id)
 		},
 	} {
@@ -208,11 +208,11 @@ func contractRequestRoutes(p *portal, r chi.Router, s ContractRoom) {
 			return p.changed(w, r, viewContractRequest(q), err)
 		}))
 	}
-	for action, do := range map[string]func(context.Context, registry.Caller, registry.ID, string) (contract.Request, error){
-		"decline": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Request, error) {
+	for action, do := range map[string]func(context.Context, registry.Caller, registry.ID, string) (capitation.Request, error){
+		"decline": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Request, error) {
 			return s.Decline(ctx, c, id, reason)
 		},
-		"terminate": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (contract.Request, error) {
+		"terminate": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Request, error) {
 			return s.Terminate(ctx, c, id, reason)
 		},
 	} {

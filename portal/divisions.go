@@ -53,7 +53,7 @@ func viewDivision(d prm.Division) any {
 // Divisions are the places where divisions are changed.
 func Divisions(s DivisionWrites) Room {
 	return room(func(p *portal, r chi.Router) {
-		r.Post("/api/v3/divisions", p.member(p.once(p.limits.SmallBody, func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+		r.Post("/api/v3/divisions", p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
 			body, err := p.raw(r)
 			if err != nil {
 				return err
@@ -64,7 +64,7 @@ func Divisions(s DivisionWrites) Room {
 			}
 			w.Header().Set("Location", p.base+"/api/v3/divisions/"+d.ID.String())
 			return p.answer(w, r, http.StatusCreated, viewDivision(d), nil)
-		})))
+		}))
 		r.Patch("/api/v3/divisions/{id}", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
 			body, err := p.raw(r)
 			if err != nil {

@@ -56,7 +56,7 @@ func viewEmployeeRequest(q prm.EmployeeRequest) any {
 func EmployeeRequests(s EmployeeRequestRoom) Room {
 	return room(func(p *portal, r chi.Router) {
 		const all = "/api/v3/employee_requests"
-		r.Post(all, p.member(p.once(p.limits.Body, func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+		r.Post(all, p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
 			b, err := p.container(r, "signed_content")
 			if err != nil {
 				return err
@@ -67,7 +67,7 @@ func EmployeeRequests(s EmployeeRequestRoom) Room {
 			}
 			w.Header().Set("Location", p.base+all+"/"+q.ID.String())
 			return p.answer(w, r, http.StatusCreated, viewRequestLine(q), &urgent{Receipt: &receipt})
-		})))
+		}))
 		r.Get(all, p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
 			q, err := queryOf(r)
 			if err != nil {

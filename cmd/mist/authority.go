@@ -188,7 +188,7 @@ func (m *maker) issue(t pki.Template, algorithm, keyName, certName string) (*cer
 func (m *maker) person(p *sandboxPerson, name string, from, until time.Time) error {
 	last, given, _ := strings.Cut(p.Name, " ")
 	t := pki.Template{
-		Profile: pki.Person, Subject: pki.Subject{CommonName: p.Name, Surname: last, GivenName: given, RNOKPP: p.RNOKPP, UNZR: p.UNZR},
+		Profile: pki.Person, Subject: pki.Subject{CommonName: p.Name, Surname: last, GivenName: given, RNOKPP: p.RNOKPP, UNZR: p.UNZR, EDRPOU: p.EDRPOU},
 		NotBefore: from, NotAfter: until, OCSP: m.services + "/ocsp",
 	}
 	p.Key, p.Cert = m.path(name+".key.pem"), m.path(name+".cert.pem")

@@ -28,6 +28,8 @@ const (
 	roleDuplicate      = "duplicate"
 	roleAuditor        = "auditor"
 	roleNHSU           = "nhsu"
+	roleNHSSigner      = "nhs_signer"
+	roleDirector       = "director"
 	// An owner who also treats: two positions in one clinic.
 	roleOwner = "owner"
 )
@@ -44,6 +46,7 @@ type sandboxPerson struct {
 	Name          string `json:"name"`
 	RNOKPP        string `json:"rnokpp"`
 	UNZR          string `json:"unzr"`
+	EDRPOU        string `json:"edrpou,omitempty"` // of the organisation in the certificate
 	BirthDate     string `json:"birth_date"`
 	Key           string `json:"key"`
 	Cert          string `json:"cert"`
@@ -195,6 +198,9 @@ var misScopes = []string{
 	"declaration:read", "person:read", "person:search", "signature:verify", "event:read",
 	"legal_entity:read", "division:read", "employee:read", "employee:deactivate",
 	"person_request:write", "person_request:read", "person_request:approve", "person_request:sign", "person_request:reject",
+	"legal_entity:write", "division:write", "division:activate", "division:deactivate",
+	"employee_request:write", "employee_request:read", "employee_request:approve", "employee_request:reject",
+	"contract_request:create", "contract_request:read", "contract_request:sign", "contract_request:terminate", "contract:read",
 }
 
 var citizenScopes = []string{
@@ -208,7 +214,10 @@ const sandboxRedirect = "http://127.0.0.1:8090/callback"
 
 var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
 	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate",
-	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate"}
+	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate",
+	"legal_entity:nhs_verify", "legal_entity:deactivate", "legal_entity:merge", "legal_entity:hide", "settlement:write", "bl_user:read", "bl_user:write", "bl_user:deactivate",
+	"contract_request:read", "contract_request:update", "contract_request:sign", "contract:read", "contract:read_nhs", "contract:update", "contract:terminate",
+	"dictionary:write", "global_parameters:write"}
 
 // populate makes the sandbox's people and clinics. Keys and certificates are
 // filled in by the caller.
@@ -351,6 +360,10 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	}
 	// The portal's own seal: its EDRPOU is the member code of its X-Road address.
 	s.Public.Organisations = append(s.Public.Organisations, sandboxOrganisation{Name: "Портал Дія (пісочниця)", EDRPOU: strings.Split(sandboxPortal, "/")[2]})
+	// Who signs contracts for the NHSU, and a head whose company is not registered yet.
+	h = g.Human(30, 60, today)
+	addEmployee(addHuman(roleNHSSigner, algorithmDSTU, h), h, "NHS ADMIN SIGNER", "P5", "", nhsu, prm.Division{})
+	addHuman(roleDirector, algorithmDSTU, g.Human(30, 60, today)).EDRPOU = string(g.EDRPOU())
 	s.Public.XRoad.Client, s.Public.XRoad.Service = sandboxPortal, sandboxService
 	return s
 }

@@ -244,16 +244,20 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+	providers, err := newProviderRooms(s.store, s.source, verifier, policies, rooms.life.EndOfDismissed)
+	if err != nil {
+		return err
+	}
 	pages, err := s.newPages()
 	if err != nil {
 		return err
 	}
-	rest, err := portal.New(rooms.serve(documents.serve(portal.Config{
+	rest, err := portal.New(rooms.serve(documents.serve(providers.serve(portal.Config{
 		Pages:   pages,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
 		ProxyTellsCertificate: cfg.REST.ProxyTellsCertificate,
 		Limits:                portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
-	})))
+	}))))
 	if err != nil {
 		return err
 	}
@@ -268,7 +272,7 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	handlers := rooms.handlers().Add(sender.Handlers())
-	if err := s.runJobs(ctx, handlers, rooms.upkeep.Jobs(cfg.Limits.Upkeep), metrics); err != nil {
+	if err := s.runJobs(ctx, handlers, append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...), metrics); err != nil {
 		return err
 	}
 

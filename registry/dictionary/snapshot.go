@@ -129,3 +129,12 @@ func fold(s string) string {
 	}
 	return b.String()
 }
+
+// Built is the snapshot of what is built in, where nothing was changed.
+func Built() (*Snapshot, error) {
+	built, err := All()
+	if err != nil {
+		return nil, err
+	}
+	return newSnapshot(0, built, nil, nil), nil
+}

@@ -19,6 +19,7 @@ import (
 	"mist/registry/audit"
 	"mist/registry/document"
 	"mist/registry/intake"
+	"mist/registry/job"
 	"mist/registry/prm"
 	"mist/signature"
 )
@@ -40,6 +41,7 @@ const (
 // Tx is what the room needs of a transaction.
 type Tx interface {
 	intake.SubmissionTx
+	job.Tx
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
 	LegalEntityType(ctx context.Context, name string) (prm.LegalEntityType, bool, error)
 	EmployeeType(ctx context.Context, name string) (prm.EmployeeType, bool, error)
@@ -175,12 +177,6 @@ func checkChange(in Input, e prm.Employee, legalEntity registry.ID) error {
 	return nil
 }
 
-// Accepted is a request with its invitation on the way.
-type Accepted struct {
-	Request    prm.EmployeeRequest
-	invitation *prm.Invitation
-}
-
 // Accept implements intake.SubmissionKind.
 func (k Kind) Accept(ctx context.Context, tx Tx, c registry.Caller, s signature.Signer, a *registry.Act, decoded any) (any, error) {
 	in := decoded.(content)
@@ -229,8 +225,10 @@ func (k Kind) Accept(ctx context.Context, tx Tx, c registry.Caller, s signature.
 		Body:       prm.EmployeeRequestBody{EmployeeType: in.EmployeeType, Position: in.Position, StartDate: in.StartDate, Party: in.Party, Additional: in.Additional},
 		InsertedAt: a.AcceptedAt, UpdatedAt: a.AcceptedAt, ExpiresAt: a.AcceptedAt.Add(in.term),
 	}
-	return Accepted{r, &prm.Invitation{RequestID: r.ID, Email: in.Party.Email, Token: token, LegalEntityName: l.Name, ExpiresAt: r.ExpiresAt}},
-		tx.PutEmployeeRequest(ctx, r)
+	if err := tx.PutEmployeeRequest(ctx, r); err != nil {
+		return nil, err
+	}
+	return r, prm.Invite(ctx, tx, k.Source, r, l.Name, token)
 }
 
 // checkRows holds a request against black list, division and the employee it changes.
@@ -273,8 +271,7 @@ func (Kind) Repeat(ctx context.Context, tx Tx, c registry.Caller, a registry.Act
 	if a.LegalEntityID != c.LegalEntityID {
 		return nil, errNotFound
 	}
-	r, err := tx.EmployeeRequestByAct(ctx, a.ID)
-	return Accepted{Request: r}, err
+	return tx.EmployeeRequestByAct(ctx, a.ID)
 }
 
 var errNotFound = registry.Errorf(registry.CodeNotFound, "not found")

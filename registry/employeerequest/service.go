@@ -11,6 +11,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/intake"
+	"mist/registry/notify"
 	"mist/registry/prm"
 )
 
@@ -19,38 +20,26 @@ type Service struct {
 	submissions *intake.Submissions[Tx]
 	store       Store
 	source      registry.Source
-	mailer      prm.Mailer
 	term        func(ctx context.Context) (time.Duration, error)
 	dismissed   prm.Dismissed
 }
 
 // New refuses a half-configured service. dismissed carries on what hangs on a
 // head who is replaced.
-func New(submissions *intake.Submissions[Tx], store Store, source registry.Source, mailer prm.Mailer, term func(ctx context.Context) (time.Duration, error), dismissed prm.Dismissed) (*Service, error) {
-	if submissions == nil || store == nil || source.Clock == nil || source.Random == nil || mailer == nil || term == nil || dismissed == nil {
+func New(submissions *intake.Submissions[Tx], store Store, source registry.Source, term func(ctx context.Context) (time.Duration, error), dismissed prm.Dismissed) (*Service, error) {
+	if submissions == nil || store == nil || source.Clock == nil || source.Random == nil || term == nil || dismissed == nil {
 		return nil, errors.New("employeerequest: a part is missing")
 	}
-	return &Service{submissions, store, source, mailer, term, dismissed}, nil
+	return &Service{submissions, store, source, term, dismissed}, nil
 }
 
-// Create takes a signed request and sends the invitation.
+// Create takes a signed request; its invitation leaves with the commit.
 func (s *Service) Create(ctx context.Context, c registry.Caller, container []byte) (prm.EmployeeRequest, audit.Receipt, error) {
 	out, err := s.submissions.Submit(ctx, c, container)
 	if err != nil {
 		return prm.EmployeeRequest{}, audit.Receipt{}, err
 	}
-	accepted := out.Resource.(Accepted)
-	if accepted.invitation != nil {
-		err = s.send(ctx, *accepted.invitation)
-	}
-	return accepted.Request, out.Receipt, err
-}
-
-func (s *Service) send(ctx context.Context, i prm.Invitation) error {
-	if err := s.mailer.SendInvitation(ctx, i); err != nil {
-		return registry.Errorf(registry.CodeUnavailable, "the invitation could not be sent: send it again (resend_invitation)").WithReason("mail").WithCause(err)
-	}
-	return nil
+	return out.Resource.(prm.EmployeeRequest), out.Receipt, nil
 }
 
 // Resend makes a new invitation; the earlier one is void.
@@ -63,7 +52,6 @@ func (s *Service) Resend(ctx context.Context, c registry.Caller, id registry.ID)
 		return r, err
 	}
 	token := base64.RawURLEncoding.EncodeToString(s.source.Bytes(32))
-	var invitation prm.Invitation
 	now := s.source.Now()
 	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		if r, err = s.own(ctx, tx, c, id); err != nil {
@@ -77,16 +65,18 @@ func (s *Service) Resend(ctx context.Context, c registry.Caller, id registry.ID)
 			return err
 		}
 		r.Invitation, r.UpdatedAt, r.ExpiresAt = sha256.Sum256([]byte(token)), now, now.Add(term)
-		invitation = prm.Invitation{RequestID: id, Email: r.Body.Party.Email, Token: token, LegalEntityName: l.Name, ExpiresAt: r.ExpiresAt}
 		if err := tx.PutEmployeeRequest(ctx, r); err != nil {
+			return err
+		}
+		if err := notify.Withdraw(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := prm.Invite(ctx, tx, s.source, r, l.Name, token); err != nil {
 			return err
 		}
 		_, err = tx.Audit(ctx, entry(c, "employee_request.invited", "employee_request", id))
 		return err
 	})
-	if err == nil {
-		err = s.send(ctx, invitation)
-	}
 	return r, err
 }
 

@@ -210,10 +210,3 @@ func (s *Submissions[T]) report(container registry.Digest, r *signature.Result) 
 		Indication: string(r.Indication), Policy: r.Report.Policy.ID, Body: body, CreatedAt: s.source.Now(),
 	}, nil
 }
-
-// SameIdentifier compares the identifier of a certificate with one of the
-// registry: spaces do not count, Latin and Cyrillic look-alikes are equal.
-func SameIdentifier(certificate, known string) bool { return sameIdentifier(certificate, known) }
-
-// CheckSigner demands that the certificate names the holder of this tax number.
-func CheckSigner(s signature.Signer, taxID string) error { return checkSigner(s, taxID) }

@@ -13,6 +13,7 @@ import (
 	"mist/registry/access"
 	"mist/registry/audit"
 	"mist/registry/intake"
+	"mist/registry/job"
 	"mist/registry/prm"
 	"mist/signature"
 )
@@ -34,6 +35,7 @@ const (
 // Tx is what the room needs of a transaction.
 type Tx interface {
 	intake.SubmissionTx
+	job.Tx
 	LegalEntityType(ctx context.Context, name string) (prm.LegalEntityType, bool, error)
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
 	// LockLegalEntity holds the row until the transaction ends.
@@ -125,8 +127,6 @@ type Accepted struct {
 	Security *Credentials
 	// HeadRequest is the request that invites the head; zero when the head stays.
 	HeadRequest registry.ID
-
-	invitation *prm.Invitation
 }
 
 // Accept implements intake.SubmissionKind.
@@ -169,7 +169,7 @@ func (k Kind) Accept(ctx context.Context, tx Tx, c registry.Caller, _ signature.
 	}
 	out.LegalEntity = l
 	if out.Created {
-		client := access.Client{ID: k.Source.NewID(), Name: in.Type + " " + string(in.EDRPOU), Type: in.Type, LegalEntityID: l.ID,
+		client := access.Client{ID: k.Source.NewID(), Name: in.Type + " " + string(in.EDRPOU), Type: "MIS", LegalEntityID: l.ID,
 			Scopes: kind.Scopes, SecretHash: in.hash, SecretSalt: in.salt}
 		if err := tx.PutClient(ctx, client); err != nil {
 			return nil, err
@@ -217,8 +217,10 @@ func (k Kind) invite(ctx context.Context, tx Tx, in content, kind prm.LegalEntit
 		InsertedAt: a.AcceptedAt, UpdatedAt: a.AcceptedAt, ExpiresAt: a.AcceptedAt.Add(in.term),
 	}
 	out.HeadRequest = r.ID
-	out.invitation = &prm.Invitation{RequestID: r.ID, Email: in.Owner.Email, Token: token, LegalEntityName: in.Name, ExpiresAt: r.ExpiresAt}
-	return tx.PutEmployeeRequest(ctx, r)
+	if err := tx.PutEmployeeRequest(ctx, r); err != nil {
+		return err
+	}
+	return prm.Invite(ctx, tx, k.Source, r, in.Name, token)
 }
 
 // Repeat implements intake.SubmissionKind. Legal entities are public; the
@@ -238,29 +240,21 @@ type Service struct {
 	submissions *intake.Submissions[Tx]
 	store       Store
 	source      registry.Source
-	mailer      prm.Mailer
 }
 
 // New refuses a half-configured service.
-func New(submissions *intake.Submissions[Tx], store Store, source registry.Source, mailer prm.Mailer) (*Service, error) {
-	if submissions == nil || store == nil || source.Clock == nil || mailer == nil {
+func New(submissions *intake.Submissions[Tx], store Store, source registry.Source) (*Service, error) {
+	if submissions == nil || store == nil || source.Clock == nil {
 		return nil, errors.New("legalentity: a part is missing")
 	}
-	return &Service{submissions, store, source, mailer}, nil
+	return &Service{submissions, store, source}, nil
 }
 
-// Register takes a signed registration. When the invitation of the head cannot
-// be sent the registration stands, and the invitation can be sent again.
+// Register takes a signed registration.
 func (s *Service) Register(ctx context.Context, c registry.Caller, container []byte) (Accepted, audit.Receipt, error) {
 	out, err := s.submissions.Submit(ctx, c, container)
 	if err != nil {
 		return Accepted{}, audit.Receipt{}, err
 	}
-	accepted := out.Resource.(Accepted)
-	if accepted.invitation != nil {
-		if err := s.mailer.SendInvitation(ctx, *accepted.invitation); err != nil {
-			return accepted, out.Receipt, registry.Errorf(registry.CodeUnavailable, "the registration was accepted, the invitation could not be sent: send it again (resend_invitation)").WithReason("mail").WithCause(err)
-		}
-	}
-	return accepted, out.Receipt, nil
+	return out.Resource.(Accepted), out.Receipt, nil
 }

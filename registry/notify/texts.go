@@ -23,6 +23,8 @@ const (
 	ActRefused Template = "act_refused"
 	// RecordsOpened: clinic, date. Break-glass access to the person's records.
 	RecordsOpened Template = "records_opened"
+	// EmployeeInvited: clinic, request, token, until. An invitation to work.
+	EmployeeInvited Template = "employee_invited"
 )
 
 type text struct{ subject, text string }
@@ -32,6 +34,7 @@ var texts = map[Template]text{
 	DeclarationSigned: {"Декларацію підписано", "Декларацію № {number} з лікарем підписано. Якщо Ви її не подавали, повідомте НСЗУ: 16-77."},
 	DeclarationEnded:  {"Декларацію припинено", "Дію декларації № {number} припинено. Довідки: НСЗУ, 16-77."},
 	ActRefused:        {"Підпис не підтверджено", "Документ № {number} не набув чинності: кваліфікований підпис не підтверджено. Зверніться до закладу, де його оформлено."},
+	EmployeeInvited:   {"Запрошення до роботи", "Заклад «{clinic}» запрошує Вас до роботи в системі охорони здоровʼя. Заявка {request}, код запрошення {token}, діє до {until}. Введіть код у системі закладу або відхиліть запрошення там само. Нікому його не передавайте."},
 	RecordsOpened:     {"Доступ до Ваших медичних записів", "{date} заклад «{clinic}» відкрив Ваші медичні записи в екстреному порядку. Доступ буде перевірено. Якщо Ви про це не знаєте: НСЗУ, 16-77."},
 }
 

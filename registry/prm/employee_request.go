@@ -8,6 +8,8 @@ import (
 
 	"mist/registry"
 	"mist/registry/document"
+	"mist/registry/job"
+	"mist/registry/notify"
 )
 
 // Request states: NEW → APPROVED | REJECTED (by the invited) | EXPIRED.
@@ -59,18 +61,13 @@ type PartyInput struct {
 	WorkingExperience int             `json:"working_experience,omitempty"`
 }
 
-// Invitation is a token on its way to a mailbox. It must not be logged.
-type Invitation struct {
-	RequestID       registry.ID
-	Email           string
-	Token           string
-	LegalEntityName string
-	ExpiresAt       time.Time
-}
-
-// Mailer hands an invitation to the invited, outside any transaction.
-type Mailer interface {
-	SendInvitation(ctx context.Context, i Invitation) error
+// Invite leaves the e-mail with the token of an invitation to be sent when the
+// transaction has committed.
+func Invite(ctx context.Context, tx job.Tx, source registry.Source, r EmployeeRequest, clinic, token string) error {
+	return notify.Enqueue(ctx, tx, source, notify.Notice{
+		Channel: notify.EMail, To: r.Body.Party.Email, Template: notify.EmployeeInvited, About: r.ID, Expires: r.ExpiresAt,
+		Values: map[string]string{"clinic": clinic, "request": r.ID.String(), "token": token, "until": registry.DateOf(r.ExpiresAt).String()},
+	})
 }
 
 // CheckParty holds a person of a request against the rules of names, numbers,

@@ -48,7 +48,8 @@ func newProviderRooms(store *postgres.Store, source registry.Source, verifier in
 		return d.Values["APPROVED"], nil
 	}
 
-	entities := postgres.NewPort[legalentity.Tx](store)
+	// Whoever has the scope may bring a signed registration: legal entities are public.
+	entities := postgres.NewPort[legalentity.Tx](store).Everywhere()
 	registrations, err := intake.NewSubmissions(legalentity.Kind{Source: source, Lists: lists, RequestTerm: term}, entities, verifier, policies, source)
 	if err != nil {
 		return r, err

@@ -52,7 +52,9 @@ func (p parameter) check(value string) *registry.FieldError {
 }
 
 // Days reads a parameter of days. Names are constants of the program.
-func (s *Snapshot) Days(name string) time.Duration { return time.Duration(s.Number(name)) * 24 * time.Hour }
+func (s *Snapshot) Days(name string) time.Duration {
+	return time.Duration(s.Number(name)) * 24 * time.Hour
+}
 
 // Number reads a parameter of a number. What stands in the database was
 // checked when it was written.

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"mist/registry/audit"
 	"mist/signature"
@@ -20,8 +21,8 @@ import (
 	"mist/soap/xroad"
 )
 
-// exchangeCommand proves a Trembita exchange from the two containers a
-// security server keeps: both seals, the link between the messages, and that a
+// exchangeCommand proves an exchange from the two containers a security server
+// keeps, ASiC-S of Trembita or ASiC-E of X-Road: both seals, the link between the messages, and that a
 // given audit entry speaks of this request.
 type exchangeCommand struct {
 	trustFlags
@@ -52,6 +53,12 @@ type containerFinding struct {
 	// known of the certificate.
 	Intact bool   `json:"intact"`
 	SHA256 string `json:"messageSha256"`
+	// Signer is whose seal it is, EDRPOU the code of the organisation, where
+	// the certificate names one.
+	Signer string `json:"signer,omitempty"`
+	EDRPOU string `json:"edrpou,omitempty"`
+	// StampedAt is the time of the last intact time-stamp over the seal.
+	StampedAt *time.Time `json:"stampedAt,omitempty"`
 }
 
 type linkFinding struct {
@@ -128,13 +135,25 @@ func (c *exchangeCommand) container(name string, result *signature.Result, messa
 	sum := sha256.Sum256(message)
 	f := containerFinding{File: name, Format: result.Format, Indication: string(result.Indication), SHA256: hex.EncodeToString(sum[:])}
 	for i, s := range result.Facts.Signatures {
-		if i < len(result.Signatures) && f.SubIndication == "" {
-			f.SubIndication = string(result.Signatures[i].SubIndication)
+		if i < len(result.Signatures) {
+			one := result.Signatures[i]
+			if f.SubIndication == "" {
+				f.SubIndication = string(one.SubIndication)
+			}
+			if f.Signer == "" {
+				f.Signer, f.EDRPOU = one.Signer.CommonName, one.Signer.EDRPOU
+			}
+			for _, stamp := range one.Timestamps {
+				if stamp.Imprint == "ok" && stamp.Token == "ok" && (f.StampedAt == nil || stamp.Time.After(*f.StampedAt)) {
+					f.StampedAt = &stamp.Time
+				}
+			}
 		}
 		for _, scope := range s.Scopes {
 			covered := bytes.Equal(scope.SHA256, sum[:]) && s.SignatureValue == facts.OutcomeGood
 			for _, d := range s.Digests {
-				covered = covered && d.Found && d.Intact
+				// An attachment that the log did not keep is covered by its digest.
+				covered = covered && (d.Found && d.Intact || d.Kind == facts.MatchManifestEntry && !d.Found)
 			}
 			f.Intact = f.Intact || covered
 		}
@@ -245,6 +264,12 @@ func (r *exchangeReport) write(e *env, asJSON bool) error {
 	}
 	for _, c := range []containerFinding{r.Request, r.Response} {
 		fmt.Fprintf(e.out, "%s: %s, %s %s, message covered by the seal: %t\n", c.File, c.Format, c.Indication, c.SubIndication, c.Intact)
+		if c.Signer != "" {
+			fmt.Fprintf(e.out, "  sealed by %s %s\n", c.Signer, c.EDRPOU)
+		}
+		if c.StampedAt != nil {
+			fmt.Fprintf(e.out, "  time-stamp of %s\n", c.StampedAt.Format(time.RFC3339))
+		}
 	}
 	fmt.Fprintf(e.out, "exchange %q: %s asked %s\n", r.Link.MessageID, r.Link.Client, r.Link.Service)
 	fmt.Fprintf(e.out, "requestHash (%s) is that of the request: %t\n", r.Link.Algorithm, r.Link.HashMatches)

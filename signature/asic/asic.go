@@ -271,6 +271,9 @@ func (r *reader) xades(e *entry, b []byte, env facts.Environment) error {
 				}
 			}
 		}
+		if s.Parent == "" {
+			r.batch(s, got)
+		}
 	}
 	r.merge(e, got)
 	return nil
@@ -356,8 +359,8 @@ func (r *reader) merge(e *entry, got *facts.Reading) {
 	}
 }
 
-// named finds a file by the URI of a reference: as written, or percent-decoded, with a leading "./" dropped. That is
-// the only normalisation; what else looks similar is another file.
+// named finds a file by the URI of a reference: as written, or percent-decoded, with a leading "./" or the "/" of the
+// container's root dropped. That is the only normalisation; what else looks similar is another file.
 func (r *reader) named(uri string) *entry {
 	if e := r.archive.byName[uri]; e != nil && !e.directory {
 		return e
@@ -366,7 +369,7 @@ func (r *reader) named(uri string) *entry {
 	if err != nil {
 		return nil
 	}
-	for _, name := range []string{decoded, strings.TrimPrefix(decoded, "./")} {
+	for _, name := range []string{decoded, strings.TrimPrefix(decoded, "./"), strings.TrimPrefix(decoded, "/")} {
 		if e := r.archive.byName[name]; e != nil && !e.directory {
 			return e
 		}

@@ -202,6 +202,15 @@ func (r *reader) compare(e *entry, ref manifestRef) (sum [32]byte, intact bool, 
 	return [32]byte(plain.Sum(nil)), bytes.Equal(h.Sum(nil), ref.value), nil
 }
 
+// armoured decodes a token that is written in base64, as older security servers of X-Road do.
+func armoured(b []byte) ([]byte, bool) {
+	if len(b) == 0 || b[0] != 'M' {
+		return nil, false
+	}
+	der, err := xmldsig.DecodeBase64(string(b))
+	return der, err == nil
+}
+
 // archiveStamps adds the time-stamps that stand as files in META-INF and cover files through a manifest
 // (EN 319 162-1, A.7). One covers the signatures whose files the manifest names intact.
 func (r *reader) archiveStamps() error {
@@ -215,6 +224,19 @@ func (r *reader) archiveStamps() error {
 		for _, m := range r.manifests {
 			if m.signature == e.name {
 				own = m
+			}
+		}
+		if text, ok := armoured(der); ok {
+			t.DER = text
+		}
+		if own != nil {
+			if message, covers, fault, ok := r.batchStamp(own); ok {
+				t.Covers, t.MessageError = covers, fault
+				if fault == "" {
+					t.Message = func(w io.Writer) error { _, err := w.Write(message); return err }
+				}
+				r.out.Tokens = append(r.out.Tokens, t)
+				continue
 			}
 		}
 		switch {

@@ -149,8 +149,16 @@ func writeCanonical(w io.Writer, n xmldom.Node, m c14n.Method, prefixes []string
 	return err
 }
 
+// policyXRoad is the profile of signatures of security servers of X-Road.
+const policyXRoad = "1.3.6.1.4.1.3516.16.2"
+
 // signatureValue is the message of a signature time-stamp: the canonical SignatureValue element (EN 319 132-1, 5.3).
+// Security servers of X-Road stamp the octets of the value instead; their signed policy says that they are such.
 func (g *signature) signatureValue(w io.Writer, _ xmldom.Node, m c14n.Method, prefixes []string) error {
+	if p := g.facts.Policy; p != nil && p.ID == policyXRoad {
+		_, err := w.Write(g.s.Value)
+		return err
+	}
 	return writeCanonical(w, g.s.ValueElement, m, prefixes)
 }
 

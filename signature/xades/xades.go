@@ -263,7 +263,7 @@ func (r *reader) content(uri string) (facts.Source, bool) {
 		return s, true
 	}
 	if decoded, err := url.PathUnescape(uri); err == nil {
-		for _, name := range []string{decoded, strings.TrimPrefix(decoded, "./")} {
+		for _, name := range []string{decoded, strings.TrimPrefix(decoded, "./"), strings.TrimPrefix(decoded, "/")} {
 			if s, ok := r.env.Content[name]; ok && name != "" {
 				return s, true
 			}

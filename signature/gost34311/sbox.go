@@ -114,3 +114,9 @@ func (s *SBox) Packed() []byte {
 
 // Equal reports whether both tables are the same.
 func (s *SBox) Equal(t *SBox) bool { return s == t || s.packed == t.packed }
+
+// Substitute is the substitution of GOST 28147-89, 1.4: all eight rows on the
+// eight nibbles of x, and the rotation left by 11 bits after it.
+func (s *SBox) Substitute(x uint32) uint32 {
+	return s.table[0][x&0xff] ^ s.table[1][x>>8&0xff] ^ s.table[2][x>>16&0xff] ^ s.table[3][x>>24]
+}

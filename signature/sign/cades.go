@@ -63,23 +63,29 @@ func (s Signer) certificate() (*cert.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c, s.Key.Fits(c, s.random())
+}
+
+// Fits says whether the key belongs to a certificate: what it signs is tried
+// with the certificate's key.
+func (k *Key) Fits(c *cert.Certificate, random io.Reader) error {
 	probe := []byte("mist: key and certificate belong together")
-	sig, err := s.Key.Sign(s.random(), probe)
+	sig, err := k.Sign(random, probe)
 	if err != nil {
-		return nil, fmt.Errorf("signing: %w", err)
+		return fmt.Errorf("signing: %w", err)
 	}
-	oid, params, err := algoOf(s.Key.Algorithm())
+	oid, params, err := algoOf(k.Algorithm())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	scheme, err := algo.SchemeByOID(oid, params)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if c.KeyErr != nil || c.Key.Verify(scheme, probe, sig) != nil {
-		return nil, errKeyMismatch
+		return errKeyMismatch
 	}
-	return c, nil
+	return nil
 }
 
 func algoOf(der []byte) (string, []byte, error) {

@@ -23,6 +23,7 @@ import (
 	"mist/signature/algo"
 	"mist/signature/dstu4145"
 	"mist/signature/internal/ber"
+	"mist/signature/keystore"
 )
 
 // Key is a private key that signs. The zero value is unusable.
@@ -131,13 +132,39 @@ func ParseKey(b []byte) (*Key, error) {
 			}
 			return fromStd(p)
 		case "ENCRYPTED PRIVATE KEY":
-			return nil, errors.New("the private key is encrypted; give it as unencrypted PKCS #8 PEM")
+			return nil, errors.New("the private key is encrypted; a password is needed")
 		}
 	}
 	if bytes.Contains(b, []byte("-----BEGIN")) {
 		return nil, errors.New("no private key in the PEM file")
 	}
 	return parsePKCS8(b)
+}
+
+// OpenContainer opens a key container (package keystore) with its password and
+// returns the keys this package can sign with and the certificates beside
+// them, DER. A container of Ukrainian authorities often holds two keys, one of
+// them for key agreement: Key.Fits tells which one a certificate is about.
+func OpenContainer(b []byte, password string) (keys []*Key, certificates [][]byte, err error) {
+	c, err := keystore.Open(b, password)
+	if err != nil {
+		return nil, nil, err
+	}
+	var first error
+	for _, k := range c.Keys {
+		key, err := parsePKCS8(k.PKCS8)
+		if err != nil {
+			if first == nil {
+				first = err
+			}
+			continue
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, nil, first
+	}
+	return keys, c.Certificates, nil
 }
 
 func parsePKCS8(der []byte) (*Key, error) {

@@ -190,6 +190,13 @@ func (a acts) sign(w http.ResponseWriter, r *http.Request, c registry.Caller, id
 	if err != nil {
 		return err
 	}
+	if out.Waiting != nil {
+		data, err := draftView(*out.Waiting)
+		if err != nil {
+			return err
+		}
+		return a.answer(w, r, http.StatusAccepted, data, &urgent{Receipt: &out.Receipt})
+	}
 	return a.answer(w, r, http.StatusCreated, out.Resource, &urgent{Receipt: &out.Receipt})
 }
 

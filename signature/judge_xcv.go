@@ -301,6 +301,9 @@ func fresh(r *facts.Revocation, at time.Time, max time.Duration) bool {
 	return r.NextUpdate == nil || !r.NextUpdate.Before(at)
 }
 
+// reasonOnlineStatus is the reason of a conclusion of onlineStatus.
+const reasonOnlineStatus = "ONLINE_STATUS"
+
 // onlineStatus is the rule for acts: an acceptable OCSP answer of the wanted
 // status, not only a CRL.
 func (j *judge) onlineStatus(b *builder, sub string, c *facts.Certificate) {

@@ -59,6 +59,11 @@ type Result struct {
 
 	Facts  *facts.Facts
 	Report *Report
+
+	// For AwaitingStatus; set by Verify.
+	policy Policy
+	table  *AlgorithmTable
+	octets map[string][]facts.Octets
 }
 
 // SignatureResult is the outcome for one signature.

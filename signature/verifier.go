@@ -162,7 +162,9 @@ func (v *Verifier) Verify(ctx context.Context, in Input, p Policy) (*Result, err
 	if err != nil {
 		return nil, err
 	}
-	return newResult(in.ID, f, report, reading.Octets), nil
+	out := newResult(in.ID, f, report, reading.Octets)
+	out.policy, out.table, out.octets = p, v.table, reading.Octets
+	return out, nil
 }
 
 func (v *Verifier) read(ctx context.Context, in Input) (*facts.Reading, error) {

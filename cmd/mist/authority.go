@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mist/registry"
@@ -27,6 +28,7 @@ type authority struct {
 	issuers   []pki.Issuer // CAs: DSTU and ECDSA
 	responder map[string]pki.Issuer
 	unit      pki.Issuer
+	mu        sync.Mutex            // guards issued
 	issued    map[string]pki.Status // serial → status
 }
 
@@ -309,11 +311,33 @@ func (a *authority) ocsp(request []byte) ([]byte, error) {
 		if !bytes.Equal(digest.Sum(issuer.Certificate.Subject.Raw), id.IssuerName) {
 			continue
 		}
+		a.mu.Lock()
 		status, known := a.issued[fmt.Sprintf("%X", id.Serial.Bytes())]
+		a.mu.Unlock()
 		status.Unknown = !known
 		return pki.RespondOCSP(id, nonce, status, a.responder[issuer.Certificate.ID], a.source.Now(), ocspTTL, a.source.Random)
 	}
 	return pki.OCSPFailure(6), nil
+}
+
+// revoke makes the OCSP responder call a certificate revoked from now on,
+// until the sandbox starts again. It answers an empty object.
+func (a *authority) revoke(der []byte) ([]byte, error) {
+	c, err := parseCertificate(der)
+	if err != nil {
+		return nil, errors.New("the body must be a certificate, DER or PEM")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	status, known := a.issued[c.SerialHex()]
+	if !known {
+		return nil, errors.New("the sandbox issued no such certificate")
+	}
+	if status.Revoked.IsZero() {
+		status.Revoked = a.source.Now()
+		a.issued[c.SerialHex()] = status
+	}
+	return []byte("{}"), nil
 }
 
 // tsa answers one time-stamp request.

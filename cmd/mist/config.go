@@ -148,9 +148,13 @@ type LimitsConfig struct {
 	OTPTTL   time.Duration `yaml:"otp_ttl"`
 	OTPTries int           `yaml:"otp_tries"`
 	// OTPCodes is how many codes may be sent for one request.
-	OTPCodes int           `yaml:"otp_codes"`
-	TokenTTL time.Duration `yaml:"token_ttl"`
-	Replay   time.Duration `yaml:"replay"`
+	OTPCodes int `yaml:"otp_codes"`
+	// PendingRetry is the pause between two questions for a certificate's status
+	// that could not be had; after PendingTerm the signed act is refused.
+	PendingRetry time.Duration `yaml:"pending_retry"`
+	PendingTerm  time.Duration `yaml:"pending_term"`
+	TokenTTL     time.Duration `yaml:"token_ttl"`
+	Replay       time.Duration `yaml:"replay"`
 	// VerificationTerm is how long an OFFLINE declaration awaits the NHSU.
 	VerificationTerm time.Duration `yaml:"verification_term"`
 	// DraftRetention is how long a finished draft keeps personal data.
@@ -193,7 +197,7 @@ func defaultConfig() Config {
 		Log:      LogConfig{Period: 200 * time.Millisecond},
 		Jobs:     defaultJobs(),
 		Limits: LimitsConfig{
-			DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, OTPCodes: 5, TokenTTL: time.Hour, Replay: 24 * time.Hour,
+			DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, OTPCodes: 5, PendingRetry: time.Minute, PendingTerm: 72 * time.Hour, TokenTTL: time.Hour, Replay: 24 * time.Hour,
 			VerificationTerm: 30 * 24 * time.Hour, DraftRetention: 90 * 24 * time.Hour, Upkeep: time.Minute, SearchClient: 1000, SearchUser: 100, Misses: 300,
 			ReadHeader: 5 * time.Second, Read: 30 * time.Second, Write: 60 * time.Second, Drain: 20 * time.Second,
 		},
@@ -316,6 +320,7 @@ func (c Config) validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"draft_ttl": c.Limits.DraftTTL, "otp_ttl": c.Limits.OTPTTL, "token_ttl": c.Limits.TokenTTL, "replay": c.Limits.Replay,
+		"pending_retry": c.Limits.PendingRetry, "pending_term": c.Limits.PendingTerm,
 		"verification_term": c.Limits.VerificationTerm, "draft_retention": c.Limits.DraftRetention, "upkeep": c.Limits.Upkeep,
 		"read_header": c.Limits.ReadHeader, "read": c.Limits.Read, "write": c.Limits.Write, "drain": c.Limits.Drain,
 	} {

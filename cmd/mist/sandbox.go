@@ -343,7 +343,11 @@ func (b *sandbox) handler() http.Handler {
 	mux.HandleFunc("GET /otp", b.messages.code)
 	mux.HandleFunc("GET /messages", b.messages.list)
 	mux.Handle("/witness/", http.StripPrefix("/witness", b.witness))
-	mux.Handle("/ocsp", exchangeHandler("application/ocsp-request", "application/ocsp-response", b.authority.ocsp))
+	dark := &darkness{}
+	mux.Handle("/ocsp", dark.over(exchangeHandler("application/ocsp-request", "application/ocsp-response", b.authority.ocsp)))
+	mux.Handle("/ocsp/revoke", exchangeHandler("application/pkix-cert", "application/json", b.authority.revoke))
+	mux.HandleFunc("POST /ocsp/off", dark.turn(true))
+	mux.HandleFunc("POST /ocsp/on", dark.turn(false))
 	mux.Handle("/tsa", exchangeHandler("application/timestamp-query", "application/timestamp-reply", b.authority.tsa))
 	return mux
 }

@@ -201,7 +201,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	acts, err := actKinds(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)
+	acts, actJobs, err := actKinds(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)
 	if err != nil {
 		return err
 	}
@@ -271,7 +271,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	handlers := rooms.handlers().Add(sender.Handlers())
+	handlers := rooms.handlers().Add(sender.Handlers()).Add(actJobs)
 	if err := s.runJobs(ctx, handlers, append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...), metrics); err != nil {
 		return err
 	}

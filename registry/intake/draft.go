@@ -27,7 +27,8 @@ const (
 type Status string
 
 // Draft states: NEW → APPROVED → SIGNED; NEW|APPROVED → REJECTED, CANCELLED
-// (superseded by a newer draft), EXPIRED.
+// (superseded by a newer draft), EXPIRED; APPROVED → PENDING → SIGNED, or back
+// to APPROVED when the waiting ended with a refusal.
 const (
 	StatusNew       Status = "NEW"
 	StatusApproved  Status = "APPROVED"
@@ -35,6 +36,8 @@ const (
 	StatusRejected  Status = "REJECTED"
 	StatusCancelled Status = "CANCELLED"
 	StatusExpired   Status = "EXPIRED"
+	// StatusPending: signed, and the status of the certificate is awaited.
+	StatusPending Status = "PENDING"
 )
 
 // Draft is an act before it is signed. The server keeps the exact bytes the
@@ -111,6 +114,14 @@ type Tx interface {
 	// Audit writes the leaf of this transaction's event.
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
 	AuditOfAct(ctx context.Context, act registry.ID) (audit.Receipt, error)
+	// InsertPending, Pending and DeletePending keep what waits for a status.
+	InsertPending(ctx context.Context, p Pending) error
+	Pending(ctx context.Context, draft registry.ID) (Pending, bool, error)
+	DeletePending(ctx context.Context, draft registry.ID) error
+	// ActSince tells whether an act of the kind was accepted for the patient after a time.
+	ActSince(ctx context.Context, kind registry.KindName, patient registry.ID, after time.Time) (bool, error)
+	// Container reads a signed container.
+	Container(ctx context.Context, digest registry.Digest) ([]byte, error)
 	// PutContainer keeps the signed container under its digest, in this transaction.
 	PutContainer(ctx context.Context, digest registry.Digest, b []byte) error
 }

@@ -24,11 +24,14 @@ type Limits struct {
 	OTPTries int
 	// OTPCodes is how many codes may be sent for one draft.
 	OTPCodes int
+	// PendingRetry is the pause between two questions for a status that could
+	// not be had; PendingTerm is when the act is refused instead.
+	PendingRetry, PendingTerm time.Duration
 }
 
 // DefaultLimits: a day for a draft; codes of 15 minutes and 3 tries (domain notes 1.11), 5 of them.
 func DefaultLimits() Limits {
-	return Limits{DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, OTPCodes: 5}
+	return Limits{DraftTTL: 24 * time.Hour, OTPTTL: 15 * time.Minute, OTPTries: 3, OTPCodes: 5, PendingRetry: time.Minute, PendingTerm: 72 * time.Hour}
 }
 
 // Service is the pipeline for one kind.
@@ -64,7 +67,7 @@ func New[T Tx](c Config[T]) (*Service[T], error) {
 		return nil, errors.New("intake: a part is missing")
 	case len(c.OTPKey) < 32:
 		return nil, errors.New("intake: the OTP key is shorter than 32 bytes")
-	case c.Limits.DraftTTL <= 0, c.Limits.OTPTTL <= 0, c.Limits.OTPTries <= 0, c.Limits.OTPCodes <= 0:
+	case c.Limits.DraftTTL <= 0, c.Limits.OTPTTL <= 0, c.Limits.OTPTries <= 0, c.Limits.OTPCodes <= 0, c.Limits.PendingRetry <= 0, c.Limits.PendingTerm <= 0:
 		return nil, errors.New("intake: limits must be positive")
 	}
 	signing := c.Signing

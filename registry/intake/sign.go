@@ -33,6 +33,9 @@ type Outcome struct {
 	Receipt  audit.Receipt
 	// Repeated tells that the same container had been accepted before.
 	Repeated bool
+	// Waiting is set, and Act is not, when the document was kept until the
+	// status of a certificate can be had.
+	Waiting *Draft
 }
 
 // Sign submits the signed container of an approved draft (walk W1). The same
@@ -52,7 +55,9 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 		if draft, err = s.own(ctx, tx, c, id, false); err != nil {
 			return err
 		}
-		repeated, err = s.known(ctx, tx, c, draft, digest)
+		if repeated, err = s.known(ctx, tx, c, draft, digest); err == nil && repeated == nil {
+			repeated, err = s.pendingAgain(ctx, tx, c, draft, digest)
+		}
 		return err
 	})
 	if err != nil {
@@ -68,37 +73,76 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 		return Outcome{}, s.expireNow(ctx, c, id)
 	}
 
-	// Facts and judgement, with no transaction open.
+	j, err := s.judge(ctx, draft, container)
+	if err != nil {
+		var report *Report
+		if j != nil {
+			report = j.report
+		}
+		return Outcome{}, s.refuse(ctx, c, draft, report, err)
+	}
+	if j.waits {
+		return s.keep(ctx, c, draft, container, j)
+	}
+	out, err := s.accept(ctx, c, draft, container, j, nil)
+	if err != nil {
+		return Outcome{}, s.refuse(ctx, c, draft, j.report, err)
+	}
+	return out, nil
+}
+
+// judge gathers facts and judges them, with no transaction open, and reads the
+// document when its signature passed or only waits for a status. With the
+// refusal comes what is known so far, the report for one.
+func (s *Service[T]) judge(ctx context.Context, draft Draft, container []byte) (*judged, error) {
+	j := &judged{digest: sha256.Sum256(container)}
 	policy, err := s.policies.For(string(s.kind.Name()), s.source.Now())
 	if err != nil {
-		return Outcome{}, err
+		return nil, err
 	}
 	result, err := s.verifier.Verify(ctx, signature.Input{ID: draft.ActID.String(), Document: facts.Bytes(container)}, policy)
 	if err != nil {
-		return Outcome{}, s.refuse(ctx, c, draft, nil, verifierError(err))
+		return nil, verifierError(err)
 	}
-	report, err := s.report(digest, result)
+	if j.report, err = s.report(j.digest, result); err != nil {
+		return nil, err
+	}
+	if j.signing, err = s.signing.For(s.kind.Name(), s.source.Now()); err != nil {
+		return nil, err
+	}
+	signed, signers, err := j.signing.released(result)
 	if err != nil {
-		return Outcome{}, err
+		awaiting, judging := result.AwaitingStatus()
+		if judging != nil {
+			return nil, judging
+		}
+		if awaiting != nil {
+			signed, signers, err = j.signing.released(awaiting)
+			j.waits = true
+		}
 	}
-	signing, err := s.signing.For(s.kind.Name(), s.source.Now())
 	if err != nil {
-		return Outcome{}, err
+		return j, judgementError(j.report.ID, err)
 	}
-	signed, signers, err := signing.released(result)
+	j.signers = signers
+	if j.content, err = s.kind.Decode(&draft, signed); err != nil {
+		return j, err
+	}
+	b, err := signed.Bytes()
 	if err != nil {
-		return Outcome{}, s.refuse(ctx, c, draft, report, judgementError(report.ID, err))
+		return j, fmt.Errorf("reading the signed document: %w", err)
 	}
-	content, err := s.kind.Decode(&draft, signed)
-	if err != nil {
-		return Outcome{}, s.refuse(ctx, c, draft, report, err)
-	}
-	signedBytes, err := signed.Bytes()
-	if err != nil {
-		return Outcome{}, fmt.Errorf("reading the signed document: %w", err)
-	}
+	j.signed = sha256.Sum256(b)
+	return j, nil
+}
 
-	var out Outcome
+// accept is the act's transaction. waited is set when the document was kept
+// until the status could be had.
+func (s *Service[T]) accept(ctx context.Context, c registry.Caller, draft Draft, container []byte, j *judged, waited *Pending) (out Outcome, err error) {
+	from := StatusApproved
+	if waited != nil {
+		from = StatusPending
+	}
 	err = s.store.Update(ctx, func(ctx context.Context, tx T) error {
 		out = Outcome{}
 		// Locks in one order (person, author, draft), so that two competing acts wait instead of deadlock.
@@ -108,11 +152,11 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 		if err := tx.LockEmployee(ctx, draft.EmployeeID); err != nil {
 			return err
 		}
-		d, err := s.own(ctx, tx, c, id, true)
+		d, err := s.own(ctx, tx, c, draft.ID, true)
 		if err != nil {
 			return err
 		}
-		again, err := s.known(ctx, tx, c, d, digest)
+		again, err := s.known(ctx, tx, c, d, j.digest)
 		if err != nil {
 			return err
 		}
@@ -120,36 +164,42 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 			out = *again
 			return nil
 		}
-		if d.Status != StatusApproved {
+		if d.Status != from {
 			return transition(d.Status)
 		}
 		author, err := tx.Signatory(ctx, d.EmployeeID)
 		if err != nil {
 			return err
 		}
-		if err := signing.check(signers, author); err != nil {
+		if err := j.signing.check(j.signers, author); err != nil {
 			return err
+		}
+		if waited != nil {
+			if err := s.afterWaiting(ctx, tx, d, *waited); err != nil {
+				return err
+			}
 		}
 		now := s.source.Now()
 		act := registry.Act{
 			ID: d.ActID, Kind: s.kind.Name(), Version: s.kind.Version(), PatientID: d.PersonID,
 			AuthorID: d.EmployeeID, LegalEntityID: d.LegalEntityID,
-			Container: digest, Content: sha256.Sum256(signedBytes), AcceptedAt: now,
+			Container: j.digest, Content: j.signed, AcceptedAt: now,
 		}
-		if err := tx.PutContainer(ctx, digest, container); err != nil {
+		if err := tx.PutContainer(ctx, j.digest, container); err != nil {
 			return err
 		}
 		if err := tx.InsertAct(ctx, act); err != nil {
 			return err
 		}
+		report := *j.report
 		report.ActID = act.ID
-		if err := tx.InsertReport(ctx, *report); err != nil {
+		if err := tx.InsertReport(ctx, report); err != nil {
 			return err
 		}
-		if err := s.kind.Accept(ctx, tx, &d, act, content); err != nil {
+		if err := s.kind.Accept(ctx, tx, &d, act, j.content); err != nil {
 			return err
 		}
-		d.Status, d.UpdatedAt = StatusSigned, now
+		d.Status, d.UpdatedAt, d.StatusReason = StatusSigned, now, ""
 		if err := tx.UpdateDraft(ctx, d); err != nil {
 			return err
 		}
@@ -164,10 +214,22 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 		return err
 	})
 	if err != nil {
-		report.ActID = registry.ID{}
-		return Outcome{}, s.refuse(ctx, c, draft, report, err)
+		return Outcome{}, err
 	}
 	return out, nil
+}
+
+// afterWaiting: what the patient did later by another act stands against one
+// that waited; the waiting ends here.
+func (s *Service[T]) afterWaiting(ctx context.Context, tx T, d Draft, p Pending) error {
+	later, err := tx.ActSince(ctx, s.kind.Name(), d.PersonID, p.SubmittedAt)
+	if err != nil {
+		return err
+	}
+	if later {
+		return registry.Errorf(registry.CodeConflict, "another act for the same person was accepted while this one waited").WithReason("overtaken")
+	}
+	return tx.DeletePending(ctx, d.ID)
 }
 
 // known answers for a container that was accepted before: the same draft gives

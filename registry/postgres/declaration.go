@@ -38,7 +38,7 @@ func (tx *Tx) CountDeclarations(ctx context.Context, party, withoutPerson regist
 	_, err := tx.queryOne(ctx, []any{&n}, `SELECT
     (SELECT count(*) FROM declarations dc JOIN employees e ON e.id = dc.employee_id
       WHERE e.party_id = $1 AND dc.status IN ('active', 'pending_verification') AND dc.person_id IS DISTINCT FROM $2)
-  + (SELECT count(*) FROM drafts WHERE party_id = $1 AND status = 'APPROVED' AND kind = 'declaration' AND person_id IS DISTINCT FROM $2)`, party, withoutPerson)
+  + (SELECT count(*) FROM drafts WHERE party_id = $1 AND status IN ('APPROVED', 'PENDING') AND kind = 'declaration' AND person_id IS DISTINCT FROM $2)`, party, withoutPerson)
 	return n, err
 }
 

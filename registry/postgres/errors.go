@@ -82,6 +82,7 @@ var internalConstraints = []string{
 	"person_keys_pkey", "person_keys_person_fkey", "consents_pkey", "clients_pkey", "tokens_pkey",
 	"tokens_client_fkey", "log_epochs_pkey", "data_keys_pkey", "search_questions_pkey", "search_budgets_pkey",
 	"declaration_statuses_feed_key", "replies_pkey", "person_entries_pkey", "person_entries_upto_pkey",
+	"pending_acts_pkey", "pending_acts_draft_fkey", "draft_statuses_draft_fkey", "draft_statuses_feed_key",
 	"jobs_pkey", "jobs_river_key", "jobs_kind_key",
 	"person_entries_pkey", "person_entries_upto_pkey",
 	"person_merges_pkey", "person_merges_master_fkey", "person_merges_merge_fkey",

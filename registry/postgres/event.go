@@ -14,9 +14,9 @@ import (
 // still open, and of those begun after them, nothing is told yet.
 func (tx *Tx) Events(ctx context.Context, within registry.ID, after query.Cursor, limit int) (list []query.Event, err error) {
 	err = tx.query(ctx, func(rows pgx.Rows) error {
-		e := query.Event{Type: "StatusChangeEvent", EntityType: "declaration"}
+		e := query.Event{Type: "StatusChangeEvent"}
 		var xid string
-		if err := rows.Scan(&e.Cursor.Epoch, &xid, &e.Cursor.ID, &e.EntityID, &e.Properties.Status.NewValue, &e.Properties.Status.Reason, &e.Time); err != nil {
+		if err := rows.Scan(&e.Cursor.Epoch, &xid, &e.Cursor.ID, &e.EntityType, &e.EntityID, &e.Properties.Status.NewValue, &e.Properties.Status.Reason, &e.Time, nil); err != nil {
 			return err
 		}
 		var err error
@@ -26,12 +26,20 @@ func (tx *Tx) Events(ctx context.Context, within registry.ID, after query.Cursor
 		e.ID, e.Time = e.Cursor.String(), e.Time.UTC()
 		list = append(list, e)
 		return nil
-	}, `SELECT s.epoch, s.xid::text, s.id, s.declaration_id, s.status, s.reason, s.inserted_at
+	}, `(SELECT s.epoch, s.xid::text, s.id, 'declaration', s.declaration_id, s.status, s.reason, s.inserted_at, s.xid AS at
 FROM declaration_statuses s JOIN declarations d ON d.id = s.declaration_id
 WHERE (s.epoch, s.xid, s.id) > ($1, $2::text::xid8, $3)
   AND (s.epoch < $4 OR s.xid < pg_snapshot_xmin(pg_current_snapshot()))
   AND ($5::uuid IS NULL OR d.legal_entity_id = $5)
-ORDER BY s.epoch, s.xid, s.id LIMIT $6`,
+ORDER BY s.epoch, s.xid, s.id LIMIT $6)
+UNION ALL
+(SELECT s.epoch, s.xid::text, s.id, CASE WHEN d.kind LIKE '%\_request' THEN d.kind ELSE d.kind || '_request' END, s.draft_id, s.status, s.reason, s.inserted_at, s.xid AS at
+FROM draft_statuses s JOIN drafts d ON d.id = s.draft_id
+WHERE (s.epoch, s.xid, s.id) > ($1, $2::text::xid8, $3)
+  AND (s.epoch < $4 OR s.xid < pg_snapshot_xmin(pg_current_snapshot()))
+  AND ($5::uuid IS NULL OR d.legal_entity_id = $5)
+ORDER BY s.epoch, s.xid, s.id LIMIT $6)
+ORDER BY epoch, at, id LIMIT $6`,
 		after.Epoch, strconv.FormatUint(after.XID, 10), after.ID, tx.store.epoch, within, limit)
 	return list, err
 }

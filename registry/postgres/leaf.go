@@ -80,6 +80,10 @@ func (tx *Tx) AuditOfAct(ctx context.Context, act registry.ID) (audit.Receipt, e
 	if !found {
 		return audit.Receipt{}, errNotFound
 	}
+	return tx.receiptOf(entry)
+}
+
+func (tx *Tx) receiptOf(entry []byte) (audit.Receipt, error) {
 	e, err := audit.Decode(entry)
 	if err != nil {
 		return audit.Receipt{}, tx.fail(fmt.Errorf("reading the entry of an act: %w", err))

@@ -40,7 +40,7 @@ RETURNING id, kind, act_id, person_id`, now, limit)
 // and state stay; the signed document, if there is one, is kept with the act.
 func (tx *Tx) ClearDrafts(ctx context.Context, before time.Time, limit int) ([]upkeep.Draft, error) {
 	list, err := tx.upkeepDrafts(ctx, `SELECT id, kind, act_id, person_id FROM drafts
-WHERE cleared_at IS NULL AND status NOT IN ('NEW', 'APPROVED') AND updated_at <= $1 ORDER BY updated_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED`, before, limit)
+WHERE cleared_at IS NULL AND status NOT IN ('NEW', 'APPROVED', 'PENDING') AND updated_at <= $1 ORDER BY updated_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED`, before, limit)
 	if err != nil {
 		return nil, err
 	}

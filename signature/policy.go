@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -89,13 +90,34 @@ func PolicyNames() []string {
 }
 
 // NamedPolicy returns an embedded policy: default, archive-test, act.
+// Its rules are shared by all who ask and are not to be changed.
 func NamedPolicy(name string) (Policy, error) {
-	b, err := policyFiles.ReadFile("policies/" + name + ".json")
+	all, err := embeddedPolicies()
 	if err != nil {
+		return Policy{}, err
+	}
+	p, known := all[name]
+	if !known {
 		return Policy{}, fmt.Errorf("unknown policy %q (known: %s)", name, strings.Join(PolicyNames(), ", "))
 	}
-	return ParsePolicy(b)
+	return p, nil
 }
+
+// embeddedPolicies reads the files once: reading one takes longer than
+// verifying a signature.
+var embeddedPolicies = sync.OnceValues(func() (map[string]Policy, error) {
+	all := map[string]Policy{}
+	for _, name := range PolicyNames() {
+		b, err := policyFiles.ReadFile("policies/" + name + ".json")
+		if err != nil {
+			return nil, err
+		}
+		if all[name], err = ParsePolicy(b); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+})
 
 // ParsePolicy reads a policy file. It may extend an embedded policy; unknown
 // keys are refused, so a misspelt rule cannot silently not apply.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -137,8 +138,16 @@ func serve(e env, cfg Config, box *sandbox) error {
 	return s.run(e, box)
 }
 
+// gcPercent lets the heap, some 30 MB of live data, grow fivefold between
+// collections: at Go's own 100 the collector takes a sixth of the processor
+// time of a signing step. GOGC in the environment wins.
+const gcPercent = 400
+
 // run builds the parts on open listeners and serves.
 func (s *server) run(e env, box *sandbox) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	cfg, ctx := s.cfg, e.ctx
 	keys, err := loadKeys(cfg)
 	if err != nil {

@@ -73,6 +73,8 @@ type Tx interface {
 // Store begins and ends transactions.
 type Store interface {
 	View(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
+	// Look is for one query.
+	Look(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 	Update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 }
 
@@ -154,7 +156,7 @@ func (s *Service) authenticateClient(ctx context.Context, p Proof, public bool) 
 	id, err := registry.ParseID(p.ClientID)
 	var client Client
 	if err == nil {
-		err = s.store.View(ctx, func(ctx context.Context, tx Tx) error {
+		err = s.store.Look(ctx, func(ctx context.Context, tx Tx) error {
 			client, err = tx.Client(ctx, id)
 			return err
 		})
@@ -259,7 +261,7 @@ func (s *Service) Authenticate(ctx context.Context, bearer string, certificate [
 	}
 	var t Token
 	var client Client
-	err := s.store.View(ctx, func(ctx context.Context, tx Tx) (err error) {
+	err := s.store.Look(ctx, func(ctx context.Context, tx Tx) (err error) {
 		t, client, err = tx.Token(ctx, digest(bearer))
 		return err
 	})

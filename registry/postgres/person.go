@@ -223,6 +223,23 @@ func (tx *Tx) Person(ctx context.Context, id registry.ID) (p patient.Person, err
 	return p, err
 }
 
+// PersonDeclared reads a person and whether they have an active or pending
+// declaration with the legal entity, in one trip.
+func (tx *Tx) PersonDeclared(ctx context.Context, id, legalEntity registry.ID) (p patient.Person, declared bool, err error) {
+	found := false
+	err = tx.queries(ctx,
+		read{sql: declaredWith, args: []any{id, legalEntity}, scan: func(rows pgx.Rows) error { return rows.Scan(&declared) }},
+		read{sql: `SELECT ` + personColumns + ` FROM persons p WHERE p.id = $1`, args: []any{id}, across: true, scan: func(rows pgx.Rows) (err error) {
+			found = true
+			p, err = tx.scanPerson(rows)
+			return err
+		}})
+	if err == nil && !found {
+		err = errNotFound
+	}
+	return p, declared, err
+}
+
 // SeesPerson reports whether the transaction's reach has the record.
 func (tx *Tx) SeesPerson(ctx context.Context, id registry.ID) (yes bool, err error) {
 	_, err = tx.queryOne(ctx, []any{&yes}, `SELECT EXISTS (SELECT FROM persons WHERE id = $1)`, id)

@@ -51,7 +51,7 @@ type looked struct {
 // record of version 0 is only reserved for an open request.
 func (tx *Tx) lookPerson(q patient.Query, l *looked) read {
 	kind, value := lookupKey(q)
-	return read{lookPersonSQL, []any{kind, tx.personKey(kind, value)}, func(rows pgx.Rows) error {
+	return read{sql: lookPersonSQL, args: []any{kind, tx.personKey(kind, value)}, scan: func(rows pgx.Rows) error {
 		l.rows++
 		var exact bool
 		var row personRow
@@ -95,13 +95,13 @@ func (tx *Tx) Look(ctx context.Context, l query.Look) (s query.Seen, err error) 
 	var who looked
 	reads := []read{
 		tx.lookPerson(l.Person, &who),
-		{selectExchange, []any{l.Client, l.MessageID, l.Request[:]}, func(rows pgx.Rows) error {
+		{sql: selectExchange, args: []any{l.Client, l.MessageID, l.Request[:]}, scan: func(rows pgx.Rows) error {
 			s.Answered = true
 			return rows.Scan(&sealed, &s.Exchange.EntryID, &s.Exchange.CreatedAt)
 		}},
 	}
 	if !l.Consent.IsZero() {
-		reads = append(reads, read{selectConsent + ` WHERE id = $1`, []any{l.Consent}, func(rows pgx.Rows) (err error) {
+		reads = append(reads, read{sql: selectConsent + ` WHERE id = $1`, args: []any{l.Consent}, scan: func(rows pgx.Rows) (err error) {
 			s.Known = true
 			s.Consent, err = tx.scanConsent(rows)
 			return err

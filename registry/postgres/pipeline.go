@@ -11,6 +11,8 @@ type read struct {
 	sql  string
 	args []any
 	scan func(pgx.Rows) error
+	// across lets the query see rows of all legal entities.
+	across bool
 }
 
 // queries sends BEGIN if it is due, the queue and all reads in one trip.

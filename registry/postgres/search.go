@@ -89,7 +89,9 @@ func (tx *Tx) CloseQuestion(ctx context.Context, id registry.ID) error {
 // Declared reports whether the person has an active or pending declaration
 // with the legal entity.
 func (tx *Tx) Declared(ctx context.Context, person, legalEntity registry.ID) (yes bool, err error) {
-	_, err = tx.queryOne(ctx, []any{&yes}, `SELECT EXISTS (SELECT FROM declarations
-WHERE person_id = $1 AND legal_entity_id = $2 AND status IN ('active', 'pending_verification'))`, person, legalEntity)
+	_, err = tx.queryOne(ctx, []any{&yes}, declaredWith, person, legalEntity)
 	return yes, err
 }
+
+const declaredWith = `SELECT EXISTS (SELECT FROM declarations
+WHERE person_id = $1 AND legal_entity_id = $2 AND status IN ('active', 'pending_verification'))`

@@ -179,6 +179,14 @@ func (s *Store) View(ctx context.Context, f func(ctx context.Context, tx *Tx) er
 	return s.run(ctx, "begin isolation level repeatable read read only", s.opt.ReadLimit, f)
 }
 
+// Look runs f with one query on its own snapshot and no transaction around it:
+// a look-up then costs one round trip instead of two. A second statement, or
+// one that writes, is refused. The database is told no reach: Look is for
+// tables without a wall (tokens, clients, providers).
+func (s *Store) Look(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
+	return s.run(ctx, "", s.opt.ReadLimit, f)
+}
+
 // maxTries bounds the repetition of a transaction that lost to another.
 const maxTries = 6
 
@@ -289,6 +297,11 @@ func NewPort[T any](s *Store) Port[T] {
 // Update is [Store.Update] over T.
 func (p Port[T]) Update(ctx context.Context, f func(ctx context.Context, tx T) error) error {
 	return p.store.Update(p.bind(ctx), func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
+}
+
+// Look is [Store.Look] over T.
+func (p Port[T]) Look(ctx context.Context, f func(ctx context.Context, tx T) error) error {
+	return p.store.Look(ctx, func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
 }
 
 // View is [Store.View] over T.

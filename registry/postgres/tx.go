@@ -31,9 +31,10 @@ type Tx struct {
 	wide   int
 	opened bool
 
-	begun bool
-	queue []statement
-	err   error // the first failure; the transaction cannot commit after it
+	begun  bool
+	looked bool // the one query of Look was made
+	queue  []statement
+	err    error // the first failure; the transaction cannot commit after it
 
 	leafOf map[registry.ID]registry.ID // act → entry id reserved for it
 	spent  []uint64                    // writer numbers that become void on rollback
@@ -101,7 +102,7 @@ func (tx *Tx) query(ctx context.Context, scan func(pgx.Rows) error, sql string, 
 	if err := ctx.Err(); err != nil {
 		return tx.fail(err)
 	}
-	return tx.trip([]read{{sql, plain(args), scan}})
+	return tx.trip([]read{{sql: sql, args: plain(args), scan: scan}})
 }
 
 // queryOne reads at most one row; found is false when there is none.
@@ -127,6 +128,9 @@ func (tx *Tx) fail(err error) error {
 // trip makes one round trip: BEGIN and the caller's reach if they are due, the
 // queue, then the reads.
 func (tx *Tx) trip(reads []read) error {
+	if tx.begin == "" {
+		return tx.look(reads)
+	}
 	queue := tx.queue
 	tx.queue = nil
 	batch := &pgx.Batch{}
@@ -155,13 +159,14 @@ func (tx *Tx) trip(reads []read) error {
 		}
 	}
 	for _, s := range queue {
-		if s.sql != commit { // what ends with the transaction needs no closing
+		// What ends with the transaction needs no closing, and leaves have no wall.
+		if s.sql != commit && s.sql != insertLeaf {
 			look(s.across)
 		}
 		add(s.sql, s.args, s.judge)
 	}
 	for _, r := range reads {
-		look(tx.wide > 0)
+		look(r.across || tx.wide > 0)
 		add(r.sql, r.args, func(results pgx.BatchResults) error { return scanAll(results, r.scan) })
 	}
 	if batch.Len() == 0 {
@@ -180,6 +185,30 @@ func (tx *Tx) trip(reads []read) error {
 	}
 	return nil
 }
+
+// look runs the one query of [Store.Look]: no BEGIN, no reach, no COMMIT.
+func (tx *Tx) look(reads []read) error {
+	if tx.looked || len(reads) != 1 || len(tx.queue) > 0 {
+		return tx.fail(errLook)
+	}
+	tx.looked = true
+	rows, err := tx.conn.Query(tx.ctx, reads[0].sql, reads[0].args...)
+	if err != nil {
+		return tx.fail(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := reads[0].scan(rows); err != nil {
+			return tx.fail(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return tx.fail(err)
+	}
+	return nil
+}
+
+var errLook = errors.New("postgres: Look makes one query and writes nothing")
 
 const commit = "commit"
 
@@ -201,6 +230,9 @@ func (s statement) judge(results pgx.BatchResults) error {
 func (tx *Tx) commit() error {
 	if !tx.begun && len(tx.queue) == 0 {
 		return nil
+	}
+	if tx.begin == "" {
+		return tx.fail(errLook)
 	}
 	if len(tx.spent) > 0 {
 		if err := tx.recordVoids(); err != nil {

@@ -71,6 +71,8 @@ type Tx interface {
 // Store begins and ends transactions.
 type Store interface {
 	View(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
+	// Look is for one query.
+	Look(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 	Update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 }
 
@@ -97,7 +99,7 @@ func (s *Service) LegalEntity(ctx context.Context, c registry.Caller, id registr
 	if err := c.Require(ScopeLegalEntityRead); err != nil {
 		return l, err
 	}
-	err = s.store.View(ctx, func(ctx context.Context, tx Tx) error { l, err = tx.LegalEntity(ctx, id); return err })
+	err = s.store.Look(ctx, func(ctx context.Context, tx Tx) error { l, err = tx.LegalEntity(ctx, id); return err })
 	return l, err
 }
 
@@ -115,7 +117,7 @@ func (s *Service) Division(ctx context.Context, c registry.Caller, id registry.I
 	if err := c.Require(ScopeDivisionRead); err != nil {
 		return d, err
 	}
-	err = s.store.View(ctx, func(ctx context.Context, tx Tx) error { d, err = tx.Division(ctx, id); return err })
+	err = s.store.Look(ctx, func(ctx context.Context, tx Tx) error { d, err = tx.Division(ctx, id); return err })
 	return d, err
 }
 
@@ -140,7 +142,7 @@ func (s *Service) Employee(ctx context.Context, c registry.Caller, id registry.I
 	if err := c.Require(ScopeEmployeeRead); err != nil {
 		return e, err
 	}
-	err = s.store.View(ctx, func(ctx context.Context, tx Tx) error { e, err = tx.Employee(ctx, id); return err })
+	err = s.store.Look(ctx, func(ctx context.Context, tx Tx) error { e, err = tx.Employee(ctx, id); return err })
 	if err == nil && !sees(c, e) {
 		return Employee{}, errNotFound
 	}

@@ -19,6 +19,8 @@ const (
 // PersonsTx is what reads of persons need of a transaction.
 type PersonsTx interface {
 	Person(ctx context.Context, id registry.ID) (patient.Person, error)
+	// PersonDeclared is Person and Declared at once.
+	PersonDeclared(ctx context.Context, person, legalEntity registry.ID) (patient.Person, bool, error)
 	// SeesPerson reports whether the database shows the caller the record: the
 	// second wall behind a scope that reaches everywhere.
 	SeesPerson(ctx context.Context, person registry.ID) (bool, error)
@@ -73,7 +75,11 @@ func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID)
 	found := false
 	err := s.store.Update(ctx, func(ctx context.Context, tx PersonsTx) error {
 		found = false
-		p, err := survivor(ctx, tx, id)
+		p, declared, err := tx.PersonDeclared(ctx, id, c.LegalEntityID)
+		merged := err == nil && !p.MasterID.IsZero()
+		if merged || err == nil && p.Version == 0 {
+			p, err = survivor(ctx, tx, id)
+		}
 		known := err == nil
 		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
 			return err
@@ -85,6 +91,8 @@ func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID)
 			if allowed, err = tx.SeesPerson(ctx, p.ID); err != nil {
 				return err
 			}
+		case !merged:
+			allowed = declared && !c.LegalEntityID.IsZero()
 		case !c.LegalEntityID.IsZero():
 			if allowed, err = tx.Declared(ctx, p.ID, c.LegalEntityID); err != nil {
 				return err

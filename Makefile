@@ -55,6 +55,7 @@ bench: postgres ## figures as ratios against named peers of the same run
 	@scripts/need interop
 	$(GO) test -count=1 -tags interop -timeout 60m -run '^TestSpeed' -v ./fixtures/interop/...
 	$(GO) test -count=1 -timeout 60m -run '^$$' -bench . -benchmem ./...
+	$(GO) test -count=1 -tags bench -timeout 60m -run '^TestBench' -v ./fixtures/scripts
 
 soak: postgres ## signed acts under load, the server killed once a round; SOAKTIME=10m
 	$(GO) test -count=1 -tags soak -timeout 60m -run "^TestSoak" -v ./fixtures/scripts

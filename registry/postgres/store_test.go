@@ -333,3 +333,30 @@ func TestMigrateTwice(t *testing.T) {
 	_, err = postgres.Open(t.Context(), dsn, postgres.Options{Source: source, Keys: pgtest.Keys(t)})
 	require.ErrorIs(t, err, postgres.ErrNewerDatabase)
 }
+
+// A look is one query and nothing else; its twin in View may ask twice.
+func TestLookMakesOneQuery(t *testing.T) {
+	s := cluster.Store(t)
+	id := registry.ID{1}
+	once := func(ctx context.Context, tx *postgres.Tx) error {
+		_, err := tx.LegalEntity(ctx, id)
+		if registry.CodeOf(err) == registry.CodeNotFound {
+			return nil
+		}
+		return err
+	}
+	twice := func(ctx context.Context, tx *postgres.Tx) error {
+		if err := once(ctx, tx); err != nil {
+			return err
+		}
+		return once(ctx, tx)
+	}
+	require.NoError(t, s.Look(t.Context(), once))
+	require.NoError(t, s.View(t.Context(), twice))
+	require.ErrorContains(t, s.Look(t.Context(), twice), "Look makes one query")
+	require.ErrorContains(t, s.Look(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
+		_, err := tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure})
+		return err
+	}), "Look makes one query")
+	require.NoError(t, s.Look(t.Context(), once), "the connection is good for the next")
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
-	"strings"
 
 	"mist/registry"
 	"mist/registry/audit"
@@ -85,13 +84,12 @@ func (requestKind) Repeat(ctx context.Context, tx Tx, c registry.Caller, a regis
 // checkPerson: tax number and surname of the certificate are the employee's
 // (domain notes 2.5).
 func checkPerson(s signature.Signer, e prm.Employee) error {
-	if err := intake.CheckSigner(s, e.Party.TaxID); err != nil {
+	const rule = "drfo-and-surname-of-the-side"
+	who := intake.Signatory{TaxID: e.Party.TaxID, LastName: e.Party.LastName}
+	if err := intake.MatchDRFO.Compare(s, who, rule); err != nil {
 		return err
 	}
-	if !strings.EqualFold(strings.TrimSpace(s.Surname), strings.TrimSpace(e.Party.LastName)) {
-		return registry.Errorf(registry.CodeSignatureInvalid, "Signer surname does not match with current user last_name").WithReason("signer_surname")
-	}
-	return nil
+	return intake.MatchSurname.Compare(s, who, rule)
 }
 
 // Create takes the signed request of a provider's head.
@@ -258,7 +256,8 @@ func (k signKind) side(ctx context.Context, tx Tx, c registry.Caller, s signatur
 			return "", err
 		}
 		if s.EDRPOU != string(n.EDRPOU) {
-			return "", registry.Errorf(registry.CodeSignatureInvalid, "EDRPOU of the seal is not the NHSU's: the certificate names %s", registry.Mask(s.EDRPOU)).WithReason("signer_mismatch")
+			return "", intake.Mismatch("EDRPOU of the seal is not the NHSU's", "signer_mismatch", "edrpou-of-the-seal", "equal digits",
+				intake.Side{Masked: registry.Mask(s.EDRPOU), Source: s.EDRPOUSource}, intake.Side{Masked: registry.Mask(string(n.EDRPOU)), Source: "legal_entity.edrpou"})
 		}
 		return sideSeal, nil
 	}

@@ -10,7 +10,7 @@ import (
 // CheckSigner compares the identifier in the signer's certificate with the
 // party's (domain notes 2.5) under the rule of most acts.
 func CheckSigner(signer signature.Signer, partyTaxID string) error {
-	return MatchDRFO.compare(signer, Signatory{TaxID: partyTaxID}, "one-signature-of-the-author")
+	return MatchDRFO.Compare(signer, Signatory{TaxID: partyTaxID}, "one-signature-of-the-author")
 }
 
 // lookalike maps Cyrillic capitals to the Latin ones that print the same: the

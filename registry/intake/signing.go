@@ -25,6 +25,9 @@ type SigningRule struct {
 	// that the document must have, exactly.
 	Signatures int `json:"signatures"`
 	Stamps     int `json:"stamps"`
+	// Either: a stamp may stand where a signature is asked for, and the other
+	// way round; only the sum counts.
+	Either bool `json:"either,omitempty"`
 	// Author: what one of the signers must share with the author of the draft.
 	Author []Match `json:"author"`
 	// Stamp: what each stamp must share with the author's legal entity.
@@ -40,6 +43,7 @@ const (
 	MatchDRFO    Match = "drfo"    // РНОКПП or document number with the party's tax_id
 	MatchSurname Match = "surname" // surname with the party's last name
 	MatchEDRPOU  Match = "edrpou"  // ЄДРПОУ with the legal entity's
+	MatchKind    Match = "kind"    // the kind itself compares: the author is known from the content
 )
 
 // SigningRules is the table; ParseSigningRules checks it.
@@ -78,7 +82,7 @@ func ParseSigningRules(b []byte) (SigningRules, error) {
 			return nil, bad("a rule about stamps without a stamp")
 		}
 		for _, m := range r.Author {
-			if !slices.Contains([]Match{MatchDRFO, MatchSurname, MatchEDRPOU}, m) {
+			if !slices.Contains([]Match{MatchDRFO, MatchSurname, MatchEDRPOU, MatchKind}, m) {
 				return nil, bad("unknown comparison " + string(m))
 			}
 		}
@@ -141,7 +145,7 @@ func (r SigningRule) released(result *signature.Result) (signature.SignedBytes, 
 	if err != nil {
 		return signature.SignedBytes{}, nil, err
 	}
-	if signatures != r.Signatures || stamps != r.Stamps {
+	if !r.Either && (signatures != r.Signatures || stamps != r.Stamps) {
 		return signature.SignedBytes{}, nil, r.counted(signatures, stamps)
 	}
 	return signed, signers, nil
@@ -175,7 +179,7 @@ func (r SigningRule) check(signers []signature.Signer, author Signatory) error {
 		}
 		if s.Seal {
 			for _, m := range r.Stamp {
-				if err := m.compare(s, author, r.Rule); err != nil {
+				if err := m.Compare(s, author, r.Rule); err != nil {
 					return err
 				}
 			}
@@ -186,7 +190,7 @@ func (r SigningRule) check(signers []signature.Signer, author Signatory) error {
 		}
 		n, err := 0, error(nil)
 		for _, m := range r.Author {
-			if err = m.compare(s, author, r.Rule); err != nil {
+			if err = m.Compare(s, author, r.Rule); err != nil {
 				break
 			}
 			n++
@@ -201,33 +205,33 @@ func (r SigningRule) check(signers []signature.Signer, author Signatory) error {
 	return refusal
 }
 
-// compare answers nil or the refusal that shows both values masked, where each
+// Compare answers nil or the refusal that shows both values masked, where each
 // came from and the rule applied.
-func (m Match) compare(s signature.Signer, author Signatory, rule string) error {
+func (m Match) Compare(s signature.Signer, author Signatory, rule string) error {
 	switch m {
 	case MatchDRFO:
 		switch {
 		case s.RNOKPP == "":
 			return absent("Invalid drfo", "signer_without_identifier", "РНОКПП or document number", rule)
 		case !SameIdentifier(s.RNOKPP, author.TaxID):
-			return mismatch("Does not match the signer drfo", "signer_mismatch", rule, "spaces dropped, Latin and Cyrillic letters of one series equal",
-				side{registry.Mask(s.RNOKPP), s.RNOKPPSource}, side{registry.Mask(author.TaxID), "party.tax_id"})
+			return Mismatch("Does not match the signer drfo", "signer_mismatch", rule, "spaces dropped, Latin and Cyrillic letters of one series equal",
+				Side{registry.Mask(s.RNOKPP), s.RNOKPPSource}, Side{registry.Mask(author.TaxID), "party.tax_id"})
 		}
 	case MatchSurname:
 		switch {
 		case s.Surname == "":
 			return absent("Does not match the signer last name", "signer_without_surname", "surname", rule)
 		case !sameName(s.Surname, author.LastName):
-			return mismatch("Does not match the signer last name", "signer_surname_mismatch", rule, "case and the sign of the apostrophe do not count",
-				side{maskName(s.Surname), "subject.surname"}, side{maskName(author.LastName), "party.last_name"})
+			return Mismatch("Does not match the signer last name", "signer_surname_mismatch", rule, "case and the sign of the apostrophe do not count",
+				Side{maskName(s.Surname), "subject.surname"}, Side{maskName(author.LastName), "party.last_name"})
 		}
 	case MatchEDRPOU:
 		switch {
 		case s.EDRPOU == "":
 			return absent("Does not match the signer edrpou", "signer_without_edrpou", "ЄДРПОУ", rule)
 		case s.EDRPOU != string(author.EDRPOU):
-			return mismatch("Does not match the signer edrpou", "signer_edrpou_mismatch", rule, "equal digits",
-				side{registry.Mask(s.EDRPOU), s.EDRPOUSource}, side{registry.Mask(string(author.EDRPOU)), "legal_entity.edrpou"})
+			return Mismatch("Does not match the signer edrpou", "signer_edrpou_mismatch", rule, "equal digits",
+				Side{registry.Mask(s.EDRPOU), s.EDRPOUSource}, Side{registry.Mask(string(author.EDRPOU)), "legal_entity.edrpou"})
 		}
 	}
 	return nil
@@ -238,19 +242,22 @@ func absent(text, reason, what, rule string) error {
 		Detail: fmt.Sprintf("%s: the signer's certificate carries no %s (rule %s)", text, what, rule)}
 }
 
-// side is one of two compared values: masked, with the place it was read from.
-type side struct{ masked, source string }
+// Side is one of two compared values: masked, with the place it was read from.
+type Side struct{ Masked, Source string }
 
-func mismatch(text, reason, rule, how string, certificate, known side) error {
+// Mismatch is the refusal of a signer who is not the one required: text in the
+// words of the eHealth API, both values masked with their places, the rule's
+// name and how it compares.
+func Mismatch(text, reason, rule, how string, certificate, known Side) error {
 	return &registry.Error{
 		Code: registry.CodeSignatureInvalid, Reason: reason,
 		Detail: fmt.Sprintf("%s: the certificate names %s (%s), the registry %s (%s); compared by rule %s: %s",
-			text, certificate.masked, certificate.source, known.masked, known.source, rule, how),
+			text, certificate.Masked, certificate.Source, known.Masked, known.Source, rule, how),
 		Fields: []registry.FieldError{{
 			Entry: "$.signed_content", EntryType: "content", Rule: reason, Description: text,
 			Params: []string{
-				"certificate " + certificate.source + " " + certificate.masked,
-				"registry " + known.source + " " + known.masked,
+				"certificate " + certificate.Source + " " + certificate.Masked,
+				"registry " + known.Source + " " + known.Masked,
 				"rule " + rule,
 			},
 		}},

@@ -125,7 +125,7 @@ func TestMismatchTellsBothSidesMasked(t *testing.T) {
 		{MatchEDRPOU, with(person, func(s *signature.Signer) { s.EDRPOU = "30000004" }), "Does not match the signer edrpou",
 			[]string{"certificate subject.organizationIdentifier ••••0004", "registry legal_entity.edrpou ••••5679", "rule r"}, []string{"30000004", "12345679"}},
 	} {
-		e := registry.AsError(c.match.compare(c.signer, author, "r"))
+		e := registry.AsError(c.match.Compare(c.signer, author, "r"))
 		require.True(t, strings.HasPrefix(e.Detail, c.text), e.Detail)
 		require.Len(t, e.Fields, 1)
 		require.Equal(t, c.params, e.Fields[0].Params)
@@ -138,7 +138,7 @@ func TestMismatchTellsBothSidesMasked(t *testing.T) {
 		for _, h := range c.hidden {
 			require.NotContains(t, e.Error(), h)
 		}
-		require.NoError(t, c.match.compare(person, author, "r"))
+		require.NoError(t, c.match.Compare(person, author, "r"))
 	}
 }
 
@@ -202,6 +202,7 @@ func TestNumbersOfSignatures(t *testing.T) {
 		"1/0": {Rule: "r", Signatures: 1, Author: []Match{MatchDRFO}},
 		"1/1": {Rule: "r", Signatures: 1, Stamps: 1, Author: []Match{MatchDRFO}},
 		"2/1": {Rule: "r", Signatures: 2, Stamps: 1, Author: []Match{MatchDRFO}},
+		"any": {Rule: "r", Signatures: 1, Either: true, Author: []Match{MatchKind}},
 	}
 	for _, c := range []struct {
 		rule string
@@ -212,6 +213,7 @@ func TestNumbersOfSignatures(t *testing.T) {
 		{"1/0", wrap(doctor, owner), "document must contain 1 signature and 0 stamps but contains 2 signatures and 0 stamps"},
 		{"1/0", wrap(seal), "document must contain 1 signature and 0 stamps but contains 0 signatures and 1 stamp"},
 		{"1/0", wrap(doctor, seal), "document must contain 1 signature and 0 stamps but contains 1 signature and 1 stamp"},
+		{"any", wrap(doctor, seal), "document must contain 1 signature and 0 stamps but contains 1 signature and 1 stamp"},
 		{"1/1", wrap(doctor, seal), ""},
 		{"1/1", wrap(seal, doctor), ""},
 		{"1/1", wrap(doctor), "document must contain 1 signature and 1 stamp but contains 1 signature and 0 stamps"},
@@ -236,6 +238,12 @@ func TestNumbersOfSignatures(t *testing.T) {
 		require.Equal(t, content, got, "what is read is the innermost content")
 	}
 
+	for _, who := range []pki.Issuer{doctor, seal} {
+		_, signers, err := rules["any"].released(r.result(wrap(who)))
+		require.NoError(t, err)
+		require.Len(t, signers, 1)
+	}
+
 	// One bad signature among the right number is the finding, not the number.
 	broken := wrap(doctor, seal)
 	broken[len(broken)-1] ^= 1
@@ -258,6 +266,10 @@ func TestSigningRulesAreData(t *testing.T) {
 	dispense, err := rules.For("medication_dispense", time.Now())
 	require.NoError(t, err)
 	require.Equal(t, []Match{MatchDRFO, MatchSurname}, dispense.Author)
+	seal, err := rules.For("contract_signature", time.Now())
+	require.NoError(t, err)
+	require.True(t, seal.Either)
+	require.NoError(t, seal.check([]signature.Signer{person}, Signatory{}), "the kind compares")
 	_, err = rules.For("declaration", time.Date(2017, 1, 1, 0, 0, 0, 0, time.UTC))
 	require.Error(t, err, "before the first row")
 

@@ -48,6 +48,7 @@ type Submissions[T SubmissionTx] struct {
 	store    Store[T]
 	verifier Verifier
 	policies Policies
+	signing  SigningRules
 	source   registry.Source
 }
 
@@ -56,7 +57,11 @@ func NewSubmissions[T SubmissionTx](kind SubmissionKind[T], store Store[T], veri
 	if kind == nil || store == nil || verifier == nil || policies == nil || source.Clock == nil || source.Random == nil {
 		return nil, errors.New("intake: a part is missing")
 	}
-	return &Submissions[T]{kind, store, verifier, policies, source}, nil
+	signing, err := DefaultSigningRules()
+	if err != nil {
+		return nil, err
+	}
+	return &Submissions[T]{kind, store, verifier, policies, signing, source}, nil
 }
 
 // Submit takes a signed container. The same container again gives the same
@@ -88,10 +93,18 @@ func (s *Submissions[T]) Submit(ctx context.Context, c registry.Caller, containe
 	if err != nil {
 		return Outcome{}, err
 	}
-	signed, signer, err := result.MustBePassed()
+	signing, err := s.signing.For(act.Kind, now)
+	if err != nil {
+		return Outcome{}, err
+	}
+	signed, signers, err := signing.released(result)
 	if err != nil {
 		return Outcome{}, s.refuse(ctx, c, act, report, judgementError(report.ID, err))
 	}
+	if len(signers) != 1 {
+		return Outcome{}, fmt.Errorf("signing rule %s: an act without a draft is signed by one", signing.Rule)
+	}
+	signer := signers[0]
 	content, err := s.kind.Decode(ctx, signed, signer)
 	if err != nil {
 		return Outcome{}, s.refuse(ctx, c, act, report, err)

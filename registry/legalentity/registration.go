@@ -184,9 +184,11 @@ func checkSigner(s signature.Signer, code registry.EDRPOU) error {
 	case s.EDRPOU == "" && s.RNOKPP == "":
 		return registry.Errorf(registry.CodeSignatureInvalid, "EDRPOU and DRFO is empty in digital sign").WithReason("signer_without_identifier")
 	case s.EDRPOU != "" && s.EDRPOU != string(code):
-		return registry.Errorf(registry.CodeSignatureInvalid, "EDRPOU does not match legal_entity edrpou: the certificate names %s (%s)", registry.Mask(s.EDRPOU), s.EDRPOUSource).WithReason("signer_mismatch")
+		return intake.Mismatch("EDRPOU does not match legal_entity edrpou", "signer_mismatch", "edrpou-of-the-content", "equal digits",
+			intake.Side{Masked: registry.Mask(s.EDRPOU), Source: s.EDRPOUSource}, intake.Side{Masked: registry.Mask(string(code)), Source: "content.edrpou"})
 	case s.EDRPOU == "" && !intake.SameIdentifier(s.RNOKPP, string(code)):
-		return registry.Errorf(registry.CodeSignatureInvalid, "DRFO does not match signer drfo: the certificate names %s (%s) and no EDRPOU", registry.Mask(s.RNOKPP), s.RNOKPPSource).WithReason("signer_mismatch")
+		return intake.Mismatch("DRFO does not match signer drfo", "signer_mismatch", "drfo-where-the-certificate-names-no-edrpou", "look-alikes equal",
+			intake.Side{Masked: registry.Mask(s.RNOKPP), Source: s.RNOKPPSource}, intake.Side{Masked: registry.Mask(string(code)), Source: "content.edrpou"})
 	}
 	return nil
 }

@@ -64,6 +64,9 @@ type RESTConfig struct {
 	// ProxyTellsCertificate believes the header Client-Cert (RFC 9440): only where
 	// every request comes through a proxy that sets or removes it.
 	ProxyTellsCertificate bool `yaml:"proxy_tells_certificate,omitempty"`
+	// CitizenClient is the public client of type CABINET under which the citizen's
+	// page /me logs people in; without it there is no such page.
+	CitizenClient string `yaml:"citizen_client,omitempty"`
 }
 
 // SOAPConfig is the Trembita listener. Without TLS it must be on loopback.

@@ -127,7 +127,9 @@ type sandboxState struct {
 	Employees     []prm.Employee    `json:"employees"`
 	Persons       []storedPerson    `json:"persons"`
 	Clients       []access.Client   `json:"clients"`
-	Public        sandboxFile       `json:"public"`
+	// Page is the client of the citizen's page.
+	Page   registry.ID `json:"page"`
+	Public sandboxFile `json:"public"`
 }
 
 // storedPerson keeps a person with the members that are not in its JSON form.
@@ -205,7 +207,7 @@ var misScopes = []string{
 
 var citizenScopes = []string{
 	"declaration_request:write_pis", "declaration_request:read_pis", "declaration_request:details_pis", "declaration_request:sign_pis", "declaration_request:reject_pis",
-	"declaration:read_pis", "declaration:terminate_pis", "access_log:read_pis", "legal_entity:read", "division:read",
+	"declaration:read_pis", "declaration:terminate_pis", "access_log:read_pis", "consent:read_pis", "consent:revoke_pis", "legal_entity:read", "division:read",
 }
 
 // sandboxRedirect is where the browsers of a sandbox go on after a login: a
@@ -288,6 +290,10 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	addClient("Оператор Mist", "OPERATOR", registry.ID{}, []string{"job:read", "job:write"})
 	addClient("Аудитор журналу", "AUDITOR", registry.ID{}, []string{"audit:read", "signature:verify"})
 	addClient("Кабінет громадянина", "CABINET", registry.ID{}, citizenScopes)
+	// The citizen's page of Mist itself: a client without a secret.
+	s.Page = id()
+	s.Clients = append(s.Clients, access.Client{ID: s.Page, Name: "Сторінка громадянина", Type: "CABINET", Public: true,
+		Scopes: []string{"access_log:read_pis", "consent:read_pis", "consent:revoke_pis"}})
 
 	for _, a := range []string{algorithmDSTU, algorithmECDSA} {
 		h := g.Human(30, 60, today)

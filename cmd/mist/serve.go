@@ -261,6 +261,9 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+	if err := s.addCitizenPage(pages, accessService); err != nil {
+		return err
+	}
 	rest, err := portal.New(rooms.serve(documents.serve(providers.serve(portal.Config{
 		Pages:   pages,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,

@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
+	"mist/portal/me"
+	"mist/portal/web"
 	"mist/registry"
+	"mist/registry/access"
 	"mist/registry/postgres"
 	"mist/registry/query"
 )
@@ -19,6 +23,21 @@ func (s *server) newDisclosures(trusted *trustKeeper, policies query.Policies) (
 	return query.New(query.Config{
 		Store: postgres.NewPort[query.Tx](s.store).Everywhere(), Verifier: verifier, Policies: policies, Source: s.source, Replay: s.cfg.Limits.Replay,
 		Attested: s.cfg.SOAP.Attested, Misses: s.cfg.Limits.Misses, Log: s.store,
+	})
+}
+
+// addCitizenPage puts /me among the pages where a client for it is configured.
+func (s *server) addCitizenPage(kit *web.Kit, login *access.Service) error {
+	if s.cfg.REST.CitizenClient == "" {
+		return nil
+	}
+	citizen, err := query.NewCitizen(postgres.NewPort[query.CitizenTx](s.store).Everywhere(), s.source)
+	if err != nil {
+		return err
+	}
+	return me.Add(kit, me.Config{
+		Login: login, Citizen: citizen, ClientID: s.cfg.REST.CitizenClient, Clock: s.source.Clock,
+		Secure: strings.HasPrefix(s.url("rest", s.cfg.REST.ListenConfig), "https://"),
 	})
 }
 

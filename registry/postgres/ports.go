@@ -49,6 +49,7 @@ var (
 	_ dictionary.Tx      = (*Tx)(nil)
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
+	_ query.CitizenTx              = (*Tx)(nil)
 	_ query.Store                  = Port[query.Tx]{}
 	_ access.Store                 = Port[access.Tx]{}
 	_ bulk.Store                   = Port[bulk.Tx]{}

@@ -1,0 +1,11 @@
+package me
+
+import (
+	"testing"
+
+	"mist/portal/web/webtest"
+)
+
+func TestTexts(t *testing.T) {
+	webtest.Texts(t, ".", "me.state.", "me.how.", "me.filter.", "me.group.")
+}

@@ -14,8 +14,6 @@ package signature
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -168,7 +166,10 @@ func (v *Verifier) Verify(ctx context.Context, in Input, p Policy) (*Result, err
 }
 
 func (v *Verifier) read(ctx context.Context, in Input) (*facts.Reading, error) {
-	src := unwrap(in.Document)
+	src, err := unwrap(in.Document)
+	if err != nil {
+		return nil, &UnreadableError{Err: err}
+	}
 	snap := v.config.Trust.Snapshot()
 	env := facts.Environment{
 		Content: in.Content, ContentDigests: in.ContentDigests, Keys: in.Keys,
@@ -206,39 +207,4 @@ func looksLikeFormat(src facts.Source) bool {
 	text := bytes.TrimLeft(b, " \t\r\n\ufeff")
 	return bytes.HasPrefix(b, []byte{0x30}) || bytes.HasPrefix(b, []byte("PK")) ||
 		bytes.HasPrefix(text, []byte("<")) || bytes.HasPrefix(text, []byte("-----BEGIN"))
-}
-
-// maxArmoured is the largest text wrapping of a binary signature read.
-const maxArmoured = 64 << 20
-
-// unwrap takes a CMS message out of PEM or bare base64, the forms in which
-// signatures travel in JSON and mail. Other input is returned as it is.
-func unwrap(src facts.Source) facts.Source {
-	var head [64]byte
-	n, _ := src.ReadAt(head[:], 0)
-	start := bytes.TrimLeft(head[:n], " \t\r\n\ufeff")
-	if len(start) == 0 || src.Size() > maxArmoured {
-		return src
-	}
-	switch {
-	case bytes.HasPrefix(start, []byte("-----BEGIN")):
-		b, err := facts.ReadAll(src, maxArmoured)
-		if err != nil {
-			return src
-		}
-		if block, rest := pem.Decode(b); block != nil && len(bytes.TrimSpace(rest)) == 0 {
-			return facts.Bytes(block.Bytes)
-		}
-	case start[0] == 'M':
-		b, err := facts.ReadAll(src, maxArmoured)
-		if err != nil {
-			return src
-		}
-		text := bytes.Join(bytes.Fields(b), nil)
-		out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-		if n, err := base64.StdEncoding.Strict().Decode(out, text); err == nil {
-			return facts.Bytes(out[:n])
-		}
-	}
-	return src
 }

@@ -260,3 +260,30 @@ func TestOnline(t *testing.T) {
 		require.Equal(t, c.want, code, name+out+errOut)
 	}
 }
+
+// A detached signature finds its content beside itself; the digest decides
+// whether it is the right one, and the user is told.
+func TestSignatureBesideItsFile(t *testing.T) {
+	dir := room(t)
+	at := func(n string) string { return filepath.Join(dir, n) }
+	verify := func(name string, args ...string) (int, string) {
+		code, _, errOut := command(t, "", append([]string{at(name), "--trust", at("trust"), "--policy", "archive-test"}, args...)...)
+		return code, errOut
+	}
+	detached, err := os.ReadFile(at("d.p7s"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(at("content.json.p7s"), detached, 0o644))
+	code, said := verify("content.json.p7s")
+	require.Equal(t, exitPassed, code, said)
+	require.Contains(t, said, "content taken from "+at("content.json"))
+	code, said = verify("d.p7s")
+	require.Equal(t, exitUndecided, code)
+	require.NotContains(t, said, "content taken")
+	require.NoError(t, os.WriteFile(at("other.json"), []byte("інше"), 0o644))
+	require.NoError(t, os.WriteFile(at("other.json.p7s"), detached, 0o644))
+	code, _ = verify("other.json.p7s")
+	require.Equal(t, exitFailed, code)
+	code, said = verify("other.json.p7s", "--content", at("content.json"))
+	require.Equal(t, exitPassed, code, "what is given goes before what stands beside")
+	require.NotContains(t, said, "content taken")
+}

@@ -161,9 +161,18 @@ func (c *verifyCommand) Run(e *env) error {
 			e.exit = gravest(e.exit, exitUnreadable)
 			continue
 		}
-		r, err := v.Verify(e.ctx, signature.Input{
+		in := signature.Input{
 			ID: filepath.Base(name), Name: filepath.Base(name), Document: doc, Content: content, Keys: keys, Time: at,
-		}, p)
+		}
+		r, err := v.Verify(e.ctx, in, p)
+		if beside := besides(name); err == nil && len(content) == 0 && lacksContent(r) && beside != "" {
+			file, openErr := openFile(e, beside)
+			if openErr == nil {
+				fmt.Fprintf(e.err, "mist-verify: content taken from %s, which stands beside the signature\n", beside)
+				in.Content = map[string]facts.Source{"": file}
+				r, err = v.Verify(e.ctx, in, p)
+			}
+		}
 		code := exitOf(r, err)
 		e.exit = gravest(e.exit, code)
 		c.report(e, name, r, err)
@@ -175,6 +184,30 @@ func (c *verifyCommand) Run(e *env) error {
 		}
 	}
 	return nil
+}
+
+// lacksContent says whether a detached signature waits for its content.
+func lacksContent(r *signature.Result) bool {
+	for i := range r.Signatures {
+		if r.Signatures[i].SubIndication == signature.SignedDataNotFound {
+			return true
+		}
+	}
+	return false
+}
+
+// besides is the file a detached signature stands beside: document.pdf for
+// document.pdf.p7s; "" when there is none. The digest decides whether it is the
+// signed one.
+func besides(name string) string {
+	for _, ext := range []string{".p7s", ".sig", ".sign", ".p7m"} {
+		if base, found := strings.CutSuffix(name, ext); found {
+			if info, err := os.Stat(base); err == nil && info.Mode().IsRegular() {
+				return base
+			}
+		}
+	}
+	return ""
 }
 
 // openKeys reads public keys by name.

@@ -76,7 +76,7 @@ var never = []struct{ room, imported, why string }{
 }
 
 // kinds are the rooms of act kinds: one never imports another.
-var kinds = []string{"registry/declaration", "registry/personrequest", "registry/encounter", "registry/prescription", "registry/referral", "registry/sickleave"}
+var kinds = []string{"registry/declaration", "registry/personrequest", "registry/personchange", "registry/encounter", "registry/prescription", "registry/referral", "registry/sickleave"}
 
 func match(pattern, name string) bool {
 	if folder, ok := strings.CutSuffix(pattern, "/..."); ok {

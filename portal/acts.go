@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,8 @@ type Intake interface {
 }
 
 // Act is one kind of act on the REST side: where its drafts live and what the
-// eHealth API calls the member that carries the signed container.
+// eHealth API calls the member that carries the signed container; empty where
+// the patient's confirmation completes a request and nobody signs it.
 type Act struct {
 	Path        string // /api/v3/declaration_requests
 	SignedField string // signed_declaration_request
@@ -43,8 +45,8 @@ type Act struct {
 }
 
 func (a Act) validate() error {
-	if a.Service == nil || a.SignedField == "" || !strings.HasPrefix(a.Path, "/api/") || strings.HasSuffix(a.Path, "/") {
-		return fmt.Errorf("portal: the act at %q needs a path under /api/, a service and a signed field", a.Path)
+	if a.Service == nil || !strings.HasPrefix(a.Path, "/api/") || strings.HasSuffix(a.Path, "/") {
+		return fmt.Errorf("portal: the act at %q needs a path under /api/ and a service", a.Path)
 	}
 	return nil
 }
@@ -60,6 +62,18 @@ func PersonRequests(service Intake) Act {
 	return Act{Path: "/api/v3/person_requests", SignedField: "signed_content", Service: service}
 }
 
+// AuthenticationMethodRequests are the places of the requests by which a
+// person's ways of confirming are changed.
+func AuthenticationMethodRequests(service Intake) Act {
+	return Act{Path: "/api/v3/authentication_method_requests", Service: service}
+}
+
+// ConfidantRelationshipRequests are the places of the requests about who speaks
+// for a person (ЕСОЗ 1.4).
+func ConfidantRelationshipRequests(service Intake) Act {
+	return Act{Path: "/api/v3/confidant_person_relationship_requests", Service: service}
+}
+
 // acts are the handlers of one kind. They hold no rules.
 type acts struct {
 	*portal
@@ -70,12 +84,14 @@ func (a acts) routes(r chi.Router) {
 	one := a.act.Path + "/{id}"
 	r.Post(a.act.Path, a.member(a.create))
 	r.Get(one, a.byID(a.get))
-	r.Get(one+"/data_to_be_signed", a.byID(a.dataToBeSigned))
 	r.Get(one+"/documents", a.byID(a.documents))
 	r.Patch(one+"/actions/approve", a.byID(a.approve))
 	r.Patch(one+"/actions/resend_otp", a.byID(a.resendOTP))
 	r.Patch(one+"/actions/reject", a.byID(a.reject))
-	r.Patch(one+"/actions/sign", a.byID(a.sign))
+	if a.act.SignedField != "" {
+		r.Get(one+"/data_to_be_signed", a.byID(a.dataToBeSigned))
+		r.Patch(one+"/actions/sign", a.byID(a.sign))
+	}
 }
 
 func (a acts) create(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
@@ -212,7 +228,9 @@ func decodeBase64(s string) ([]byte, error) {
 // urgent is what the caller must act on or keep.
 type urgent struct {
 	Authentication *authentication `json:"authentication_method_current,omitempty"`
-	Receipt        *audit.Receipt  `json:"receipt,omitempty"`
+	// NextStep says in a word what is awaited: a code, documents, both.
+	NextStep string         `json:"next_step,omitempty"`
+	Receipt  *audit.Receipt `json:"receipt,omitempty"`
 	// Documents are the links by which scans are put, while the draft is NEW.
 	Documents []documentUpload `json:"documents,omitempty"`
 	// Security and EmployeeRequestID are told once, of a registered legal entity.
@@ -243,9 +261,28 @@ func (a acts) show(w http.ResponseWriter, r *http.Request, status int, d intake.
 	}
 	var u *urgent
 	if d.Open() && d.AuthMethod != "" {
-		u = &urgent{Authentication: &authentication{Type: d.AuthMethod, Number: maskPhone(d.Phone)}, Documents: a.uploads(d)}
+		u = &urgent{Authentication: &authentication{Type: d.AuthMethod, Number: maskPhone(d.Phone)}, Documents: a.uploads(d), NextStep: nextStep(d)}
 	}
 	return a.answer(w, r, status, data, u)
+}
+
+// nextStep says what the caller has to do (complaints 10: nobody knew when a
+// code is needed, and from which phone).
+func nextStep(d intake.Draft) string {
+	missing := slices.ContainsFunc(d.Documents, func(doc intake.Document) bool { return !doc.Uploaded() })
+	switch {
+	case d.Status == intake.StatusApproved:
+		return "sign"
+	case d.Status != intake.StatusNew:
+		return ""
+	case missing && d.AuthMethod == "OTP":
+		return "upload_documents_then_approve_with_code"
+	case missing:
+		return "upload_documents_then_approve"
+	case d.AuthMethod == "OTP":
+		return "approve_with_code"
+	}
+	return "approve"
 }
 
 func draftView(d intake.Draft) (map[string]any, error) {

@@ -29,7 +29,7 @@ func TestCreateShowsTheDraft(t *testing.T) {
 		"meta": {"code": 201, "type": "object", "url": "https://mist.example/api/v3/declaration_requests", "request_id": "req-1"},
 		"data": {"id": "`+id+`", "status": "NEW", "content": "", "declaration_number": "0001-1000-0000",
 			"inserted_at": "2026-11-21T10:00:00.000000Z", "updated_at": "2026-11-21T10:00:00.000000Z", "expires_at": "2026-11-21T11:00:00.000000Z"},
-		"urgent": {"authentication_method_current": {"type": "OTP", "number": "+38093*****74"}}
+		"urgent": {"authentication_method_current": {"type": "OTP", "number": "+38093*****74"}, "next_step": "approve_with_code"}
 	}`, w.Body.String())
 }
 

@@ -22,6 +22,9 @@ type PersonLife interface {
 	List(ctx context.Context, c registry.Caller, status personlife.MergeStatus, after registry.ID) ([]personlife.Merge, error)
 	Deactivate(ctx context.Context, c registry.Caller, id registry.ID, d personlife.Deactivation) (patient.Person, error)
 	History(ctx context.Context, c registry.Caller, id registry.ID) ([]personlife.Line, error)
+	Relationships(ctx context.Context, c registry.Caller, person registry.ID) ([]patient.Relationship, error)
+	VerifyRelationship(ctx context.Context, c registry.Caller, id registry.ID, status, comment string) (patient.Relationship, error)
+	ResetMethods(ctx context.Context, c registry.Caller, id registry.ID, note string) (patient.Person, error)
 }
 
 type mergeView struct {
@@ -61,6 +64,25 @@ type deactivated struct {
 	Status       patient.Status `json:"status"`
 	StatusReason string         `json:"status_reason"`
 	DeathDate    registry.Date  `json:"death_date,omitzero"`
+}
+
+type relationshipView struct {
+	ID                 registry.ID        `json:"id"`
+	PersonID           registry.ID        `json:"person_id"`
+	ConfidantPersonID  registry.ID        `json:"confidant_person_id"`
+	IsActive           bool               `json:"is_active"`
+	ActiveTo           registry.Date      `json:"active_to,omitzero"`
+	VerificationStatus string             `json:"verification_status"`
+	VerificationReason string             `json:"verification_reason"`
+	Comment            string             `json:"verification_comment,omitempty"`
+	Documents          []patient.Document `json:"relationship_documents"`
+	InsertedAt         string             `json:"inserted_at"`
+	UpdatedAt          string             `json:"updated_at"`
+}
+
+func viewRelationship(r patient.Relationship) relationshipView {
+	return relationshipView{r.ID, r.PersonID, r.ConfidantPersonID, r.IsActive, r.ActiveTo, r.VerificationStatus, r.VerificationReason, r.Comment,
+		append([]patient.Document{}, r.Documents...), stamp(r.InsertedAt), stamp(r.UpdatedAt)}
 }
 
 const mergesPath = "/api/v3/manual_merge_requests"
@@ -167,5 +189,48 @@ func (p *portal) personLifeRoutes(r chi.Router, life PersonLife) {
 			}
 		}
 		return p.list(w, r, views, query.Paging{Number: 1, Size: max(len(views), 1), TotalEntries: len(views), TotalPages: 1})
+	}))
+	r.Get(personsPath+"/{id}/confidant_person_relationships", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		list, err := life.Relationships(r.Context(), c, id)
+		if err != nil {
+			return err
+		}
+		views := make([]relationshipView, len(list))
+		for i, one := range list {
+			views[i] = viewRelationship(one)
+		}
+		return p.list(w, r, views, query.Paging{Number: 1, Size: max(len(views), 1), TotalEntries: len(views), TotalPages: 1})
+	}))
+	r.Patch("/api/v3/confidant_person_relationships/{id}/actions/verify", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		o, _, err := readObject(r, p.limits.SmallBody, false)
+		if err != nil {
+			return err
+		}
+		f := o.fields()
+		status, comment := f.text("verification_status", true), f.text("comment", true)
+		if err := f.done(); err != nil {
+			return err
+		}
+		one, err := life.VerifyRelationship(r.Context(), c, id, status, comment)
+		if err != nil {
+			return err
+		}
+		return p.answer(w, r, http.StatusOK, viewRelationship(one), nil)
+	}))
+	r.Patch(personsPath+"/{id}/actions/reset_authentication_method", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		o, _, err := readObject(r, p.limits.SmallBody, false)
+		if err != nil {
+			return err
+		}
+		f := o.fields()
+		note := f.text("reason_description", true)
+		if err := f.done(); err != nil {
+			return err
+		}
+		v, err := life.ResetMethods(r.Context(), c, id, note)
+		if err != nil {
+			return err
+		}
+		return p.answer(w, r, http.StatusOK, deactivated{v.ID, v.Status, v.StatusReason, v.DeathDate}, nil)
 	}))
 }

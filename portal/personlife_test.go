@@ -54,6 +54,21 @@ func (l lifeDesk) History(_ context.Context, c registry.Caller, _ registry.ID) (
 	return []personlife.Line{{Version: 1, Status: patient.StatusActive}}, l.f.err
 }
 
+func (l lifeDesk) Relationships(_ context.Context, c registry.Caller, person registry.ID) ([]patient.Relationship, error) {
+	l.f.caller = c
+	return []patient.Relationship{{ID: registry.ID{5}, PersonID: person}}, l.f.err
+}
+
+func (l lifeDesk) VerifyRelationship(_ context.Context, c registry.Caller, id registry.ID, status, comment string) (patient.Relationship, error) {
+	l.f.caller, l.f.note = c, status+comment
+	return patient.Relationship{ID: id, VerificationStatus: status}, l.f.err
+}
+
+func (l lifeDesk) ResetMethods(_ context.Context, c registry.Caller, id registry.ID, note string) (patient.Person, error) {
+	l.f.caller, l.f.note = c, note
+	return patient.Person{ID: id, Status: patient.StatusActive}, l.f.err
+}
+
 var _ PersonLife = (*personlife.Service)(nil)
 
 func TestPersonLife(t *testing.T) {
@@ -72,6 +87,9 @@ func TestPersonLife(t *testing.T) {
 		{"PATCH", one + "/actions/undo", `{"reason":"причина причина"}`, "undo причина причина", 200},
 		{"PATCH", personsPath + "/" + a + "/actions/deactivate", `{"reason":"death","death_date":"2026-01-02","reason_description":"запис"}`, "death2026-01-02запис", 200},
 		{"GET", personsPath + "/" + a + "/history", "", "death2026-01-02запис", 200},
+		{"GET", personsPath + "/" + a + "/confidant_person_relationships", "", "death2026-01-02запис", 200},
+		{"PATCH", "/api/v3/confidant_person_relationships/" + a + "/actions/verify", `{"verification_status":"VERIFIED","comment":"звірено"}`, "VERIFIEDзвірено", 200},
+		{"PATCH", personsPath + "/" + a + "/actions/reset_authentication_method", `{"reason_description":"загублено"}`, "загублено", 200},
 	} {
 		w := b.do(r.method, r.path, r.body)
 		require.Equal(t, r.status, w.Code, "%s %s %s", r.method, r.path, w.Body.String())

@@ -7,6 +7,7 @@ import (
 	"mist/registry/intake"
 	"mist/registry/job"
 	"mist/registry/patient"
+	"mist/registry/personchange"
 	"mist/registry/personrequest"
 	"mist/registry/postgres"
 )
@@ -24,7 +25,17 @@ func actKinds(store *postgres.Store, source registry.Source, verifier intake.Ver
 	if err != nil {
 		return nil, nil, err
 	}
+	methods, err := service[personchange.Tx](parts, personchange.NewMethods(patient.DefaultTerms(), source))
+	if err != nil {
+		return nil, nil, err
+	}
+	relationships, err := service[personchange.Tx](parts, personchange.NewRelationships(patient.DefaultTerms(), source))
+	if err != nil {
+		return nil, nil, err
+	}
 	return []portal.Act{
+		portal.AuthenticationMethodRequests(methods),
+		portal.ConfidantRelationshipRequests(relationships),
 		portal.DeclarationRequests(declarations),
 		portal.PersonRequests(persons),
 	}, declarations.Handlers().Add(persons.Handlers()), nil

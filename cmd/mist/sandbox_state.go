@@ -203,6 +203,8 @@ var misScopes = []string{
 	"legal_entity:write", "division:write", "division:activate", "division:deactivate",
 	"employee_request:write", "employee_request:read", "employee_request:approve", "employee_request:reject",
 	"contract_request:create", "contract_request:read", "contract_request:sign", "contract_request:terminate", "contract:read",
+	"authentication_method_request:write", "authentication_method_request:read",
+	"confidant_person_relationship_request:write", "confidant_person_relationship_request:read", "confidant_person_relationship:read",
 }
 
 var citizenScopes = []string{
@@ -219,7 +221,8 @@ var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "person:rea
 	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate",
 	"legal_entity:nhs_verify", "legal_entity:deactivate", "legal_entity:merge", "legal_entity:hide", "settlement:write", "bl_user:read", "bl_user:write", "bl_user:deactivate",
 	"contract_request:read", "contract_request:update", "contract_request:sign", "contract:read", "contract:read_nhs", "contract:update", "contract:terminate",
-	"dictionary:write", "global_parameters:write"}
+	"dictionary:write", "global_parameters:write",
+	"person:reset_authentication_method", "confidant_person_relationship:read", "confidant_person_relationship:verify"}
 
 // populate makes the sandbox's people and clinics. Keys and certificates are
 // filled in by the caller.

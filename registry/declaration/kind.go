@@ -20,7 +20,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 // Tx is what the kind needs of a transaction.
 type Tx interface {
 	intake.Tx
-	Person(ctx context.Context, id registry.ID) (patient.Person, error)
+	patient.ConfirmTx
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
 	Division(ctx context.Context, id registry.ID) (prm.Division, error)
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
@@ -141,7 +141,11 @@ func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *i
 	c.StartDate, c.EndDate = k.Terms.period(p.BirthDate, e.Speciality, today)
 	draft.PersonID, draft.EmployeeID, draft.PartyID, draft.DivisionID = p.ID, e.ID, e.Party.ID, d.ID
 	draft.Number = c.Number
-	draft.AuthMethod, draft.Phone = p.AuthMethod().Type, p.AuthMethod().PhoneNumber
+	method, err := patient.Confirmation(ctx, tx, p, in.AuthorizeWith, today)
+	if err != nil {
+		return err
+	}
+	draft.AuthMethod, draft.Phone = method.Type, method.PhoneNumber
 	draft.Demands = patient.UploadsForDeclaration(p, draft.AuthMethod)
 	if draft.Data, err = jcs.Marshal(c); err != nil {
 		return err

@@ -38,6 +38,8 @@ const (
 	StatusExpired   Status = "EXPIRED"
 	// StatusPending: signed, and the status of the certificate is awaited.
 	StatusPending Status = "PENDING"
+	// StatusCompleted ends a request that nobody signs: it was confirmed and done.
+	StatusCompleted Status = "COMPLETED"
 )
 
 // Draft is an act before it is signed. The server keeps the exact bytes the
@@ -70,8 +72,11 @@ type Draft struct {
 	// Demands are the types of the documents that the patient's side must hand
 	// in before approval; a kind sets them when it drafts. Documents are read
 	// with an open draft.
-	Demands    []string
-	Documents  []Document
+	Demands   []string
+	Documents []Document
+	// AskNext is set by a kind's Approve when another phone has to confirm too:
+	// the draft stays NEW and a code goes to Phone.
+	AskNext    bool
 	InsertedAt time.Time
 	UpdatedAt  time.Time
 	ExpiresAt  time.Time

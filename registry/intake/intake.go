@@ -223,7 +223,20 @@ func (s *Service[T]) approve(ctx context.Context, c registry.Caller, id registry
 		if err := s.kind.Approve(ctx, tx, &d); err != nil {
 			return err
 		}
-		d.Status, d.UpdatedAt, d.OTPMAC = StatusApproved, now, nil
+		if d.AskNext {
+			if err := s.issueOTP(ctx, tx, &d, now); err != nil {
+				return err
+			}
+			if err := tx.UpdateDraft(ctx, d); err != nil {
+				return err
+			}
+			_, err = tx.Audit(ctx, s.entry(c, "draft.confirmed", d))
+			return err
+		}
+		if d.Status == StatusNew { // a kind may have completed it
+			d.Status = StatusApproved
+		}
+		d.UpdatedAt, d.OTPMAC = now, nil
 		if err := tx.UpdateDraft(ctx, d); err != nil {
 			return err
 		}

@@ -69,7 +69,6 @@ type Before struct {
 
 // Tx is what the room needs of a transaction.
 type Tx interface {
-	Person(ctx context.Context, id registry.ID) (patient.Person, error)
 	LockPerson(ctx context.Context, id registry.ID) error
 	// SetPersonState changes state, reason, day of death and survivor of a record
 	// and nothing else of it.
@@ -82,6 +81,11 @@ type Tx interface {
 	Merge(ctx context.Context, id registry.ID, lock bool) (Merge, error)
 	Merges(ctx context.Context, status MergeStatus, after registry.ID, limit int) ([]Merge, error)
 	patient.RelateTx
+	Relationship(ctx context.Context, id registry.ID) (patient.Relationship, error)
+	PutPerson(ctx context.Context, p patient.Person) error
+	// Declared reports whether the person has an active or pending declaration
+	// with the legal entity.
+	Declared(ctx context.Context, person, legalEntity registry.ID) (bool, error)
 	PersonVersions(ctx context.Context, id registry.ID) ([]patient.Version, error)
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
 }

@@ -73,24 +73,6 @@ type Content struct {
 	Seed                         string         `json:"seed"`
 }
 
-var (
-	legalEntityTypes = []string{"MSP", "OUTPATIENT", "EMERGENCY", "PRIMARY_CARE", "MSP_PHARMACY"}
-	employeeTypes    = []string{"DOCTOR", "SPECIALIST", "RECEPTIONIST", "ASSISTANT"}
-)
-
-// checkAuthor holds the rules about who drafts (ЕСОЗ 1.5).
-func checkAuthor(c registry.Caller, e prm.Employee, l prm.LegalEntity) error {
-	switch {
-	case !slices.Contains(legalEntityTypes, l.Type):
-		return registry.Errorf(registry.CodeConflict, "Invalid legal entity type").WithReason("legal_entity_type")
-	case !l.Active():
-		return registry.Errorf(registry.CodeConflict, "Legal entity is not active").WithReason("legal_entity_status")
-	case e.LegalEntityID != c.LegalEntityID || !e.Approved() || !slices.Contains(employeeTypes, e.Type):
-		return registry.Errorf(registry.CodeForbidden, "the token's employee must be an approved doctor, specialist, receptionist or assistant of the legal entity").WithReason("employee")
-	}
-	return nil
-}
-
 // Draft implements intake.Kind. For a new person a record without any data is
 // reserved, so that draft and act have somebody to refer to (ADR 0602).
 func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, draft *intake.Draft, body []byte) error {
@@ -109,7 +91,7 @@ func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, draft *intake
 	if err != nil {
 		return err
 	}
-	if err := checkAuthor(c, e, l); err != nil {
+	if err := prm.MayWritePersons(c, e, l); err != nil {
 		return err
 	}
 	now := k.Source.Now()

@@ -64,7 +64,7 @@ func TestRulesOfTheAuthor(t *testing.T) {
 	c := registry.Caller{LegalEntityID: clinic}
 	e := prm.Employee{LegalEntityID: clinic, Type: "DOCTOR", Status: "APPROVED"}
 	l := prm.LegalEntity{ID: clinic, Type: "PRIMARY_CARE", Status: "ACTIVE"}
-	require.NoError(t, checkAuthor(c, e, l))
+	require.NoError(t, prm.MayWritePersons(c, e, l))
 	for reason, change := range map[string]func(e *prm.Employee, l *prm.LegalEntity){
 		"legal_entity_type":   func(_ *prm.Employee, l *prm.LegalEntity) { l.Type = "PHARMACY" },
 		"legal_entity_status": func(_ *prm.Employee, l *prm.LegalEntity) { l.Status = "CLOSED" },
@@ -74,7 +74,7 @@ func TestRulesOfTheAuthor(t *testing.T) {
 	} {
 		e, l := e, l
 		change(&e, &l)
-		err := registry.AsError(checkAuthor(c, e, l))
+		err := registry.AsError(prm.MayWritePersons(c, e, l))
 		require.NotNil(t, err, reason)
 		require.Equal(t, strings.TrimSpace(reason), err.Reason)
 	}

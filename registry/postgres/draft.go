@@ -99,8 +99,8 @@ func (tx *Tx) UpdateDraft(ctx context.Context, d intake.Draft) error {
 		return err
 	}
 	return tx.execChecked(ctx, oneRow, `UPDATE drafts SET status = $2, status_reason = $3, body = $4, otp_mac = $5, otp_tries_left = $6,
-    otp_expires_at = $7, updated_at = $8, expires_at = $9 WHERE id = $1`,
-		d.ID, string(d.Status), d.StatusReason, body, d.OTPMAC, d.OTPTriesLeft, nullTime(d.OTPExpiresAt), d.UpdatedAt, d.ExpiresAt)
+    otp_expires_at = $7, updated_at = $8, expires_at = $9, auth_method = $10 WHERE id = $1`,
+		d.ID, string(d.Status), d.StatusReason, body, d.OTPMAC, d.OTPTriesLeft, nullTime(d.OTPExpiresAt), d.UpdatedAt, d.ExpiresAt, d.AuthMethod)
 }
 
 // oneRow demands that a change found its row.

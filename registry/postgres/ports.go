@@ -13,6 +13,7 @@ import (
 	"mist/registry/job"
 	"mist/registry/legalentity"
 	"mist/registry/patient"
+	"mist/registry/personchange"
 	"mist/registry/personlife"
 	"mist/registry/personrequest"
 	"mist/registry/prm"
@@ -38,6 +39,7 @@ var (
 	_ upkeep.Tx          = (*Tx)(nil)
 	_ bulk.Tx            = (*Tx)(nil)
 	_ personlife.Tx      = (*Tx)(nil)
+	_ personchange.Tx    = (*Tx)(nil)
 	_ job.Tx             = (*Tx)(nil)
 	_ job.DeskTx         = (*Tx)(nil)
 

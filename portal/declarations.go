@@ -2,6 +2,8 @@ package portal
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -16,6 +18,8 @@ type DeclarationReads interface {
 	Declaration(ctx context.Context, c registry.Caller, id registry.ID) (query.DeclarationDetail, error)
 	DeclarationHistory(ctx context.Context, c registry.Caller, id registry.ID) ([]query.StatusLine, error)
 	Declarations(ctx context.Context, c registry.Caller, f query.DeclarationFilter) (query.DeclarationPage, error)
+	SignedContent(ctx context.Context, c registry.Caller, id registry.ID) ([]byte, error)
+	Seal(ctx context.Context, c registry.Caller, id registry.ID) ([]byte, error)
 }
 
 // DeclarationLife changes declarations after their signature; *declaration.Life is one.
@@ -46,6 +50,24 @@ func (p *portal) declarationRoutes(r chi.Router, reads DeclarationReads, life De
 		}
 		return p.answer(w, r, http.StatusOK, d, nil)
 	}))
+	for name, read := range map[string]func(context.Context, registry.Caller, registry.ID) ([]byte, error){"signed_content": reads.SignedContent, "seal": reads.Seal} {
+		r.Get(one+"/"+name, p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+			b, err := read(r.Context(), c, id)
+			if err != nil {
+				return err
+			}
+			sum := sha256.Sum256(b)
+			h := w.Header()
+			h.Set("Content-Type", "application/pkcs7-mime")
+			h.Set("Content-Disposition", `attachment; filename="`+id.String()+`.`+name+`.p7s"`)
+			h.Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+			w.WriteHeader(http.StatusOK)
+			if _, err := w.Write(b); err != nil {
+				p.log.Debug("client went away", "cause", err.Error())
+			}
+			return nil
+		}))
+	}
 	r.Get(one+"/history", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
 		lines, err := reads.DeclarationHistory(r.Context(), c, id)
 		if err != nil {

@@ -17,6 +17,14 @@ func (f *fakes) Declaration(ctx context.Context, c registry.Caller, id registry.
 	return query.DeclarationDetail{Declaration: declaration.Declaration{ID: id}}, err
 }
 
+func (f *fakes) SignedContent(context.Context, registry.Caller, registry.ID) ([]byte, error) {
+	return []byte("signed"), f.err
+}
+
+func (f *fakes) Seal(context.Context, registry.Caller, registry.ID) ([]byte, error) {
+	return []byte("sealed"), f.err
+}
+
 func (f *fakes) DeclarationHistory(ctx context.Context, c registry.Caller, _ registry.ID) ([]query.StatusLine, error) {
 	_, err := f.call(ctx, c)
 	return []query.StatusLine{{Status: declaration.StatusActive}}, err
@@ -97,4 +105,19 @@ func TestDeclarationActions(t *testing.T) {
 	failure(t, b.do("GET", declarationsPath+"/17", ""), 422, "validation_failed")
 	require.Equal(t, 200, b.do("GET", oneDeclaration, "").Code)
 	require.Contains(t, b.do("GET", oneDeclaration+"/history", "").Body.String(), `"total_entries":1`)
+}
+
+func TestContainersByREST(t *testing.T) {
+	b := newBench(t)
+	const one = "/api/v3/declarations/01890a5d-ac96-774b-bcce-b302099a8057/"
+	for name, body := range map[string]string{"signed_content": "signed", "seal": "sealed"} {
+		w := b.do("GET", one+name, "")
+		require.Equal(t, 200, w.Code)
+		require.Equal(t, body, w.Body.String())
+		require.Equal(t, "application/pkcs7-mime", w.Header().Get("Content-Type"))
+		require.Contains(t, w.Header().Get("Content-Disposition"), "attachment")
+		require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
+	}
+	b.err = registry.Errorf(registry.CodeNotFound, "not found")
+	require.Equal(t, 404, b.do("GET", one+"seal", "").Code)
 }

@@ -37,6 +37,7 @@ type Config struct {
 	Media    MediaConfig    `yaml:"media"`
 	Limits   LimitsConfig   `yaml:"limits"`
 	Jobs     JobsConfig     `yaml:"jobs"`
+	Seal     SealConfig     `yaml:"seal,omitempty"`
 	Notify   NotifyConfig   `yaml:"notify,omitempty"`
 	Sandbox  SandboxConfig  `yaml:"sandbox,omitempty"`
 }
@@ -240,7 +241,7 @@ func loadConfig(path string) (Config, error) {
 		}
 	}
 	for _, p := range []*string{&c.Database.URLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile,
-		&c.Media.Dir, &c.Media.S3.AccessKeyFile, &c.Media.S3.SecretKeyFile, &c.Notify.SMS.TokenFile, &c.Notify.EMail.PasswordFile} {
+		&c.Media.Dir, &c.Media.S3.AccessKeyFile, &c.Media.S3.SecretKeyFile, &c.Notify.SMS.TokenFile, &c.Seal.KeyFile, &c.Seal.CertFile, &c.Notify.EMail.PasswordFile} {
 		resolve(p)
 	}
 	if c.Profile == profileSandbox && c.Media == (MediaConfig{}) {
@@ -341,6 +342,7 @@ func (c Config) validate() error {
 		add("limits.otp_tries must lie between 1 and 10")
 	}
 	c.Jobs.check(add)
+	c.Seal.check(add)
 	c.Notify.check(add)
 	if sandbox {
 		if c.Sandbox.Dir == "" || c.Sandbox.Services.Listen == "" {

@@ -283,8 +283,16 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+	periodic := append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...)
 	handlers := rooms.handlers().Add(sender.Handlers()).Add(actJobs)
-	if err := s.runJobs(ctx, handlers, append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...), metrics); err != nil {
+	seals, err := s.newSeals(s.store)
+	if err != nil {
+		return err
+	}
+	if seals != nil {
+		handlers, periodic = handlers.Add(seals.Handlers()), append(periodic, seals.Jobs(cfg.Limits.Upkeep)...)
+	}
+	if err := s.runJobs(ctx, handlers, periodic, metrics); err != nil {
 		return err
 	}
 

@@ -59,8 +59,10 @@ type Declaration struct {
 	Status        Status        `json:"status"`
 	Reason        string        `json:"reason,omitempty"`
 	Seed          string        `json:"seed"`
-	InsertedAt    time.Time     `json:"inserted_at"`
-	UpdatedAt     time.Time     `json:"updated_at"`
+	// SealedAt is when the NHSU's seal was set; nil before.
+	SealedAt   *time.Time `json:"sealed_at,omitempty"`
+	InsertedAt time.Time  `json:"inserted_at"`
+	UpdatedAt  time.Time  `json:"updated_at"`
 }
 
 // Active reports whether the declaration is in force or awaits verification;

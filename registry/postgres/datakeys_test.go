@@ -214,7 +214,7 @@ func TestServerNeitherPublishesNorReseals(t *testing.T) {
 func TestEveryColumnOfBytesIsSealedOrExplained(t *testing.T) {
 	t.Parallel()
 	plain := map[string]string{
-		"acts.container": "digest", "pending_acts.container": "digest", "acts.content": "digest", "media.digest": "digest", "reports.container": "digest",
+		"acts.container": "digest", "pending_acts.container": "digest", "declarations.seal": "digest", "acts.content": "digest", "media.digest": "digest", "reports.container": "digest",
 		"consents.container": "digest", "consents.content": "digest", "consents.nonce": "digest", "exchanges.request": "digest",
 		"tokens.hash":         "digest of a random token",
 		"clients.secret_hash": "slow hash of a random secret", "clients.secret_salt": "salt",

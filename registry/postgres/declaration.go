@@ -10,15 +10,19 @@ import (
 	"mist/registry/query"
 )
 
-const declarationColumns = `dc.id, dc.number, dc.request_id, dc.act_id, dc.person_id, dc.employee_id, dc.division_id, dc.legal_entity_id, dc.scope, dc.start_date, dc.end_date, dc.signed_at, dc.status, dc.reason, dc.seed, dc.inserted_at, dc.updated_at`
+const declarationColumns = `dc.id, dc.number, dc.request_id, dc.act_id, dc.person_id, dc.employee_id, dc.division_id, dc.legal_entity_id, dc.scope, dc.start_date, dc.end_date, dc.signed_at, dc.status, dc.reason, dc.seed, dc.sealed_at, dc.inserted_at, dc.updated_at`
 
 func declarationDest(d *declaration.Declaration) []any {
 	return []any{&d.ID, &d.Number, &d.RequestID, &d.ActID, &d.PersonID, &d.EmployeeID, &d.DivisionID, &d.LegalEntityID,
-		&d.Scope, &d.StartDate, &d.EndDate, &d.SignedAt, &d.Status, &d.Reason, &d.Seed, &d.InsertedAt, &d.UpdatedAt}
+		&d.Scope, &d.StartDate, &d.EndDate, &d.SignedAt, &d.Status, &d.Reason, &d.Seed, &d.SealedAt, &d.InsertedAt, &d.UpdatedAt}
 }
 
 func inUTC(d declaration.Declaration) declaration.Declaration {
 	d.SignedAt, d.InsertedAt, d.UpdatedAt = d.SignedAt.UTC(), d.InsertedAt.UTC(), d.UpdatedAt.UTC()
+	if d.SealedAt != nil {
+		at := d.SealedAt.UTC()
+		d.SealedAt = &at
+	}
 	return d
 }
 

@@ -41,6 +41,7 @@ var (
 	_ personlife.Tx      = (*Tx)(nil)
 	_ personchange.Tx    = (*Tx)(nil)
 	_ job.Tx             = (*Tx)(nil)
+	_ declaration.SealTx = (*Tx)(nil)
 	_ job.DeskTx         = (*Tx)(nil)
 
 	_ legalentity.Tx     = (*Tx)(nil)

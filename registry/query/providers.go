@@ -33,6 +33,10 @@ type StatusLine struct {
 
 // ProvidersTx is what reads of declarations need of a transaction.
 type ProvidersTx interface {
+	// SealedContainers gives the digests of the doctor's container and, when it
+	// is sealed, of the seal.
+	SealedContainers(ctx context.Context, id registry.ID) (signed, seal registry.Digest, sealed bool, err error)
+	Container(ctx context.Context, digest registry.Digest) ([]byte, error)
 	// DeclarationRow reads one; within limits it to a legal entity unless zero.
 	DeclarationRow(ctx context.Context, id, within registry.ID) (r DeclarationRow, found bool, err error)
 	// DeclarationList reads at most Window.Size+1 rows, newest first.
@@ -87,6 +91,35 @@ func (s *Providers) Declaration(ctx context.Context, c registry.Caller, id regis
 		return err
 	})
 	return out, err
+}
+
+// SignedContent gives the doctor's signed container of a declaration.
+func (s *Providers) SignedContent(ctx context.Context, c registry.Caller, id registry.ID) ([]byte, error) {
+	return s.container(ctx, c, id, "signed_content", false)
+}
+
+// Seal gives the container that holds the doctor's one under the seal of the
+// National Health Service; not-found while there is none.
+func (s *Providers) Seal(ctx context.Context, c registry.Caller, id registry.ID) ([]byte, error) {
+	return s.container(ctx, c, id, "seal", true)
+}
+
+func (s *Providers) container(ctx context.Context, c registry.Caller, id registry.ID, field string, seal bool) (b []byte, err error) {
+	err = s.one(ctx, c, id, []string{field}, func(ctx context.Context, tx ProvidersTx, _ DeclarationRow) error {
+		digest, sealDigest, sealed, err := tx.SealedContainers(ctx, id)
+		if err != nil {
+			return err
+		}
+		if seal {
+			if !sealed {
+				return registry.Errorf(registry.CodeNotFound, "the declaration has no seal yet").WithReason("not_sealed")
+			}
+			digest = sealDigest
+		}
+		b, err = tx.Container(ctx, digest)
+		return err
+	})
+	return b, err
 }
 
 // DeclarationHistory lists the states a declaration went through, oldest first.

@@ -37,6 +37,9 @@ func (p *portal) member(h authenticated) http.HandlerFunc {
 			return err
 		}
 		caller.Channel, caller.RequestID = registry.ChannelREST, q.id
+		if m := carriedBy(r.Context()); m != nil {
+			caller.Channel, caller.XRoad = m.Channel, m.Client
+		}
 		r = r.WithContext(registry.WithReach(r.Context(), caller.Rows))
 		q.operation = p.contract.of(r)
 		if err := q.operation.checkQuery(r); err != nil {

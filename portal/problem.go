@@ -97,6 +97,9 @@ func bodyOf(e *registry.Error) (problem, errorBody) {
 func (p *portal) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := registry.AsError(p.slowed(r, err))
 	requestOf(r).err = e
+	if m := carriedBy(r.Context()); m != nil {
+		m.Refusal = e
+	}
 	drain(r)
 	pr, body := bodyOf(e)
 	h := w.Header()

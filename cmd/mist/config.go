@@ -92,7 +92,10 @@ type SOAPConfig struct {
 	Attested []string `yaml:"attested,omitempty"`
 	// Clients are the X-Road clients that may ask: INSTANCE/CLASS/MEMBER/SUBSYSTEM.
 	Clients []string `yaml:"clients"`
-	MaxBody int64    `yaml:"max_body"` // bytes
+	// RegistryClients are those that may call the registry's operations by SOAP
+	// (/registry), each message with an access token of its own. Empty: none.
+	RegistryClients []string `yaml:"registry_clients,omitempty"`
+	MaxBody         int64    `yaml:"max_body"` // bytes
 }
 
 // SOAPTLSConfig is mutual TLS with a security server: both sides know each
@@ -290,6 +293,11 @@ func (c Config) validate() error {
 	for _, client := range c.SOAP.Clients {
 		if strings.Count(client, "/") != 3 {
 			add("soap.clients: %q is not INSTANCE/CLASS/MEMBER/SUBSYSTEM", client)
+		}
+	}
+	for _, client := range c.SOAP.RegistryClients {
+		if strings.Count(client, "/") != 3 {
+			add("soap.registry_clients: %q is not INSTANCE/CLASS/MEMBER/SUBSYSTEM", client)
 		}
 	}
 	for _, client := range c.SOAP.Attested {

@@ -217,6 +217,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 	c.REST.Listen, c.SOAP.Listen, c.Admin.Listen = pick(f.REST, c.REST.Listen), pick(f.SOAP, c.SOAP.Listen), pick(f.Admin, c.Admin.Listen)
 	c.REST.CitizenClient = state.Page.String()
 	c.SOAP.Service, c.SOAP.Clients, c.SOAP.Attested = sandboxService, []string{sandboxPortal}, []string{sandboxPortal}
+	c.SOAP.RegistryClients = []string{sandboxMIS}
 	c.Log.Origin, c.Log.KeyFile = sandboxOrigin, "keys/log.key"
 	c.Log.Witnesses, c.Log.Quorum = []WitnessConfig{{Organisation: "sandbox", URL: "http://" + services + "/witness", Key: witnessPublic}}, 1
 	c.Trust = TrustConfig{Dir: "pki/trust", Hosts: []string{services}, AllowPrivate: true}

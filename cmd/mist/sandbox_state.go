@@ -192,6 +192,7 @@ func writeSandboxSecret(path string, secret []byte) error {
 const (
 	sandboxService = "SANDBOX/GOV/00000002/mist"
 	sandboxPortal  = "SANDBOX/GOV/00000001/diia"
+	sandboxMIS     = "SANDBOX/COM/00000003/mis" // an information system that works by SOAP
 )
 
 var misScopes = []string{

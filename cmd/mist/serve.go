@@ -274,7 +274,7 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	s.followLog(ctx)
-	trembita, err := s.newTrembita(disclosures, metrics)
+	trembita, err := s.newTrembita(disclosures, rest, metrics)
 	if err != nil {
 		return err
 	}

@@ -1,34 +1,39 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mist/portal"
+	"mist/registry"
 	"mist/registry/query"
 	"mist/soap"
 	"mist/soap/diia"
+	soapregistry "mist/soap/registry"
 	"mist/soap/xroad"
 	"mist/wsdl"
 )
 
 // newTrembita builds the SOAP side.
-func (s *server) newTrembita(disclosures *query.Service, metrics prometheus.Registerer) (*soap.Server, error) {
+func (s *server) newTrembita(disclosures *query.Service, rest http.Handler, metrics prometheus.Registerer) (*soap.Server, error) {
 	c := s.cfg.SOAP
 	provider, err := xroad.ParseClientID(c.Service)
 	if err != nil {
 		return nil, fmt.Errorf("soap.service: %w", err)
 	}
-	var clients []xroad.ClientID
-	for _, text := range c.Clients {
-		id, err := xroad.ParseClientID(text)
-		if err != nil {
-			return nil, fmt.Errorf("soap.clients: %w", err)
-		}
-		clients = append(clients, id)
+	clients, err := clientIDs("soap.clients", c.Clients)
+	if err != nil {
+		return nil, err
 	}
 	contract, err := wsdl.LoadAs("diia", c.Namespace)
 	if err != nil {
@@ -45,18 +50,115 @@ func (s *server) newTrembita(disclosures *query.Service, metrics prometheus.Regi
 	if err != nil {
 		return nil, err
 	}
+	observe := observeSOAP(metrics)
 	handler, err := soap.New(soap.Handler{
 		Service: router, DetailNS: contract.TargetNamespace, Contract: contract.At, PublicURL: c.PublicURL,
-		Source: s.source, Log: s.log, Observe: observeSOAP(metrics),
+		Source: s.source, Log: s.log, Observe: observe,
 	})
 	if err != nil {
 		return nil, err
+	}
+	all := http.NewServeMux()
+	all.Handle("/", handler)
+	if len(c.RegistryClients) > 0 {
+		registryHandler, err := s.registryBySOAP(provider, rest, observe)
+		if err != nil {
+			return nil, err
+		}
+		all.Handle("/registry", registryHandler)
 	}
 	transport, err := c.transport(s.cfg.Limits)
 	if err != nil {
 		return nil, err
 	}
-	return soap.NewServer(handler, transport, s.log)
+	return soap.NewServer(all, transport, s.log)
+}
+
+func clientIDs(setting string, texts []string) (out []xroad.ClientID, err error) {
+	for _, text := range texts {
+		id, err := xroad.ParseClientID(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", setting, err)
+		}
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+// registryBySOAP publishes every operation of the REST contract by SOAP.
+func (s *server) registryBySOAP(provider xroad.ClientID, rest http.Handler, observe func(soap.Outcome)) (http.Handler, error) {
+	c := s.cfg.SOAP
+	clients, err := clientIDs("soap.registry_clients", c.RegistryClients)
+	if err != nil {
+		return nil, err
+	}
+	contract, err := wsdl.Load("registry")
+	if err != nil {
+		return nil, err
+	}
+	services, err := soapregistry.Services(soapregistry.Config{
+		Provider: provider, Clients: clients, Contract: contract, Backend: carrier{rest},
+		Rate: xroad.Rate{PerSecond: c.RatePerSecond, Burst: c.Burst, Clock: s.source.Clock},
+	})
+	if err != nil {
+		return nil, err
+	}
+	router, err := xroad.NewRouter(services, false)
+	if err != nil {
+		return nil, err
+	}
+	address := ""
+	if c.PublicURL != "" {
+		address = strings.TrimRight(c.PublicURL, "/") + "/registry"
+	}
+	return soap.New(soap.Handler{
+		Service: router, DetailNS: contract.TargetNamespace, Contract: contract.At, PublicURL: address,
+		Source: s.source, Log: s.log, Observe: observe,
+	})
+}
+
+// carrier hands a message's call to the REST handlers: one set of rules.
+type carrier struct{ rest http.Handler }
+
+// Do implements soapregistry.Backend.
+func (c carrier) Do(ctx context.Context, call soapregistry.Call) ([]byte, error) {
+	target := url.URL{Path: call.Path, RawQuery: call.Query.Encode()}
+	r, err := http.NewRequestWithContext(ctx, call.Method, target.String(), bytes.NewReader(call.Body))
+	if err != nil {
+		return nil, fmt.Errorf("carrying a message: %w", err)
+	}
+	r.RequestURI, r.Host = target.RequestURI(), "localhost"
+	r.RemoteAddr = "127.0.0.1:0"
+	for name, value := range map[string]string{
+		"X-Request-ID": call.TrackingID, "Idempotency-Key": call.IdempotencyKey, "Content-Type": "application/json", "Accept": "application/json",
+	} {
+		if value != "" {
+			r.Header.Set(name, value)
+		}
+	}
+	if call.AccessToken != "" {
+		r.Header.Set("Authorization", "Bearer "+call.AccessToken)
+	}
+	m := &portal.Carried{Channel: registry.ChannelSOAP, Client: call.Client}
+	status, body := portal.Carry(c.rest, r, m)
+	switch {
+	case m.Refusal != nil:
+		return nil, m.Refusal
+	case status >= 300: // RFC 6749 has refusals of its own form
+		return nil, registry.Errorf(registry.CodeForbidden, "the authorization server refuses: %s", oauthReason(body))
+	}
+	return body, nil
+}
+
+// oauthReason reads the error code of RFC 6749, 5.2.
+func oauthReason(body []byte) string {
+	var v struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(body, &v) != nil || v.Error == "" {
+		return "no reason given"
+	}
+	return v.Error
 }
 
 // transport turns the settings of the Trembita listener into its guards.

@@ -92,29 +92,13 @@ func Services(c Config) ([]xroad.Service, error) {
 		}
 		out = append(out, xroad.Service{
 			Provider: c.Provider, Code: code, Versions: versions, Namespace: c.Contract.TargetNamespace,
-			Clients: c.Clients, Rate: c.Rate, Validate: b.validate, Operation: op, Processing: processing,
+			Clients: c.Clients, Rate: c.Rate, Validate: xroad.SchemaCheck(c.Contract), Operation: op, Processing: processing,
 		})
 	}
 	return out, nil
 }
 
 type binding struct{ Config }
-
-// validate turns schema violations into the registry's words: paths and rules, no values.
-func (b *binding) validate(doc []byte) error {
-	err := b.Contract.Validate(doc)
-	var invalid *wsdl.InvalidError
-	if !errors.As(err, &invalid) {
-		return err
-	}
-	var fields []registry.FieldError
-	for _, v := range invalid.Violations {
-		fields = append(fields, registry.FieldError{Entry: v.Path, Rule: v.Rule})
-	}
-	e := registry.Invalid(fields...)
-	e.Detail = "the body breaks the schema of the contract; see the fields"
-	return e
-}
 
 // callerOf is who asks, as the X-Road header says and the listener vouches for.
 func callerOf(req *xroad.Request) registry.Caller {

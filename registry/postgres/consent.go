@@ -13,14 +13,17 @@ import (
 	"mist/registry/query"
 )
 
-const selectConsent = `SELECT id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at, single_use, status, revoked_at, container, content, nonce, body, used_at, created_at
-FROM consents`
+const (
+	consentColumns = `id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at, single_use, status, revoked_at, container, content, nonce, body, used_at, created_at`
+	selectConsent  = `SELECT ` + consentColumns + ` FROM consents`
+)
 
-func (tx *Tx) scanConsent(rows pgx.Rows) (r consent.Record, err error) {
+// scanConsent reads a row of selectConsent, with further columns into more.
+func (tx *Tx) scanConsent(rows pgx.Rows, more ...any) (r consent.Record, err error) {
 	var container, content, nonce, sealed []byte
 	var revoked, used *time.Time
-	if err := rows.Scan(&r.ID, &r.PersonID, &r.Method, &r.Recipient, &r.Purpose, &r.Scope, &r.Fields, &r.GrantedAt, &r.ExpiresAt,
-		&r.SingleUse, &r.Status, &revoked, &container, &content, &nonce, &sealed, &used, &r.CreatedAt); err != nil {
+	if err := rows.Scan(append([]any{&r.ID, &r.PersonID, &r.Method, &r.Recipient, &r.Purpose, &r.Scope, &r.Fields, &r.GrantedAt, &r.ExpiresAt,
+		&r.SingleUse, &r.Status, &revoked, &container, &content, &nonce, &sealed, &used, &r.CreatedAt}, more...)...); err != nil {
 		return r, err
 	}
 	copy(r.Container[:], container)

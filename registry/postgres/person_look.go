@@ -44,7 +44,8 @@ type looked struct {
 	person patient.Person
 	found  bool
 	rows   int
-	merged bool // one of the records points to the survivor of a merge
+	merged bool        // one of the records points to the survivor of a merge
+	read   registry.ID // the last record read, meant or not
 }
 
 // lookPerson reads the person meant by a query: identity members alone. A
@@ -67,6 +68,7 @@ func (tx *Tx) lookPerson(q patient.Query, l *looked) read {
 			return err
 		}
 		p := row.stored
+		l.read = p.ID
 		l.merged = l.merged || exact && !p.MasterID.IsZero()
 		l.found = exact && l.rows == 1 && p.Version > 0 && p.Status == patient.StatusActive
 		l.person = patient.Person{}
@@ -87,6 +89,10 @@ func (tx *Tx) settle(ctx context.Context, q patient.Query, l *looked) (err error
 	}
 	return err
 }
+
+// lookConsentSQL reads a consent and whether the record it was given for was
+// merged since.
+const lookConsentSQL = `SELECT ` + consentColumns + `, (SELECT master_id FROM persons WHERE id = consents.person_id) FROM consents WHERE id = $1`
 
 // Look implements query.Tx: the stored answer, the consent and the person, in
 // one trip.
@@ -122,16 +128,24 @@ func (tx *Tx) Look(ctx context.Context, l query.Look) (s query.Seen, err error) 
 	return s, err
 }
 
-// FindDependant implements query.Tx.
+// FindDependant implements query.Tx. The relationship is asked for whoever was
+// read, so that a number nobody has costs what somebody else's child's does.
 func (tx *Tx) FindDependant(ctx context.Context, confidant patient.Person, q patient.Query, day registry.Date) (p patient.Person, found bool, err error) {
 	defer tx.across()()
-	p, found, err = tx.FindPerson(ctx, q)
-	if err != nil || !found {
+	var who looked
+	if err := tx.queries(ctx, tx.lookPerson(q, &who)); err != nil {
 		return patient.Person{}, false, err
 	}
-	r, known, err := tx.RelationshipBetween(ctx, p.ID, confidant.ID)
-	if err != nil || !known || r.ApprovedStrictly(day) != nil {
+	if err := tx.settle(ctx, q, &who); err != nil {
 		return patient.Person{}, false, err
 	}
-	return p, true, nil
+	child := who.read
+	if who.found {
+		child = who.person.ID
+	}
+	r, known, err := tx.RelationshipBetween(ctx, child, confidant.ID)
+	if err != nil || !known || !who.found || r.ApprovedStrictly(day) != nil {
+		return patient.Person{}, false, err
+	}
+	return who.person, true, nil
 }

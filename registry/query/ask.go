@@ -242,23 +242,24 @@ func (s *Service) admit(ctx context.Context, tx Tx, c registry.Caller, r Request
 	case seen.Known && seen.Consent.Status == consent.StatusUsed:
 		return consent.Replayed, "", nil
 	}
+	// Whose consent it is, is settled before anybody is looked at: what is asked
+	// about must not change the work that is done.
+	of := seen.Consent.PersonID
+	if !inline && !seen.Master.IsZero() {
+		p, err := survivor(ctx, tx, of)
+		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
+			return "", "", err
+		}
+		of = p.ID
+	}
 	matches := r.Person.Matches(&seen.Person)
 	switch {
 	case !seen.Found:
 		return consent.NotFound, "no_record", nil
 	case !matches:
 		return consent.NotFound, "identity_mismatch", nil
-	case inline && !isSubject(g.consent.Subject, &seen.Person):
+	case inline && !isSubject(g.consent.Subject, &seen.Person), !inline && of != seen.Person.ID:
 		return consent.NotFound, "consent_of_another", nil
-	case !inline && seen.Consent.PersonID != seen.Person.ID:
-		// The record the consent was given for may have been merged since.
-		p, err := survivor(ctx, tx, seen.Consent.PersonID)
-		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
-			return "", "", err
-		}
-		if err != nil || p.ID != seen.Person.ID {
-			return consent.NotFound, "consent_of_another", nil
-		}
 	}
 	return consent.OK, "", nil
 }

@@ -56,6 +56,8 @@ type Seen struct {
 	Answered bool // the same message was answered before
 	Consent  consent.Record
 	Known    bool // the registry has seen the consent
+	// Master is set when the record the consent was given for was merged since.
+	Master registry.ID
 	// Person is the active record under the query's identifier, following a
 	// merge to the survivor. Found is false when there is none or the identifier
 	// stands at more than one record; the work done is the same. It holds names,

@@ -8,6 +8,7 @@ import (
 	"mist/registry"
 	"mist/registry/contract"
 	"mist/registry/dictionary"
+	"mist/registry/directory"
 	"mist/registry/employeerequest"
 	"mist/registry/intake"
 	"mist/registry/job"
@@ -25,7 +26,11 @@ type providerRooms struct {
 	employeeRequests *employeerequest.Service
 	blackList        *prm.BlackList
 	contracts        *contract.Service
+	directory        *directory.Service
 }
+
+// directoryPause is the least time between two readings of the directory.
+const directoryPause = 2 * time.Second
 
 func newProviderRooms(store *postgres.Store, source registry.Source, verifier intake.Verifier, policies intake.Policies, dismissed prm.Dismissed) (r providerRooms, err error) {
 	if r.dictionaries, err = dictionary.New(postgres.NewPort[dictionary.Tx](store), source); err != nil {
@@ -48,6 +53,9 @@ func newProviderRooms(store *postgres.Store, source registry.Source, verifier in
 		return d.Values["APPROVED"], nil
 	}
 
+	if r.directory, err = directory.New(postgres.NewPort[directory.Tx](store).Everywhere(), source, directoryPause); err != nil {
+		return r, err
+	}
 	// Whoever has the scope may bring a signed registration: legal entities are public.
 	entities := postgres.NewPort[legalentity.Tx](store).Everywhere()
 	registrations, err := intake.NewSubmissions(legalentity.Kind{Source: source, Lists: lists, RequestTerm: term}, entities, verifier, policies, source)
@@ -78,7 +86,7 @@ func newProviderRooms(store *postgres.Store, source registry.Source, verifier in
 // serve puts the rooms behind REST.
 func (r providerRooms) serve(c portal.Config) portal.Config {
 	c.Rooms = append(c.Rooms, portal.LegalEntities(r.legalEntities), portal.Divisions(r.divisions), portal.EmployeeRequests(r.employeeRequests),
-		portal.BlackList(r.blackList), portal.Contracts(r.contracts), portal.Dictionaries(r.dictionaries))
+		portal.BlackList(r.blackList), portal.Contracts(r.contracts), portal.Dictionaries(r.dictionaries), portal.Directory(r.directory))
 	return c
 }
 

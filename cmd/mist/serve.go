@@ -257,7 +257,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	pages, err := s.newPages()
+	pages, err := s.newPages(providers)
 	if err != nil {
 		return err
 	}

@@ -95,6 +95,7 @@ var internalConstraints = []string{
 	"dictionary_values_name_fkey", "dictionary_epoch_pkey", "global_parameters_pkey", "contract_requests_pkey", "contract_requests_act_fkey",
 	"contract_signatures_request_fkey", "contract_signatures_act_fkey", "contracts_pkey", "contracts_number_key", "contracts_request_key",
 	"contracts_request_fkey", "contract_employees_pkey", "contract_employees_contract_fkey",
+	"directory_hidden_pkey", "directory_hidden_legal_entity_fkey",
 }
 
 // mapError turns a database error into a registry error. The database's own

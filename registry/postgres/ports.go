@@ -7,6 +7,7 @@ import (
 	"mist/registry/contract"
 	"mist/registry/declaration"
 	"mist/registry/dictionary"
+	"mist/registry/directory"
 	"mist/registry/employeerequest"
 	"mist/registry/idempotency"
 	"mist/registry/intake"
@@ -50,6 +51,7 @@ var (
 	_ prm.DivisionTx     = (*Tx)(nil)
 	_ prm.BlackListTx    = (*Tx)(nil)
 	_ dictionary.Tx      = (*Tx)(nil)
+	_ directory.Tx       = (*Tx)(nil)
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.CitizenTx              = (*Tx)(nil)

@@ -1,6 +1,7 @@
 package signature_test
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -106,4 +107,18 @@ func TestTheSameStampTwice(t *testing.T) {
 		other := w.verify(withUnsigned(t, w.sign(w.human, sign.Options{Time: w.stampAt}), cms.AttrSignatureTimestamp, ber.Seq()), "default")
 		require.Nil(t, other.Signatures[0].BestSignatureTime)
 	})
+}
+
+// stripAttribute takes the signature time-stamp away from the first signer.
+func stripAttribute(t *testing.T, doc []byte) []byte {
+	m, err := cms.Parse(doc)
+	require.NoError(t, err)
+	for _, a := range m.Signers[0].Unsigned {
+		if a.OID == cms.AttrSignatureTimestamp {
+			// Another type of the same length: the attribute is not what it was.
+			other := bytes.Replace(a.Raw, ber.EncodeOID(cms.AttrSignatureTimestamp), ber.EncodeOID("1.2.840.113549.1.9.16.2.99"), 1)
+			return bytes.Replace(doc, a.Raw, other, 1)
+		}
+	}
+	return doc
 }

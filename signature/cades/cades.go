@@ -50,6 +50,9 @@ func Read(ctx context.Context, src facts.Source, env facts.Environment) (*facts.
 	return r.out, nil
 }
 
+// maxTokens of one message.
+const maxTokens = 256
+
 type reader struct {
 	ctx  context.Context
 	env  facts.Environment

@@ -78,7 +78,7 @@ func (r *reader) signer(m *cms.SignedData, s *cms.SignerInfo, c content, embedde
 		sig.Problems = append(sig.Problems, facts.Problem{Code: facts.ProblemNoSignedAttributes})
 	}
 
-	r.unsigned(&sig, s, c)
+	r.unsigned(&sig, m, s, c)
 	sig.Level = level(m, s, &sig, who)
 	r.out.Signatures = append(r.out.Signatures, sig)
 	at := len(r.out.Signatures) - 1
@@ -269,19 +269,19 @@ func (r *reader) counterSignatures(parent *cms.SignerInfo, parentID string, embe
 			}
 		}
 		sig.Level = "CAdES-COUNTER-SIGNATURE"
-		r.unsigned(&sig, s, content{present: true, bytes: parent.Signature})
+		r.unsigned(&sig, nil, s, content{present: true, bytes: parent.Signature})
 		r.out.Signatures = append(r.out.Signatures, sig)
 	}
 }
 
 // unsigned collects time-stamps, certificates and revocation values.
-func (r *reader) unsigned(sig *facts.Signature, s *cms.SignerInfo, c content) {
+func (r *reader) unsigned(sig *facts.Signature, m *cms.SignedData, s *cms.SignerInfo, c content) {
 	covers := []string{sig.ID}
 	if id := sig.SigningCertificate.Certificate; id != "" {
 		covers = append(covers, id)
 	}
 	token := func(v ber.Element, kind, archive string, message func(io.Writer) error, why string) {
-		if len(r.out.Tokens) < 256 {
+		if len(r.out.Tokens) < maxTokens {
 			r.out.Tokens = append(r.out.Tokens, facts.Token{
 				DER: v.Full, Signature: sig.ID, Type: kind, ArchiveType: archive,
 				Message: message, MessageError: why, Covers: covers,
@@ -306,22 +306,25 @@ func (r *reader) unsigned(sig *facts.Signature, s *cms.SignerInfo, c content) {
 	}
 	const later = "archive time-stamps are not evaluated"
 	for _, a := range []struct{ oid, kind string }{
-		{cms.AttrArchiveTimestamp, facts.ArchiveTypeV2}, {cms.AttrArchiveTimestampV2, facts.ArchiveTypeV2}, {cms.AttrArchiveTimestampV3, facts.ArchiveTypeV3},
+		{cms.AttrArchiveTimestamp, facts.ArchiveTypeV2}, {cms.AttrArchiveTimestampV2, facts.ArchiveTypeV2},
 	} {
 		for _, v := range cms.Values(s.Unsigned, a.oid) {
 			token(v, facts.TimestampArchive, a.kind, nil, later)
 		}
 	}
+	for _, v := range cms.Values(s.Unsigned, cms.AttrArchiveTimestampV3) {
+		if m != nil && c.present {
+			r.archive(v, sig, m, s, c, covers)
+		} else {
+			token(v, facts.TimestampArchive, facts.ArchiveTypeV3, nil, "content is not there")
+		}
+	}
 	for _, v := range cms.Values(s.Unsigned, cms.AttrCertValues) {
-		for k := v.Children(); !k.Empty(); {
-			e, err := k.Next()
-			if err != nil {
-				break
-			}
-			if c, err := r.parse(e.Full); err == nil {
+		certificateValues(v, func(der []byte) {
+			if c, err := r.parse(der); err == nil {
 				r.certificate(c, facts.OriginUnsigned, sig.ID)
 			}
-		}
+		})
 	}
 	for _, v := range cms.Values(s.Unsigned, cms.AttrRevValues) {
 		r.revocationValues(v, sig.ID)
@@ -355,8 +358,15 @@ func writeReferences(w io.Writer, s *cms.SignerInfo, withSignature bool) error {
 	return nil
 }
 
-// revocationValues reads RevocationValues: crlVals [0], ocspVals [1].
+// revocationValues adds RevocationValues.
 func (r *reader) revocationValues(v ber.Element, sig string) {
+	revocationValuesOf(v, func(kind string, der []byte) {
+		r.add(&r.out.Revocations, facts.Encoded{Kind: kind, DER: der, Origin: facts.OriginUnsigned, Signature: sig})
+	})
+}
+
+// revocationValuesOf reads RevocationValues: crlVals [0], ocspVals [1].
+func revocationValuesOf(v ber.Element, add func(kind string, der []byte)) {
 	for c := v.Children(); !c.Empty(); {
 		f, err := c.Next()
 		if err != nil {
@@ -380,7 +390,7 @@ func (r *reader) revocationValues(v ber.Element, sig string) {
 			if err != nil {
 				break
 			}
-			r.add(&r.out.Revocations, facts.Encoded{Kind: kind, DER: e.Full, Origin: facts.OriginUnsigned, Signature: sig})
+			add(kind, e.Full)
 		}
 	}
 }

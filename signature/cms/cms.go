@@ -86,7 +86,15 @@ type SignedData struct {
 	OtherCerts       int // attribute certificates and other formats
 	CRLs             [][]byte
 	OCSPs            [][]byte // OCSPResponse or BasicOCSPResponse
+	Revocations      []RevocationInfo
 	Signers          []*SignerInfo
+}
+
+// RevocationInfo is one RevocationInfoChoice of the crls field.
+type RevocationInfo struct {
+	Raw    []byte // the choice as encoded
+	Inner  []byte // the CRL or the OCSP response in it
+	IsOCSP bool
 }
 
 // SignerInfo is one signer.
@@ -103,6 +111,9 @@ type SignerInfo struct {
 	Signed    []Attribute
 	Unsigned  []Attribute
 	Signature []byte
+	// Fields are version to signature as encoded, one after the other: what
+	// stands before the unsigned attributes.
+	Fields []byte
 }
 
 // Attribute with its original encoding.
@@ -209,6 +220,7 @@ func (m *SignedData) parse(sd ber.Element) error {
 			switch e.Tag {
 			case ber.Sequence:
 				m.CRLs = append(m.CRLs, e.Full)
+				m.Revocations = append(m.Revocations, RevocationInfo{Raw: e.Full, Inner: e.Full})
 			case 0xa1: // OtherRevocationInfoFormat (RFC 5940)
 				o := e.Children()
 				if _, err := o.Expect(ber.OID); err != nil {
@@ -219,6 +231,7 @@ func (m *SignedData) parse(sd ber.Element) error {
 					return fail("revocation data", err)
 				}
 				m.OCSPs = append(m.OCSPs, v.Full)
+				m.Revocations = append(m.Revocations, RevocationInfo{e.Full, v.Full, true})
 			}
 		}
 	}
@@ -396,6 +409,7 @@ func parseSigner(e ber.Element) (*SignerInfo, error) {
 	if s.Signature, err = sig.Octets(); err != nil {
 		return nil, fail("signature value", err)
 	}
+	s.Fields = e.Body[:len(e.Body)-len(c.Rest())]
 	if unsigned, ok, err := c.Optional(0xa1); err != nil {
 		return nil, fail("unsigned attributes", err)
 	} else if ok {

@@ -67,10 +67,14 @@ var documentRules = map[string]documentRule{
 }
 
 var (
-	genders           = []string{"FEMALE", "MALE"}
-	phoneTypes        = []string{"LAND_LINE", "MOBILE"}
-	addressTypes      = []string{"REGISTRATION", "RESIDENCE"}
-	settlementTypes   = []string{"CITY", "SETTLEMENT", "TOWNSHIP", "VILLAGE"}
+	genders         = []string{"FEMALE", "MALE"}
+	phoneTypes      = []string{"LAND_LINE", "MOBILE"}
+	addressTypes    = []string{"REGISTRATION", "RESIDENCE"}
+	settlementTypes = []string{"CITY", "SETTLEMENT", "TOWNSHIP", "VILLAGE"}
+	// STREET_TYPE, 42 codes.
+	streetTypes = strings.Fields(`ALLEY ASCENT AVENUE BLIND_STREET BLOCK BOARGING_HOUSE BOULEVARD COUNTRY_LANE CROSSROADS DACHA_COOPERATIVE ENTRANCE
+FORESTRY GARDEN_SQUARE GROVE HAMLET HIGHWAY HOUSING_AREA ISLAND LANE LINE MAIDAN MICRODISTRICT MILITARY_BASE MINE PARK PASS PASSAGE PASSING_LOOP
+RIVER_SIDE ROAD ROADWAY SANATORIUM SELECTION_BASE SETTLEMENT SQUARE STATE_FARM STATION STATION_SETTLEMENT STREET TRACK TRACT WAY`)
 	relationTypes     = []string{"PRIMARY", "SECONDARY"}
 	relationshipTypes = []string{"BIRTH_CERTIFICATE", "CONFIDANT_CERTIFICATE", "COURT_DECISION", "DOCUMENT"}
 	channels          = []string{"email", "phone"}
@@ -284,6 +288,9 @@ func (c *checker) addresses(at string, list []Address) {
 		c.oneOf(one+".settlement_type", a.SettlementType, settlementTypes)
 		if _, err := registry.ParseID(a.SettlementID); err != nil {
 			c.broken(one+".settlement_id", "format", "expected a UUID")
+		}
+		if a.StreetType != "" {
+			c.oneOf(one+".street_type", a.StreetType, streetTypes)
 		}
 		if a.Zip != "" && !zipPattern.MatchString(a.Zip) {
 			c.broken(one+".zip", "format", "five digits are expected")

@@ -31,6 +31,10 @@ func goodAdult() Person {
 	}
 }
 
+func TestStreetTypes(t *testing.T) {
+	require.Len(t, streetTypes, 42)
+}
+
 func TestAWardConfirmsThroughTheConfidant(t *testing.T) {
 	p := goodChild()
 	p.ConfidantPersons[0].PersonID = registry.ID{7}
@@ -139,6 +143,7 @@ func TestRulesOfAPerson(t *testing.T) {
 		{"settlement", func(p *Person) { p.Addresses[0].Settlement = "" }, ".addresses.[0].settlement", "required"},
 		{"settlement type", func(p *Person) { p.Addresses[0].SettlementType = "HAMLET" }, ".addresses.[0].settlement_type", "inclusion"},
 		{"settlement id", func(p *Person) { p.Addresses[0].SettlementID = "1" }, ".addresses.[0].settlement_id", "format"},
+		{"street type", func(p *Person) { p.Addresses[0].StreetType = "PATHLET" }, ".addresses.[0].street_type", "inclusion"},
 		{"zip", func(p *Person) { p.Addresses[0].Zip = "1234" }, ".addresses.[0].zip", "format"},
 		{"building", func(p *Person) { p.Addresses[0].Building = "будинок" }, ".addresses.[0].building", "format"},
 		{"no method", func(p *Person) { p.AuthenticationMethods = nil }, ".authentication_methods", "length"},

@@ -52,7 +52,10 @@ func NewPersons(store PersonsStore) (*Persons, error) {
 type PersonView struct {
 	patient.Person
 	Status             patient.Status `json:"status"`
+	StatusReason       string         `json:"status_reason,omitempty"`
+	IsActive           bool           `json:"is_active"`
 	VerificationStatus string         `json:"verification_status"`
+	DeathDate          registry.Date  `json:"death_date,omitzero"`
 	InsertedAt         time.Time      `json:"inserted_at"`
 	UpdatedAt          time.Time      `json:"updated_at"`
 }
@@ -146,5 +149,5 @@ func personView(p patient.Person) PersonView {
 		methods[i] = m
 	}
 	p.AuthenticationMethods = methods
-	return PersonView{p, p.Status, p.VerificationStatus, p.InsertedAt, p.UpdatedAt}
+	return PersonView{p, p.Status, p.StatusReason, p.Status == patient.StatusActive, p.VerificationStatus, p.DeathDate, p.InsertedAt, p.UpdatedAt}
 }

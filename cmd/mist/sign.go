@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type signCommand struct {
 	Cert         string `type:"existingfile" help:"Signer's certificate: PEM or DER. May be left out when the container holds it."`
 	TSA          string `name:"tsa" help:"Address of a time-stamping authority; the signature becomes CAdES-T."`
 	Detached     bool   `help:"Leave the content out of the container."`
+	Format       string `enum:"cades,xades,asic" default:"cades" help:"cades (.p7s), xades (the signature stands inside the XML document) or asic (ASiC-E with CAdES)."`
 	In           string `arg:"" type:"existingfile" help:"File to sign."`
 	Out          string `arg:"" help:"File of the container (.p7s)."`
 }
@@ -110,11 +112,28 @@ func (c *signCommand) Run(e env) error {
 	if c.TSA != "" {
 		o.TSA = tsaClient(c.TSA)
 	}
-	container, err := sign.CAdES(e.ctx, signer, io.NewSectionReader(content, 0, info.Size()), o)
+	container, err := c.sign(e.ctx, signer, io.NewSectionReader(content, 0, info.Size()), o)
 	if err != nil {
 		return err
 	}
 	return writeFile(c.Out, container, 0o644)
+}
+
+func (c *signCommand) sign(ctx context.Context, signer sign.Signer, content *io.SectionReader, o sign.Options) ([]byte, error) {
+	switch c.Format {
+	case "xades":
+		document, err := io.ReadAll(content)
+		if err != nil {
+			return nil, err
+		}
+		return sign.XAdESEnveloped(ctx, signer, document, sign.XAdESOptions{Options: o})
+	case "asic":
+		var out bytes.Buffer
+		err := sign.ASiC(ctx, &out, signer, sign.ASiCOptions{Extended: true, XAdESOptions: sign.XAdESOptions{Options: o}},
+			sign.DataObject{Name: filepath.Base(c.In), Content: content})
+		return out.Bytes(), err
+	}
+	return sign.CAdES(ctx, signer, content, o)
 }
 
 // maxStampAnswer bounds a TSA's answer, in bytes.

@@ -71,6 +71,11 @@ type Config struct {
 	Providers Providers
 	// Rooms add addresses of their own.
 	Rooms []Room
+	// Approvals and Emergencies are the ways to a patient's records without a
+	// declaration; APIKeys are the keys of hospitals.
+	Approvals   Approvals
+	Emergencies Emergencies
+	APIKeys     APIKeys
 	// Events is the feed of status changes, Replies keeps answers for repeated requests.
 	Events  Events
 	Replies Replies
@@ -99,7 +104,7 @@ func (c Config) validate() error {
 		return errors.New("portal: a part is missing")
 	case c.Limits.Body <= 0, c.Limits.SmallBody <= 0, c.Limits.Timeout <= 0:
 		return errors.New("portal: limits must be positive")
-	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil, c.Events == nil, c.Replies == nil, c.Providers == nil, c.Jobs == nil:
+	case c.Declarations == nil, c.DeclarationLife == nil, c.Persons == nil, c.PersonSearch == nil, c.Signatures == nil, c.Events == nil, c.Replies == nil, c.Approvals == nil, c.Emergencies == nil, c.APIKeys == nil, c.Providers == nil, c.Jobs == nil:
 		return errors.New("portal: a room is missing")
 	case c.Documents == nil, c.DocumentLinks == nil, c.PersonLife == nil:
 		return errors.New("portal: a room is missing")
@@ -183,6 +188,9 @@ func build(c Config) (*portal, error) {
 	p.signatureRoutes(r, c.Signatures)
 	p.eventRoutes(r, c.Events)
 	p.prmRoutes(r, c.Providers)
+	p.approvalRoutes(r, c.Approvals)
+	p.emergencyRoutes(r, c.Emergencies)
+	p.apiKeyRoutes(r, c.APIKeys)
 	p.jobRoutes(r, c.Jobs)
 	for _, room := range c.Rooms {
 		room.mount(p, r)

@@ -176,7 +176,7 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 		},
 	}}
 	c := Config{
-		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes, Signatures: judge{b.fakes}, Events: b.fakes, Replies: b.fakes, Providers: providers{b.fakes}, Rooms: []Room{Dictionaries(lists{b.fakes})}, Jobs: jobDesk{b.fakes},
+		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes, Signatures: judge{b.fakes}, Events: b.fakes, Replies: b.fakes, Providers: providers{b.fakes}, Rooms: []Room{Dictionaries(lists{b.fakes})}, Jobs: jobDesk{b.fakes}, Approvals: newConsented(), Emergencies: emergencies{newConsented()}, APIKeys: apiKeys{newConsented()},
 		PersonLife: lifeDesk{b.fakes}, Documents: scans{b.fakes}, DocumentLinks: linksOf(now),
 		Source: registry.Source{Clock: func() time.Time { return now }, Random: rand.Reader},
 		Log:    slog.New(slog.NewJSONHandler(b.log, nil)), Limits: DefaultLimits(), Metrics: b.metrics,
@@ -488,7 +488,7 @@ func TestSecurityHeaders(t *testing.T) {
 
 func TestConfigIsChecked(t *testing.T) {
 	good := Config{
-		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{}, Persons: &fakes{}, PersonSearch: &fakes{}, Signatures: judge{}, Events: &fakes{}, Replies: &fakes{}, Providers: providers{}, Jobs: jobDesk{},
+		BaseURL: "http://127.0.0.1:1", Access: &fakes{}, Acts: []Act{DeclarationRequests(&fakes{})}, Declarations: &fakes{}, DeclarationLife: &fakes{}, Persons: &fakes{}, PersonSearch: &fakes{}, Signatures: judge{}, Events: &fakes{}, Replies: &fakes{}, Providers: providers{}, Jobs: jobDesk{}, Approvals: newConsented(), Emergencies: emergencies{newConsented()}, APIKeys: apiKeys{newConsented()},
 		PersonLife: lifeDesk{}, Documents: scans{}, DocumentLinks: linksOf(time.Time{}),
 		Source: registry.SystemSource(), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits(),
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"mist/portal"
 	"mist/registry"
+	"mist/registry/approval"
 	"mist/registry/declaration"
+	"mist/registry/emergency"
 	"mist/registry/idempotency"
 	"mist/registry/job"
 	"mist/registry/patient"
@@ -24,6 +26,8 @@ type rooms struct {
 	providers    *prm.Service
 	replies      *idempotency.Service
 	upkeep       *upkeep.Service
+	approvals    *approval.Service
+	emergencies  *emergency.Service
 	desk         *job.Desk
 	personLife   *personlife.Service
 }
@@ -35,10 +39,18 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 	if r.life, err = declaration.NewLife(postgres.NewPort[declaration.LifeTx](store)); err != nil {
 		return rooms{}, err
 	}
-	if r.persons, err = query.NewPersons(postgres.NewPort[query.PersonsTx](store)); err != nil {
+	if r.persons, err = query.NewPersons(postgres.NewPort[query.PersonsTx](store), source); err != nil {
 		return rooms{}, err
 	}
 	if r.providers, err = prm.New(postgres.NewPort[prm.Tx](store), source, r.life.EndOfDismissed); err != nil {
+		return rooms{}, err
+	}
+	approvals := approval.DefaultLimits()
+	approvals.OTPTTL, approvals.OTPTries = limits.OTPTTL, limits.OTPTries
+	if r.approvals, err = approval.New(postgres.NewPort[approval.Tx](store), source, tokenKey, approvals); err != nil {
+		return rooms{}, err
+	}
+	if r.emergencies, err = emergency.New(postgres.NewPort[emergency.Tx](store), source, emergency.DefaultLimits()); err != nil {
 		return rooms{}, err
 	}
 	if r.feed, err = query.NewFeed(postgres.NewPort[query.EventsTx](store)); err != nil {
@@ -66,6 +78,7 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 // serve puts the rooms behind REST.
 func (r rooms) serve(c portal.Config) portal.Config {
 	c.Declarations, c.DeclarationLife = r.declarations, r.life
+	c.Approvals, c.Emergencies = r.approvals, r.emergencies
 	c.Persons, c.PersonSearch = r.persons, r.search
 	c.Events, c.Replies, c.Providers = r.feed, r.replies, r.providers
 	c.Jobs = r.desk

@@ -206,6 +206,7 @@ var misScopes = []string{
 	"contract_request:create", "contract_request:read", "contract_request:sign", "contract_request:terminate", "contract:read",
 	"authentication_method_request:write", "authentication_method_request:read",
 	"confidant_person_relationship_request:write", "confidant_person_relationship_request:read", "confidant_person_relationship:read",
+	"approval:create", "approval:read", "approval:cancel", "emergency_access:create", "api_key:write", "api_key:read",
 }
 
 var citizenScopes = []string{
@@ -217,7 +218,7 @@ var citizenScopes = []string{
 // program of the newcomer's own.
 const sandboxRedirect = "http://127.0.0.1:8090/callback"
 
-var nhsScopes = []string{"declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
+var nhsScopes = []string{"access_review:read", "access_review:write", "declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
 	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate",
 	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate",
 	"legal_entity:nhs_verify", "legal_entity:deactivate", "legal_entity:merge", "legal_entity:hide", "settlement:write", "bl_user:read", "bl_user:write", "bl_user:deactivate",

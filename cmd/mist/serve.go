@@ -218,7 +218,7 @@ func (s *server) run(e env, box *sandbox) error {
 	lives.Access = cfg.Limits.TokenTTL
 	accessService, err := access.New(access.Config{
 		Store: postgres.NewPort[access.Tx](s.store).Everywhere(), Verifier: verifier, Policies: policies, Source: s.source, Lives: lives, Key: keys.otp,
-		Audience: s.url("rest", cfg.REST.ListenConfig),
+		Audience: s.url("rest", cfg.REST.ListenConfig), Profile: keyProfile(cfg),
 	})
 	if err != nil {
 		return err
@@ -266,7 +266,7 @@ func (s *server) run(e env, box *sandbox) error {
 	}
 	rest, err := portal.New(rooms.serve(documents.serve(providers.serve(portal.Config{
 		Pages:   pages,
-		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
+		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, APIKeys: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
 		ProxyTellsCertificate: cfg.REST.ProxyTellsCertificate,
 		Limits:                portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
 	}))))

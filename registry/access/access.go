@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -61,6 +62,7 @@ type Token struct {
 type Tx interface {
 	LogInTx
 	AuthorizationTx
+	APIKeyTx
 	Client(ctx context.Context, id registry.ID) (Client, error)
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
 	InsertToken(ctx context.Context, t Token) error
@@ -90,6 +92,8 @@ type Config struct {
 	Key []byte
 	// Audience is the address people log in at; it stands in every challenge.
 	Audience string
+	// Profile stands in API keys: test or live.
+	Profile string
 }
 
 // Service issues and checks tokens.
@@ -101,6 +105,8 @@ type Service struct {
 	lives    Lives
 	key      []byte
 	audience string
+	profile  string
+	proven   *proven
 	// slots bounds how many argon2 computations run at once: each takes 19 MiB.
 	slots chan struct{}
 }
@@ -109,7 +115,7 @@ type Service struct {
 func New(c Config) (*Service, error) {
 	l := c.Lives
 	switch {
-	case c.Store == nil, c.Verifier == nil, c.Policies == nil, c.Source.Clock == nil, c.Source.Random == nil, c.Audience == "":
+	case c.Store == nil, c.Verifier == nil, c.Policies == nil, c.Source.Clock == nil, c.Source.Random == nil, c.Audience == "", c.Profile != "test" && c.Profile != "live":
 		return nil, errors.New("access: a part is missing")
 	case len(c.Key) < 32:
 		return nil, errors.New("access: the key of challenges is shorter than 32 bytes")
@@ -119,7 +125,7 @@ func New(c Config) (*Service, error) {
 	// A key of its own, so that nothing signed here passes for something else.
 	m := hmac.New(sha256.New, c.Key)
 	m.Write([]byte("mist login challenge"))
-	return &Service{c.Store, c.Verifier, c.Policies, c.Source, l, m.Sum(nil), c.Audience, make(chan struct{}, 2)}, nil
+	return &Service{c.Store, c.Verifier, c.Policies, c.Source, l, m.Sum(nil), c.Audience, c.Profile, &proven{}, make(chan struct{}, 2)}, nil
 }
 
 // HashSecret is argon2id with the parameters of RFC 9106's low-memory
@@ -256,6 +262,9 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 // certificate is good with that one alone (RFC 8705, 3).
 func (s *Service) Authenticate(ctx context.Context, bearer string, certificate []byte) (registry.Caller, error) {
 	denied := registry.Errorf(registry.CodeUnauthenticated, "Invalid access token")
+	if strings.HasPrefix(bearer, keyPrefix) {
+		return s.byKey(ctx, bearer)
+	}
 	if len(bearer) != 43 {
 		return registry.Caller{}, denied
 	}

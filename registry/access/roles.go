@@ -36,6 +36,16 @@ var table = func() rights {
 	return r
 }()
 
+// Groups of roles by what they may see of a patient.
+const (
+	GroupFamilyDoctor  = "family_doctor"
+	GroupSpecialist    = "specialist"
+	GroupAdministrator = "administrator"
+)
+
+// Group says to which group a role belongs; "" for an unknown one.
+func Group(role string) string { return table.Groups[role] }
+
 func expand(list []string) []string {
 	var out []string
 	for _, pattern := range list {

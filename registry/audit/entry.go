@@ -13,6 +13,7 @@ package audit
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -53,6 +54,12 @@ const (
 	// Void stands for a counter value whose transaction did not commit.
 	Void Kind = "void"
 )
+
+// Discloses reports whether the kind records that data of a person were told;
+// such an entry carries the legal basis by its code.
+func (k Kind) Discloses() bool {
+	return (k == Disclosure || strings.HasPrefix(string(k), "disclosure.")) && k != DisclosureRefused && k != DisclosureReplayed
+}
 
 // Entry is one event. Its encoded bytes are the leaf of the tree. No field
 // holds a person's identifier: persons appear as Subject, a keyed commitment,
@@ -127,6 +134,20 @@ type ReportRef struct {
 	Digest     string // "sha256:" and 64 hex digits
 	Indication string // EN 319 102-1: TOTAL-PASSED, TOTAL-FAILED, INDETERMINATE
 	Policy     string
+}
+
+// Codes of the legal basis of a disclosure (Law 2297-VI, articles 6, 7 and 11).
+const (
+	BasisConsent       = "consent"
+	BasisDeclaration   = "declaration"
+	BasisStatute       = "statute"
+	BasisCourt         = "court"
+	BasisVitalInterest = "vital_interest"
+)
+
+// Bases lists every code.
+func Bases() []string {
+	return []string{BasisConsent, BasisDeclaration, BasisStatute, BasisCourt, BasisVitalInterest}
 }
 
 // LegalBasis is the right by which data were read: a code, and the consent

@@ -239,6 +239,8 @@ type Record struct {
 	CreatedAt time.Time
 	// Text is what the citizen read; it is sealed at rest.
 	Text string
+	// AccessLevel is read or write; of consents to a disclosure, read.
+	AccessLevel string
 }
 
 // Covers is [Consent.Covers] for a registered consent.

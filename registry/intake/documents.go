@@ -149,7 +149,7 @@ func (s *Documents) Give(ctx context.Context, c registry.Caller, id registry.ID)
 		if !d.Uploaded() {
 			return registry.Errorf(registry.CodeNotFound, "the document was not uploaded")
 		}
-		_, err = tx.Audit(ctx, documentEntry(c, "disclosure.document", d, draft))
+		_, err = tx.Audit(ctx, documentTold(c, d, draft))
 		return err
 	})
 	if err != nil {
@@ -160,6 +160,12 @@ func (s *Documents) Give(ctx context.Context, c registry.Caller, id registry.ID)
 		return nil, Document{}, registry.Errorf(registry.CodeUnavailable, "the document cannot be read now").WithCause(err)
 	}
 	return b, d, nil
+}
+
+func documentTold(c registry.Caller, d Document, draft Draft) audit.Entry {
+	e := documentEntry(c, "disclosure.document", d, draft)
+	e.LegalBasis = &audit.LegalBasis{Code: audit.BasisStatute}
+	return e
 }
 
 func documentEntry(c registry.Caller, kind audit.Kind, d Document, draft Draft) audit.Entry {
@@ -184,7 +190,7 @@ func (s *Service[T]) Documents(ctx context.Context, c registry.Caller, id regist
 		if list, err = tx.Documents(ctx, d.ID); err != nil {
 			return err
 		}
-		_, err = tx.Audit(ctx, s.entry(c, "disclosure.draft", d))
+		_, err = tx.Audit(ctx, s.disclosed(c, "disclosure.draft", d))
 		return err
 	})
 	return list, err

@@ -159,7 +159,7 @@ func (s *Service[T]) Get(ctx context.Context, c registry.Caller, id registry.ID)
 		if d, err = s.own(ctx, tx, c, id, false); err != nil {
 			return err
 		}
-		_, err = tx.Audit(ctx, s.entry(c, "disclosure.draft", d))
+		_, err = tx.Audit(ctx, s.disclosed(c, "disclosure.draft", d))
 		return err
 	})
 	if err != nil {
@@ -306,6 +306,14 @@ func (s *Service[T]) expire(ctx context.Context, tx T, c registry.Caller, d *Dra
 
 func transition(from Status) error {
 	return registry.Errorf(registry.CodeConflict, "Invalid transition").WithReason("status_" + string(from))
+}
+
+// disclosed is the entry of a draft told to the clinic that made it: by law the
+// clinic keeps it for the patient (Law 2168-VIII, article 11).
+func (s *Service[T]) disclosed(c registry.Caller, kind audit.Kind, d Draft) audit.Entry {
+	e := s.entry(c, kind, d)
+	e.LegalBasis = &audit.LegalBasis{Code: audit.BasisStatute}
+	return e
 }
 
 // entry begins an audit entry about a draft.

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	consentColumns = `id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at, single_use, status, revoked_at, container, content, nonce, body, used_at, created_at`
+	consentColumns = `id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at, single_use, status, revoked_at, container, content, nonce, body, used_at, created_at, access_level`
 	selectConsent  = `SELECT ` + consentColumns + ` FROM consents`
 )
 
@@ -23,7 +23,7 @@ func (tx *Tx) scanConsent(rows pgx.Rows, more ...any) (r consent.Record, err err
 	var container, content, nonce, sealed []byte
 	var revoked, used *time.Time
 	if err := rows.Scan(append([]any{&r.ID, &r.PersonID, &r.Method, &r.Recipient, &r.Purpose, &r.Scope, &r.Fields, &r.GrantedAt, &r.ExpiresAt,
-		&r.SingleUse, &r.Status, &revoked, &container, &content, &nonce, &sealed, &used, &r.CreatedAt}, more...)...); err != nil {
+		&r.SingleUse, &r.Status, &revoked, &container, &content, &nonce, &sealed, &used, &r.CreatedAt, &r.AccessLevel}, more...)...); err != nil {
 		return r, err
 	}
 	copy(r.Container[:], container)
@@ -62,8 +62,8 @@ func (tx *Tx) ConsentsOf(ctx context.Context, person registry.ID, limit int) (li
 }
 
 const insertConsent = `INSERT INTO consents AS c (id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at,
-    single_use, status, revoked_at, container, content, nonce, body, used_at, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+    single_use, status, revoked_at, container, content, nonce, body, used_at, created_at, access_level)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 func (tx *Tx) consentArgs(r consent.Record) ([]any, error) {
 	body, err := tx.seal("consents", r.ID.String(), []byte(r.Text))
@@ -71,7 +71,14 @@ func (tx *Tx) consentArgs(r consent.Record) ([]any, error) {
 		return nil, err
 	}
 	return []any{r.ID, r.PersonID, r.Method, r.Recipient, r.Purpose, notNil(r.Scope), notNil(r.Fields), r.GrantedAt, r.ExpiresAt,
-		r.SingleUse, string(r.Status), nullTime(r.RevokedAt), r.Container[:], r.Content[:], r.Nonce[:], body, nullTime(r.UsedAt), r.CreatedAt}, nil
+		r.SingleUse, string(r.Status), nullTime(r.RevokedAt), r.Container[:], r.Content[:], r.Nonce[:], body, nullTime(r.UsedAt), r.CreatedAt, accessLevel(r)}, nil
+}
+
+func accessLevel(r consent.Record) string {
+	if r.AccessLevel == "" {
+		return "read"
+	}
+	return r.AccessLevel
 }
 
 func consentChanged(tag pgconn.CommandTag) error {

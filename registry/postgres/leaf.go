@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"mist/registry"
@@ -21,6 +22,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 func (tx *Tx) Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error) {
 	if tx.err != nil {
 		return audit.Receipt{}, tx.err
+	}
+	if e.Kind.Discloses() && (e.LegalBasis == nil || !slices.Contains(audit.Bases(), e.LegalBasis.Code)) {
+		return audit.Receipt{}, tx.fail(fmt.Errorf("an entry %s without a coded legal basis", e.Kind))
 	}
 	s := tx.store
 	var actID registry.ID

@@ -1,13 +1,16 @@
 package postgres
 
 import (
+	"mist/registry/abac"
 	"mist/registry/access"
+	"mist/registry/approval"
 	"mist/registry/audit/sequencer"
 	"mist/registry/bulk"
 	"mist/registry/contract"
 	"mist/registry/declaration"
 	"mist/registry/dictionary"
 	"mist/registry/directory"
+	"mist/registry/emergency"
 	"mist/registry/employeerequest"
 	"mist/registry/idempotency"
 	"mist/registry/intake"
@@ -41,6 +44,9 @@ var (
 	_ bulk.Tx            = (*Tx)(nil)
 	_ personlife.Tx      = (*Tx)(nil)
 	_ personchange.Tx    = (*Tx)(nil)
+	_ abac.Tx            = (*Tx)(nil)
+	_ approval.Tx        = (*Tx)(nil)
+	_ emergency.Tx       = (*Tx)(nil)
 	_ job.Tx             = (*Tx)(nil)
 	_ declaration.SealTx = (*Tx)(nil)
 	_ job.DeskTx         = (*Tx)(nil)

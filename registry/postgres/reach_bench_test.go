@@ -48,7 +48,8 @@ func BenchmarkRowSecurity(b *testing.B) {
 			if _, found, err := tx.DeclarationRow(ctx, acts[i%len(acts)].ID, registry.ID{}); err != nil || !found {
 				b.Fatal(found, err)
 			}
-			_, err := tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure, Channel: "rest", RequestID: "bench", SubjectID: acts[i%len(acts)].PatientID})
+			_, err := tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure, Channel: "rest", RequestID: "bench", SubjectID: acts[i%len(acts)].PatientID,
+				LegalBasis: &audit.LegalBasis{Code: audit.BasisDeclaration}})
 			return err
 		})
 	}

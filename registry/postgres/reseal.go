@@ -36,6 +36,7 @@ var sealedColumns = []sealedColumn{
 	{"search_questions", "body", "search_questions", "t.id::text"},
 	{"jobs", "body", "jobs", "t.id::text"},
 	{"replies", "body", "replies", "encode(t.key, 'hex')"},
+	{"emergency_accesses", "body", "emergency_accesses", "t.id::text"},
 	{"users", "body", "users", "t.id::text"},
 	{"employee_requests", "body", "employee_requests", "t.id::text"},
 	{"black_list_users", "body", "black_list_users", "t.id::text"},

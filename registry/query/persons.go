@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mist/registry"
+	"mist/registry/abac"
 	"mist/registry/audit"
 	"mist/registry/patient"
 )
@@ -24,9 +25,7 @@ type PersonsTx interface {
 	// SeesPerson reports whether the database shows the caller the record: the
 	// second wall behind a scope that reaches everywhere.
 	SeesPerson(ctx context.Context, person registry.ID) (bool, error)
-	// Declared reports whether the person has an active or pending declaration
-	// with the legal entity.
-	Declared(ctx context.Context, person, legalEntity registry.ID) (bool, error)
+	abac.Tx
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
 }
 
@@ -37,14 +36,17 @@ type PersonsStore interface {
 
 // Persons discloses person records: to the legal entity with which the person
 // has a declaration, and to the NHSU.
-type Persons struct{ store PersonsStore }
+type Persons struct {
+	store  PersonsStore
+	source registry.Source
+}
 
 // NewPersons refuses a half-configured service.
-func NewPersons(store PersonsStore) (*Persons, error) {
-	if store == nil {
-		return nil, errors.New("query: a store is needed")
+func NewPersons(store PersonsStore, source registry.Source) (*Persons, error) {
+	if store == nil || source.Clock == nil {
+		return nil, errors.New("query: a store and a clock are needed")
 	}
-	return &Persons{store}, nil
+	return &Persons{store, source}, nil
 }
 
 // PersonView is a person as a system is shown them: without the secret word,
@@ -65,14 +67,17 @@ var personFields = []string{
 	"person.phones", "person.email", "person.emergency_contact", "person.confidant_person", "person.authentication_methods",
 }
 
+// ruleNHSU is the rule of the NHSU's operators: any record, by law.
+const ruleNHSU abac.Rule = "nhsu"
+
 // Person reads a person. Whoever has no right to the record gets the answer of
 // an absent one; both leave the same kind of entry.
 func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID) (PersonView, error) {
-	basis := "declaration"
-	if c.Allows(ScopePersonReadNHS) {
-		basis = "statute"
-	} else if err := c.Require(ScopePersonRead); err != nil {
-		return PersonView{}, err
+	everywhere := c.Allows(ScopePersonReadNHS)
+	if !everywhere {
+		if err := c.Require(ScopePersonRead); err != nil {
+			return PersonView{}, err
+		}
 	}
 	var out PersonView
 	found := false
@@ -87,28 +92,33 @@ func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID)
 		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
 			return err
 		}
-		allowed := false
+		var d abac.Decision
 		switch {
 		case !known:
-		case basis == "statute":
-			if allowed, err = tx.SeesPerson(ctx, p.ID); err != nil {
+			d.Rule = abac.RuleNone
+		case everywhere:
+			d = abac.Decision{Rule: ruleNHSU, Basis: &audit.LegalBasis{Code: audit.BasisStatute}}
+			if d.Allowed, err = tx.SeesPerson(ctx, p.ID); err != nil {
 				return err
 			}
-		case !merged:
-			allowed = declared && !c.LegalEntityID.IsZero()
-		case !c.LegalEntityID.IsZero():
-			if allowed, err = tx.Declared(ctx, p.ID, c.LegalEntityID); err != nil {
+		default:
+			var facts abac.Tx = tx
+			if !merged {
+				facts = declaredAlready{tx, declared}
+			}
+			if d, err = abac.Decide(ctx, facts, c, abac.Resource{Type: "person", ID: p.ID, PatientID: p.ID}, abac.Read, s.source.Now()); err != nil {
 				return err
 			}
 		}
 		e := audit.Entry{Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID}
-		if !known || !allowed {
+		e.Reason = d.Reason() // the decision is logged with what followed from it
+		if !known || !d.Allowed {
 			e.Kind, e.Code, e.SubjectID = audit.DisclosureRefused, string(registry.CodeNotFound), id
 			_, err := tx.Audit(ctx, e)
 			return err
 		}
 		found, out = true, personView(p)
-		e.Kind, e.SubjectID, e.Fields, e.LegalBasis = audit.Disclosure, p.ID, personFields, &audit.LegalBasis{Code: basis}
+		e.Kind, e.SubjectID, e.Fields, e.LegalBasis = audit.Disclosure, p.ID, personFields, d.Basis
 		_, err = tx.Audit(ctx, e)
 		return err
 	})
@@ -119,6 +129,17 @@ func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID)
 		return PersonView{}, err
 	}
 	return out, nil
+}
+
+// declaredAlready spares the rules the trip for what came with the record.
+type declaredAlready struct {
+	abac.Tx
+	declared bool
+}
+
+// Declared implements abac.Tx.
+func (d declaredAlready) Declared(context.Context, registry.ID, registry.ID) (bool, error) {
+	return d.declared, nil
 }
 
 type personTx interface {

@@ -246,16 +246,20 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname = 'public' AND a.attname IN ('legal_
 	require.NoError(t, err)
 	defer rows.Close()
 	behind := 0
+	var wrong []string
 	for rows.Next() {
 		var name string
 		var walled bool
 		require.NoError(t, rows.Scan(&name, &walled))
 		_, explained := open[name]
-		require.True(t, walled != explained, "%s: give it a policy (00131_row_security.sql shows how), or name it here with the reason", name)
+		if walled == explained {
+			wrong = append(wrong, name)
+		}
 		if walled {
 			behind++
 		}
 	}
 	require.NoError(t, rows.Err())
+	require.Empty(t, wrong, "give each a policy (00131_row_security.sql shows how), or name it here with the reason")
 	require.GreaterOrEqual(t, behind, 3)
 }

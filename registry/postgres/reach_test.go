@@ -213,7 +213,7 @@ func TestServingRoleCannotGoAround(t *testing.T) {
 // taken away is named here.
 func TestServingRoleChangesOnlyWhatItMust(t *testing.T) {
 	t.Parallel()
-	never := []string{"acts", "leaves", "entries", "checkpoints", "media", "reports", "declaration_statuses", "data_keys", "log_epochs"}
+	never := []string{"acts", "leaves", "entries", "checkpoints", "media", "reports", "declaration_statuses", "draft_statuses", "data_keys", "log_epochs"}
 	rows, err := pgtest.Connect(t, cluster.DSN(t)).Query(t.Context(), `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname = 'public' AND (has_table_privilege('mist_app', c.oid, 'UPDATE') OR has_table_privilege('mist_app', c.oid, 'DELETE')
    OR has_table_privilege('mist_app', c.oid, 'TRUNCATE') OR has_table_privilege('mist_app', c.oid, 'TRIGGER') OR has_any_column_privilege('mist_app', c.oid, 'UPDATE'))`)

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -77,9 +74,6 @@ type entryFinding struct {
 	Differs string `json:"differs,omitempty"`
 }
 
-// maxMessage bounds a message taken out of a container.
-const maxMessage = 64 << 20
-
 // Run implements the command.
 func (c *exchangeCommand) Run(e *env) error {
 	at, err := parseTime(c.Time)
@@ -101,7 +95,7 @@ func (c *exchangeCommand) Run(e *env) error {
 		if err != nil {
 			return &exitError{exitUnreadable, fmt.Errorf("reading a container: %w", err)}
 		}
-		if messages[i], err = loggedMessage(b); err != nil {
+		if messages[i], err = xroad.LoggedMessage(b); err != nil {
 			return &exitError{exitUnreadable, fmt.Errorf("%s: %w", filepath.Base(name), err)}
 		}
 		result, err := v.Verify(e.ctx, signature.Input{ID: filepath.Base(name), Name: filepath.Base(name), Document: facts.Bytes(b), Time: at}, p)
@@ -159,36 +153,6 @@ func (c *exchangeCommand) container(name string, result *signature.Result, messa
 		}
 	}
 	return f
-}
-
-// loggedMessage takes message.xml out of a container; exactly one must be there.
-func loggedMessage(container []byte) ([]byte, error) {
-	z, err := zip.NewReader(bytes.NewReader(container), int64(len(container)))
-	if err != nil {
-		return nil, fmt.Errorf("the container is not a ZIP file: %w", err)
-	}
-	var found *zip.File
-	for _, f := range z.File {
-		if f.Name == "message.xml" {
-			if found != nil {
-				return nil, errors.New("the container holds two files message.xml")
-			}
-			found = f
-		}
-	}
-	if found == nil {
-		return nil, errors.New("the container holds no message.xml")
-	}
-	in, err := found.Open()
-	if err != nil {
-		return nil, fmt.Errorf("opening message.xml: %w", err)
-	}
-	defer in.Close()
-	b, err := io.ReadAll(io.LimitReader(in, maxMessage+1))
-	if err == nil && len(b) > maxMessage {
-		err = errors.New("message.xml is too large")
-	}
-	return b, err
 }
 
 // joinEntry compares an audit entry with the request: message id, client and

@@ -23,23 +23,24 @@ const (
 
 // cli is the command line. Help texts are the manual; keep them whole sentences.
 type cli struct {
-	Serve    serveCommand    `cmd:"" help:"Run the server from a configuration file."`
-	Sandbox  sandboxCommand  `cmd:"" help:"Make a sandbox (test PKI, database, people) if there is none, and run it."`
-	Demo     demoCommand     `cmd:"" help:"Run the sandbox, do the three walks once over HTTP, stop; exit code 0 or 1."`
-	Config   configCommand   `cmd:"" help:"Print the effective configuration without secrets."`
-	Migrate  migrateCommand  `cmd:"" help:"Bring the database schema up to date and stop."`
-	Postgres postgresCommand `cmd:"" help:"Find PostgreSQL's programs; on Debian, as root, install them if there are none."`
-	Sign     signCommand     `cmd:"" help:"Sign a file (CAdES-B; with --tsa CAdES-T)."`
-	XRoad    xroadCommand    `cmd:"" name:"xroad" help:"Trembita / X-Road: conformance of a service."`
-	SSSim    ssSimCommand    `cmd:"" name:"ss-sim" help:"Simulate a pair of security servers between clients and a provider (tests only)."`
-	Generate generateCommand `cmd:"" help:"Write a synthetic population for mist import."`
-	Import   importCommand   `cmd:"" help:"Bring data from a file into the registry."`
-	Keys     keysCommand     `cmd:"" help:"Data keys: list them, make a new one and seal everything again, wrap them anew."`
-	Jobs     jobsCommand     `cmd:"" help:"Jobs: list those that are not done, replay or discard dead ones."`
-	Witness  witnessCommand  `cmd:"" help:"Cosign the checkpoints of audit logs from outside, as long as none rewrites its past."`
-	Monitor  monitorCommand  `cmd:"" help:"Recount an audit log from its database (or a replica) and name any row that was touched."`
-	APIKeys  apiKeysCommand  `cmd:"" name:"api-keys" help:"Keys of hospitals for their own programs: make, list, revoke."`
-	WSDL     wsdlCommand     `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
+	Serve     serveCommand     `cmd:"" help:"Run the server from a configuration file."`
+	Sandbox   sandboxCommand   `cmd:"" help:"Make a sandbox (test PKI, database, people) if there is none, and run it."`
+	Demo      demoCommand      `cmd:"" help:"Run the sandbox, do the three walks once over HTTP, stop; exit code 0 or 1."`
+	Config    configCommand    `cmd:"" help:"Print the effective configuration without secrets."`
+	Migrate   migrateCommand   `cmd:"" help:"Bring the database schema up to date and stop."`
+	Postgres  postgresCommand  `cmd:"" help:"Find PostgreSQL's programs; on Debian, as root, install them if there are none."`
+	Sign      signCommand      `cmd:"" help:"Sign a file (CAdES-B; with --tsa CAdES-T)."`
+	XRoad     xroadCommand     `cmd:"" name:"xroad" help:"Trembita / X-Road: conformance of a service."`
+	SSSim     ssSimCommand     `cmd:"" name:"ss-sim" help:"Simulate a pair of security servers between clients and a provider (tests only)."`
+	Generate  generateCommand  `cmd:"" help:"Write a synthetic population for mist import."`
+	Import    importCommand    `cmd:"" help:"Bring data from a file into the registry."`
+	Keys      keysCommand      `cmd:"" help:"Data keys: list them, make a new one and seal everything again, wrap them anew."`
+	Jobs      jobsCommand      `cmd:"" help:"Jobs: list those that are not done, replay or discard dead ones."`
+	Witness   witnessCommand   `cmd:"" help:"Cosign the checkpoints of audit logs from outside, as long as none rewrites its past."`
+	Monitor   monitorCommand   `cmd:"" help:"Recount an audit log from its database (or a replica) and name any row that was touched."`
+	APIKeys   apiKeysCommand   `cmd:"" name:"api-keys" help:"Keys of hospitals for their own programs: make, list, revoke."`
+	WSDL      wsdlCommand      `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
+	Reconcile reconcileCommand `cmd:"" help:"Compare an archive of a security server with the trail, and name what either lacks: exit code 0 nothing, 1 findings, 2 some files unreadable."`
 }
 
 // env is what commands get instead of globals.

@@ -59,7 +59,9 @@ func Encode(e Entry) ([]byte, error) {
 		w.object("exchange", func() {
 			w.text("message_id", e.Exchange.MessageID)
 			w.text("purpose_id", e.Exchange.PurposeID)
+			w.hex("request_gost34311", e.Exchange.RequestGOST, 32)
 			w.hex("request_sha512", e.Exchange.RequestSHA512, 64)
+			w.hex("response_gost34311", e.Exchange.ResponseGOST, 32)
 			w.hex("response_sha512", e.Exchange.ResponseSHA512, 64)
 		})
 	}
@@ -317,6 +319,8 @@ type wire struct {
 		PurposeID string   `json:"purpose_id"`
 		Request   hexBytes `json:"request_sha512"`
 		Response  hexBytes `json:"response_sha512"`
+		GOSTOf    hexBytes `json:"request_gost34311"`
+		GOSTBack  hexBytes `json:"response_gost34311"`
 	} `json:"exchange"`
 	Fields     []string    `json:"fields"`
 	ID         registry.ID `json:"id"`
@@ -404,7 +408,7 @@ func Decode(b []byte) (Entry, error) {
 		e.Actor = Actor{a.Client, a.User, a.Employee, a.LegalEntity, a.XRoadClient}
 	}
 	if x := w.Exchange; x != nil {
-		e.Exchange = &Exchange{x.MessageID, x.PurposeID, x.Request, x.Response}
+		e.Exchange = &Exchange{x.MessageID, x.PurposeID, x.Request, x.Response, x.GOSTOf, x.GOSTBack}
 	}
 	if l := w.LegalBasis; l != nil {
 		e.LegalBasis = &LegalBasis{l.Code, l.Consent, l.Digest, l.Method, l.Purpose}

@@ -160,13 +160,16 @@ type LegalBasis struct {
 	Purpose string // what the data were read for, as the consent or request says
 }
 
-// Exchange is a Trembita message: its id and the SHA-512 of both bodies.
+// Exchange is a Trembita message: its id and the hashes of both bodies, as X-Road
+// (SHA-512) and as Trembita (GOST 34.311) write them into their containers.
 type Exchange struct {
 	MessageID string
 	// PurposeID is the purpose declaration the message names (Trembita 2.0).
 	PurposeID      string
 	RequestSHA512  []byte
 	ResponseSHA512 []byte
+	RequestGOST    []byte
+	ResponseGOST   []byte
 }
 
 // ObjectRef names a thing that is not an act.

@@ -35,7 +35,7 @@ func full(t testing.TB) Entry {
 		Report:     &ReportRef{"sha256:" + strings.Repeat("ab", 32), "TOTAL-PASSED", "act"},
 		LegalBasis: &LegalBasis{"consent", u("08"), bytes.Repeat([]byte{4}, 32), "citizen_signed", "declaration-view"},
 		Fields:     []string{"status", "doctor.last_name"},
-		Exchange:   &Exchange{"m-1", "purpose-1", bytes.Repeat([]byte{5}, 64), bytes.Repeat([]byte{6}, 64)},
+		Exchange:   &Exchange{MessageID: "m-1", PurposeID: "purpose-1", RequestSHA512: bytes.Repeat([]byte{5}, 64), ResponseSHA512: bytes.Repeat([]byte{6}, 64)},
 		Object:     &ObjectRef{"consent", "x", bytes.Repeat([]byte{7}, 32)},
 		Code:       "OK", Reason: "чому", Nonce: bytes.Repeat([]byte{8}, 16),
 	}
@@ -224,4 +224,22 @@ func FuzzParseTilePath(f *testing.F) {
 			require.Equal(t, path, TilePath(tile))
 		}
 	})
+}
+
+// Entries may carry the national hashes of an exchange beside the others; those without them keep their bytes.
+func TestExchangeWithNationalHashes(t *testing.T) {
+	e := full(t)
+	plain, err := Encode(e)
+	require.NoError(t, err)
+	require.NotContains(t, string(plain), "gost34311")
+	e.Exchange.RequestGOST, e.Exchange.ResponseGOST = bytes.Repeat([]byte{9}, 32), bytes.Repeat([]byte{10}, 32)
+	b, err := Encode(e)
+	require.NoError(t, err)
+	require.Contains(t, string(b), `"request_gost34311":"`+strings.Repeat("09", 32)+`","request_sha512"`)
+	got, err := Decode(b)
+	require.NoError(t, err)
+	require.Equal(t, e, got)
+	e.Exchange.RequestGOST = []byte{1}
+	_, err = Encode(e)
+	require.Error(t, err)
 }

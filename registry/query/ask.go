@@ -14,6 +14,7 @@ import (
 	"mist/registry/consent"
 	"mist/registry/jcs"
 	"mist/registry/patient"
+	"mist/signature/gost34311"
 )
 
 // disclosure is one consented read. An operation is one of these and the shape
@@ -344,7 +345,8 @@ func hashOf(canonical string) string {
 func keep[T any](ctx context.Context, s *Service, tx Tx, c registry.Caller, r Request, e audit.Entry, a *Answer[T], canonical string) error {
 	digest := sha512.Sum512([]byte(canonical))
 	a.ResponseHash = hex.EncodeToString(digest[:])
-	e.Exchange.ResponseSHA512 = digest[:]
+	national := gost34311.Sum256([]byte(canonical))
+	e.Exchange.ResponseSHA512, e.Exchange.ResponseGOST = digest[:], national[:]
 	receipt, err := tx.Audit(ctx, e)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"mist/registry/patient"
 	"mist/registry/prm"
 	"mist/signature"
+	"mist/signature/gost34311"
 )
 
 // Verifier judges signed consents; *signature.Verifier is one.
@@ -126,6 +127,8 @@ type Request struct {
 	Hash      [32]byte
 	// Body512 is SHA-512 of the message as received, for the trail.
 	Body512 []byte
+	// Body is the message as received, hashed for the trail with GOST 34.311 too.
+	Body []byte
 }
 
 // Outcome is the part of an answer that every operation has. Code says how far
@@ -213,9 +216,14 @@ func (r Request) validate() error {
 }
 
 func (s *Service) entry(c registry.Caller, r Request, kind audit.Kind, person registry.ID) audit.Entry {
+	var national []byte
+	if len(r.Body) > 0 {
+		sum := gost34311.Sum256(r.Body)
+		national = sum[:]
+	}
 	return audit.Entry{
 		Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: person,
-		Exchange: &audit.Exchange{MessageID: r.MessageID, PurposeID: r.PurposeID, RequestSHA512: r.Body512},
+		Exchange: &audit.Exchange{MessageID: r.MessageID, PurposeID: r.PurposeID, RequestSHA512: r.Body512, RequestGOST: national},
 	}
 }
 

@@ -97,7 +97,7 @@ func TestRequestReachesTheService(t *testing.T) {
 		Person: patient.Query{TaxID: "3126509817", LastName: "Тестова", FirstName: "Оксана", SecondName: "Іванівна",
 			BirthDate: registry.Date{Year: 1985, Month: 8, Day: 7}},
 		Basis:     query.Basis{Signed: []byte("MIIB")},
-		MessageID: "m-1", Hash: sha256.Sum256([]byte(body)), Body512: whole[:],
+		MessageID: "m-1", Hash: sha256.Sum256([]byte(body)), Body512: whole[:], Body: []byte(message),
 	}, q.ask)
 	require.Equal(t, []declaration.Status{"active", "closed"}, q.statuses)
 }

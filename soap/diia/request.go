@@ -28,7 +28,7 @@ func question(req *xroad.Request, id diia.UUID, person *diia.PersonIdentity, bas
 	}
 	whole := sha512.Sum512(req.Message.Wire)
 	return query.Request{
-		RequestID: requestID, Person: q, Basis: basis, MessageID: req.ID, PurposeID: req.PurposeID, Hash: hashOf(req), Body512: whole[:],
+		RequestID: requestID, Person: q, Basis: basis, MessageID: req.ID, PurposeID: req.PurposeID, Hash: hashOf(req), Body512: whole[:], Body: req.Message.Wire,
 	}, nil
 }
 

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mist/registry/audit"
+	"mist/signature/gost34311"
+	"mist/soap/xroad"
+)
+
+// reconcileCommand compares what a security server kept with what the registry recorded. It tells what is missing on
+// either side; that a seal is good is proven container by container with mist-verify exchange.
+type reconcileCommand struct {
+	Config  string `required:"" type:"existingfile" help:"Configuration of the server whose trail is compared."`
+	Archive string `arg:"" type:"existingdir" help:"Folder of containers (.asics, .asice) and of ZIP files that hold them; read with its subfolders."`
+	From    string `help:"Only entries of the trail from this time on (RFC 3339 or a date)." placeholder:"T"`
+	Until   string `help:"Only entries of the trail before this time." placeholder:"T"`
+	JSON    bool   `name:"json" help:"Findings as one JSON object."`
+}
+
+// maxArchiveFile bounds one file of an archive; X-Road begins a new one at 32 MiB.
+const maxArchiveFile = 256 << 20
+
+// reconcileReport is the --json object of mist reconcile.
+type reconcileReport struct {
+	xroad.Reconciliation
+	OtherServices int          `json:"otherServices"` // messages of the archive to services that are not ours
+	Unreadable    []unreadable `json:"unreadable"`
+}
+
+type unreadable struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
+}
+
+// Run implements the command. Exit codes: 0 archive and trail agree, 1 one of them lacks something, 2 something in the
+// archive could not be read and the rest agrees.
+func (c *reconcileCommand) Run(e env) error {
+	from, err := reconcileTime(c.From)
+	if err != nil {
+		return err
+	}
+	until, err := reconcileTime(c.Until)
+	if err != nil {
+		return err
+	}
+	o, err := openOperator(e, c.Config, 2)
+	if err != nil {
+		return err
+	}
+	defer o.close()
+	ours, err := xroad.ParseClientID(o.cfg.SOAP.Service)
+	if err != nil {
+		return &failure{exitUsage, fmt.Errorf("soap.service of the configuration: %w", err)}
+	}
+	archive := &xroad.Archive{GOST: gost34311.Sum256, Provider: ours}
+	report := reconcileReport{Unreadable: []unreadable{}}
+	if err := report.read(archive, c.Archive); err != nil {
+		return err
+	}
+	var trail []xroad.Recorded
+	err = o.store.ExchangeEntries(e.ctx, from, until, func(x audit.Entry) error {
+		trail = append(trail, xroad.Recorded{
+			Entry: x.ID.String(), Client: x.Actor.XRoadClient, MessageID: x.Exchange.MessageID, SHA512: x.Exchange.RequestSHA512, GOST: x.Exchange.RequestGOST,
+		})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading the trail: %w", err)
+	}
+	report.Reconciliation, report.OtherServices = archive.Reconcile(trail), archive.Passed
+	if err := report.write(e, c.JSON); err != nil {
+		return err
+	}
+	switch {
+	case len(report.Findings) > 0:
+		return &failure{exitFail, fmt.Errorf("archive and trail do not agree: %d findings", len(report.Findings))}
+	case len(report.Unreadable) > 0:
+		return &failure{exitUndecided, fmt.Errorf("%d files of the archive could not be read", len(report.Unreadable))}
+	}
+	return nil
+}
+
+func reconcileTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, &failure{exitUsage, fmt.Errorf("%q is neither an RFC 3339 time nor a date", s)}
+}
+
+// read adds every container below dir; files that are none of ours to read are left alone, broken ones are noted.
+func (r *reconcileReport) read(a *xroad.Archive, dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if !d.Type().IsRegular() || !xroad.IsContainer(name) && !strings.HasSuffix(strings.ToLower(name), ".zip") {
+			return nil
+		}
+		note := func(file string, err error) {
+			r.Unreadable = append(r.Unreadable, unreadable{filepath.ToSlash(file), err.Error()})
+		}
+		if info, err := d.Info(); err != nil || info.Size() > maxArchiveFile {
+			note(name, errors.New("the file is too large"))
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			note(name, err)
+			return nil
+		}
+		err = xroad.Containers(filepath.ToSlash(name), b, func(c xroad.Container) error {
+			if err := a.Add(c); err != nil {
+				note(c.Name, err)
+			}
+			return nil
+		})
+		if err != nil {
+			note(name, err)
+		}
+		return nil
+	})
+}
+
+func (r *reconcileReport) write(e env, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(e.stdout)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(e.stdout, "%s: client %s, message %q", f.Kind, f.Client, f.MessageID)
+		if f.File != "" {
+			fmt.Fprintf(e.stdout, ", file %s", f.File)
+		}
+		if f.Entry != "" {
+			fmt.Fprintf(e.stdout, ", entry %s", f.Entry)
+		}
+		fmt.Fprintln(e.stdout)
+	}
+	for _, u := range r.Unreadable {
+		fmt.Fprintf(e.stdout, "unreadable: %s: %s\n", u.File, u.Reason)
+	}
+	_, err := fmt.Fprintf(e.stdout, "%d requests and %d answers in the archive (%d of other services), %d entries in the trail, %d requests in both, %d findings\n",
+		r.Requests, r.Responses, r.OtherServices, r.Entries, r.Agreed, len(r.Findings))
+	return err
+}

@@ -69,6 +69,7 @@ type cli struct {
 	Verify   verifyCommand   `cmd:"" default:"withargs" help:"Verify signed files (CAdES, XAdES, ASiC)."`
 	Batch    batchCommand    `cmd:"" help:"Verify many files: one JSON object per line in, one per line out."`
 	Trust    trustCommand    `cmd:"" help:"Look at a folder of trusted certificates."`
+	Extend   extendCommand   `cmd:"" help:"Lift a CAdES signature to level T, LT or LTA."`
 	Exchange exchangeCommand `cmd:"" help:"Prove an exchange of Trembita (ASiC-S) or X-Road (ASiC-E) from the two containers of a security server."`
 	Audit    auditProof      `cmd:"" passthrough:"" help:"Prove that an entry stands in an audit log (mist-verify audit --help)."`
 }

@@ -3,6 +3,7 @@
 package sign_test
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/pem"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"mist/signature/algo"
 	"mist/signature/facts"
 	"mist/signature/pki"
 	"mist/signature/sign"
@@ -59,6 +61,30 @@ func TestOpenSSLAcceptsOurSignatures(t *testing.T) {
 				args = append(args, "-content", file("content", content))
 			}
 			require.NoError(t, openssl(t, args...), algorithm)
+			// The same lifted to T, with material and an archive time-stamp.
+			tsa := func(_ context.Context, request []byte) ([]byte, error) {
+				q, err := pki.ParseStampRequest(request)
+				if err != nil {
+					return nil, err
+				}
+				token, err := pki.Stamp(q, unit, now, rand.Reader)
+				return pki.StampResponse(token), err
+			}
+			list, err := pki.IssueCRL(pki.CRL{Number: 1, ThisUpdate: now, NextUpdate: now.Add(time.Hour)}, root, rand.Reader)
+			require.NoError(t, err)
+			lifted, err := sign.Extend(t.Context(), der, tsa, algo.SHA256, rand.Reader)
+			require.NoError(t, err)
+			lifted, err = sign.AddMaterial(lifted, [][]byte{root.Certificate.Raw, unit.Certificate.Raw}, [][]byte{list}, nil)
+			require.NoError(t, err)
+			var given facts.Source
+			if detached {
+				given = facts.Bytes(content)
+			}
+			lifted, err = sign.Archive(t.Context(), lifted, given, tsa, algo.SHA256, rand.Reader)
+			require.NoError(t, err)
+			file("a.p7s", lifted)
+			require.NoError(t, openssl(t, args...), algorithm+" lifted")
+
 			der[len(der)-5] ^= 1
 			file("a.p7s", der)
 			require.Error(t, openssl(t, args...), algorithm)

@@ -245,7 +245,8 @@ func (e Element) Octets() ([]byte, error) {
 	if e.Tag&0x20 == 0 {
 		return e.Body, nil
 	}
-	var out []byte
+	// The content is shorter than its encoding: memory is taken once.
+	out := make([]byte, 0, len(e.Body))
 	// Segments may be constructed again; a stack of cursors instead of recursion.
 	stack := []Cursor{{e.Body}}
 	for len(stack) > 0 {
@@ -269,9 +270,6 @@ func (e Element) Octets() ([]byte, error) {
 		default:
 			return nil, syntax("tag 0x%02x inside an octet string", s.Tag)
 		}
-	}
-	if out == nil {
-		out = []byte{}
 	}
 	return out, nil
 }

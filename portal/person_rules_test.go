@@ -67,7 +67,10 @@ func (d index) Person(_ context.Context, id registry.ID) (patient.Person, error)
 	return p, registry.Errorf(registry.CodeNotFound, "not found")
 }
 
-func (d index) FindPerson(context.Context, patient.Query) (patient.Person, bool, error) {
+func (d index) FindPerson(_ context.Context, q patient.Query) (patient.Person, bool, error) {
+	if q.DocumentNumber == "І-БК000999" {
+		return patient.Person{LastName: "ЗРАЗКОВА", BirthDate: registry.Date{Year: 2020, Month: 5, Day: 1}}, true, nil
+	}
 	return patient.Person{LastName: "Двійник", FirstName: "Марія", BirthDate: registry.Date{Year: 1990, Month: 2, Day: 28}}, true, nil
 }
 
@@ -250,6 +253,7 @@ func TestRulesOfAPersonByREST(t *testing.T) {
 		{"somebody else's method", with(known, "authorize_with", `"0190a000-0000-7000-8000-00000000000f"`), 422, "$.authorize_with", "invalid"},
 		{"id of nobody", with(known, "person.id", `"0190a000-0000-7000-8000-00000000000f"`), 404, "", "not found"},
 		{"person out of use", with(known, "person.id", `"`+gonePerson.String()+`"`), 409, "", "person is not active"},
+		{"the same child by the certificate", with(child, "person.documents.0.number", `"І-БК000999"`), 409, "", "such person already exists; find the person and send the request with the id"},
 		{"the same person a second time", with(nil, "person.last_name", `"Двійник"`), 409, "", "such person already exists; find the person and send the request with the id"},
 	} {
 		status, body := send(b, r.edits)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"time"
 
 	"mist/portal"
 	"mist/registry"
 	"mist/registry/intake"
+	"mist/registry/job"
 	"mist/registry/media"
 	"mist/registry/postgres"
 	"mist/registry/sealing"
@@ -88,6 +90,11 @@ func (s *server) newDocuments(ctx context.Context, ring *sealing.Keyring, key []
 	}
 	d.links, err = media.NewLinks(key, s.source.Clock)
 	return d, err
+}
+
+// jobs of documents.
+func (d documents) jobs(every time.Duration) []job.Periodic {
+	return []job.Periodic{{Kind: "erase_documents", Every: every, Run: d.service.Erase}}
 }
 
 // serve puts documents behind REST.

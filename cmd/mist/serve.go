@@ -284,6 +284,7 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	periodic := append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...)
+	periodic = append(periodic, documents.jobs(cfg.Limits.Upkeep)...)
 	handlers := rooms.handlers().Add(sender.Handlers()).Add(actJobs)
 	seals, err := s.newSeals(s.store)
 	if err != nil {

@@ -53,6 +53,7 @@ type Media interface {
 	Put(ctx context.Context, b []byte) (registry.Digest, error)
 	Get(ctx context.Context, digest registry.Digest) ([]byte, error)
 	Has(ctx context.Context, digest registry.Digest) (bool, error)
+	Delete(ctx context.Context, digest registry.Digest) error
 }
 
 // DocumentsTx is what handing documents in and out needs of a transaction.
@@ -61,6 +62,9 @@ type DocumentsTx interface {
 	Document(ctx context.Context, id registry.ID) (Document, Draft, error)
 	// KeepDocument records what was uploaded to a document's place.
 	KeepDocument(ctx context.Context, d Document) error
+	// ErasableDocuments names uploaded documents of drafts that were cleared and
+	// came to nothing; shared tells that another document has the same bytes.
+	ErasableDocuments(ctx context.Context, limit int) ([]Erasable, error)
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
 }
 
@@ -166,6 +170,53 @@ func documentTold(c registry.Caller, d Document, draft Draft) audit.Entry {
 	e := documentEntry(c, "disclosure.document", d, draft)
 	e.LegalBasis = &audit.LegalBasis{Code: audit.BasisStatute}
 	return e
+}
+
+// Erasable is a scan whose time is over.
+type Erasable struct {
+	Document Document
+	Draft    Draft // id, kind, act and person alone
+	Shared   bool
+}
+
+const eraseBatch = 100
+
+// Erase takes scans of requests that came to nothing out of the storage, after
+// their drafts have lost their personal data. The bytes go first: what a crash
+// leaves between is done again. A scan uploaded anew at that very moment is
+// missed by its approval and asked for again.
+func (s *Documents) Erase(ctx context.Context) (total int, err error) {
+	for n := eraseBatch; n == eraseBatch; total += n {
+		var list []Erasable
+		err := s.store.Update(ctx, func(ctx context.Context, tx DocumentsTx) (err error) {
+			list, err = tx.ErasableDocuments(ctx, eraseBatch)
+			return err
+		})
+		if err != nil {
+			return total, err
+		}
+		for _, e := range list {
+			if !e.Shared {
+				if err := s.media.Delete(ctx, e.Document.Digest); err != nil {
+					return total, err
+				}
+			}
+			err := s.store.Update(ctx, func(ctx context.Context, tx DocumentsTx) error {
+				d := e.Document
+				d.Digest, d.MediaType, d.Size, d.UploadedAt = registry.Digest{}, "", 0, time.Time{}
+				if err := tx.KeepDocument(ctx, d); err != nil {
+					return err
+				}
+				_, err := tx.Audit(ctx, documentEntry(registry.Caller{Channel: registry.ChannelJob, RequestID: "job-erase-documents"}, "document.erased", e.Document, e.Draft))
+				return err
+			})
+			if err != nil {
+				return total, err
+			}
+		}
+		n = len(list)
+	}
+	return total, nil
 }
 
 func documentEntry(c registry.Caller, kind audit.Kind, d Document, draft Draft) audit.Entry {

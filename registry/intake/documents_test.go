@@ -25,6 +25,8 @@ type shelf struct {
 	log   []audit.Kind
 	kept  map[registry.Digest][]byte
 	dark  error
+	// shared: another document has the same bytes.
+	shared bool
 }
 
 func (s *shelf) Update(ctx context.Context, f func(ctx context.Context, tx DocumentsTx) error) error {
@@ -59,6 +61,36 @@ func (s *shelf) Get(_ context.Context, d registry.Digest) ([]byte, error) { retu
 func (s *shelf) Has(_ context.Context, d registry.Digest) (bool, error) {
 	_, there := s.kept[d]
 	return there, s.dark
+}
+
+func (s *shelf) Delete(_ context.Context, d registry.Digest) error {
+	delete(s.kept, d)
+	return s.dark
+}
+
+func (s *shelf) ErasableDocuments(context.Context, int) ([]Erasable, error) {
+	if !s.doc.Uploaded() || s.draft.Status != StatusRejected {
+		return nil, nil
+	}
+	return []Erasable{{s.doc, s.draft, s.shared}}, nil
+}
+
+func TestScansOfWhatCameToNothingAreErased(t *testing.T) {
+	digest := registry.Digest{7}
+	for shared, left := range map[bool]int{false: 0, true: 1} {
+		s := &shelf{draft: Draft{Status: StatusRejected}, doc: Document{ID: registry.ID{1}, Digest: digest, UploadedAt: time.Unix(1, 0)}, kept: map[registry.Digest][]byte{digest: {1}}, shared: shared}
+		d, err := NewDocuments(s, s, registry.SystemSource())
+		require.NoError(t, err)
+		n, err := d.Erase(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		require.Len(t, s.kept, left, "bytes that another request refers to stay")
+		require.False(t, s.doc.Uploaded())
+		require.Equal(t, []audit.Kind{"document.erased"}, s.log)
+		n, err = d.Erase(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
 }
 
 func picture(t *testing.T, write func(b *bytes.Buffer, m image.Image) error) []byte {

@@ -118,3 +118,15 @@ func (f *Files) Has(_ context.Context, name string) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// Delete implements Storage.
+func (f *Files) Delete(_ context.Context, name string) error {
+	path, err := f.path(name)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

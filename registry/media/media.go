@@ -34,11 +34,13 @@ var (
 
 // Storage keeps bytes by name: 64 lower-case hexadecimal digits. Put is whole
 // or not at all and durable when it returns; the same name again replaces the
-// bytes. Get gives ErrNotFound, and ErrTooLarge above limit bytes.
+// bytes. Get gives ErrNotFound, and ErrTooLarge above limit bytes. Delete of what
+// is not there is no error.
 type Storage interface {
 	Put(ctx context.Context, name string, b []byte) error
 	Get(ctx context.Context, name string, limit int64) ([]byte, error)
 	Has(ctx context.Context, name string) (bool, error)
+	Delete(ctx context.Context, name string) error
 }
 
 // Store seals documents into a storage. Its calls may use the network and
@@ -125,4 +127,13 @@ func (s *Store) Reseal(ctx context.Context, digest registry.Digest) (bool, error
 // Has reports whether a document is kept.
 func (s *Store) Has(ctx context.Context, digest registry.Digest) (bool, error) {
 	return s.storage.Has(ctx, hex.EncodeToString(digest[:]))
+}
+
+// Delete takes a document out of the storage for good; the caller knows that
+// nothing refers to it.
+func (s *Store) Delete(ctx context.Context, digest registry.Digest) error {
+	if err := s.storage.Delete(ctx, hex.EncodeToString(digest[:])); err != nil {
+		return fmt.Errorf("deleting a document: %w", err)
+	}
+	return nil
 }

@@ -83,6 +83,15 @@ func storageKeeps(t *testing.T, storage media.Storage) {
 		require.Error(t, err, name)
 		_, err = storage.Has(ctx, name)
 		require.Error(t, err, name)
+		require.Error(t, storage.Delete(ctx, name), name)
+	}
+	gone, err := s.Put(ctx, []byte("скан запиту, якого ніхто не підписав"))
+	require.NoError(t, err)
+	for range 2 { // the second time there is nothing left
+		require.NoError(t, s.Delete(ctx, gone))
+		there, err := s.Has(ctx, gone)
+		require.NoError(t, err)
+		require.False(t, there)
 	}
 	_, err = s.Put(ctx, make([]byte, media.MaxSize+1))
 	require.ErrorIs(t, err, media.ErrTooLarge)

@@ -88,6 +88,18 @@ func (s *S3) Has(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
+// Delete implements Storage. In a bucket with versions the operator's rules say
+// when earlier versions go.
+func (s *S3) Delete(ctx context.Context, name string) error {
+	if !isName(name) {
+		return errors.New("media: not a document's name")
+	}
+	if err := missing(s.client.RemoveObject(ctx, s.bucket, name, minio.RemoveObjectOptions{})); !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
 func missing(err error) error {
 	if err != nil && minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
 		return ErrNotFound

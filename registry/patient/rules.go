@@ -25,12 +25,15 @@ type Terms struct {
 	// confirmed for by one confidant (third_person_limit).
 	PhoneLimit       int
 	ThirdPersonLimit int
+	// ThirdPersons is how many third persons one person may confirm through
+	// (person_with_third_person_limit).
+	ThirdPersons int
 }
 
 // DefaultTerms: ages of domain notes 1.1 and ЕСОЗ 1.3; the limits are ours, for
 // the real ones are not public.
 func DefaultTerms() Terms {
-	return Terms{ConfidantAge: 14, MaxAge: 150, RegistrationAge: 14, CapacityAge: 18, PhoneLimit: 5, ThirdPersonLimit: 10}
+	return Terms{ConfidantAge: 14, MaxAge: 150, RegistrationAge: 14, CapacityAge: 18, PhoneLimit: 5, ThirdPersonLimit: 10, ThirdPersons: 3}
 }
 
 // Ukrainian letters, apostrophe, hyphen, single spaces; letters of Russian

@@ -154,6 +154,15 @@ func (k Methods) check(ctx context.Context, tx Tx, p patient.Person, in MethodIn
 			return invalid(at, "unique", "the person confirms by this method already")
 		}
 		if in.Method.Type == patient.MethodThirdPerson {
+			n := 0
+			for _, m := range active {
+				if m.Type == patient.MethodThirdPerson {
+					n++
+				}
+			}
+			if n >= k.Terms.ThirdPersons {
+				return invalid(at+".type", "invalid", fmt.Sprintf("a person confirms through at most %d third persons", k.Terms.ThirdPersons))
+			}
 			r, found, err := tx.RelationshipBetween(ctx, p.ID, in.Method.Value)
 			if err != nil {
 				return err

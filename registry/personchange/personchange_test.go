@@ -86,6 +86,11 @@ func TestRulesOfMethods(t *testing.T) {
 	two := p
 	two.AuthenticationMethods = []patient.AuthenticationMethod{phone, papers}
 	require.NoError(t, k.check(t.Context(), book{}, two, MethodInput{Action: ActionDeactivate, Method: phone}))
+	crowd := p
+	for i := range 3 {
+		crowd.AuthenticationMethods = append(crowd.AuthenticationMethods, patient.AuthenticationMethod{Type: "THIRD_PERSON", Value: registry.ID{0x20, byte(i)}})
+	}
+	require.Equal(t, "$.authentication_method.type invalid", what(k.check(t.Context(), book{relationship: approved}, crowd, insert(third))))
 	unapproved, ended := approved, approved
 	unapproved.VerificationStatus, unapproved.VerificationReason = patient.VerificationNeeded, patient.ReasonOnlineTriggered
 	ended.ActiveTo = today.AddDate(0, 0, -1)

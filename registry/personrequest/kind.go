@@ -184,20 +184,31 @@ func checkStored(p patient.Person) error {
 }
 
 // refuseDuplicate answers for a person who is in the index already: the clinic
-// has the person's documents before it, and changes the record by its id.
+// has the person's documents before it, and changes the record by its id. The
+// tax number with names tells it, or a document with surname and birth date,
+// for children and those without a number (domain notes 1.2).
 func (k Kind) refuseDuplicate(ctx context.Context, tx Tx, p patient.Person) error {
-	if p.TaxID == "" {
-		return nil
+	exists := registry.Errorf(registry.CodeConflict, "such person already exists; find the person and send the request with the id").WithReason("person_exists")
+	if p.TaxID != "" {
+		stored, found, err := tx.FindPerson(ctx, patient.Query{TaxID: registry.RNOKPP(p.TaxID)})
+		if err != nil {
+			return err
+		}
+		q := patient.Query{LastName: p.LastName, FirstName: p.FirstName, BirthDate: p.BirthDate}
+		if found && q.Matches(&stored) {
+			return exists
+		}
 	}
-	stored, found, err := tx.FindPerson(ctx, patient.Query{TaxID: registry.RNOKPP(p.TaxID)})
-	if err != nil || !found {
-		return err
+	for _, d := range p.Documents {
+		stored, found, err := tx.FindPerson(ctx, patient.Query{DocumentType: d.Type, DocumentNumber: d.Number})
+		if err != nil {
+			return err
+		}
+		if found && stored.BirthDate == p.BirthDate && patient.NormalizeName(stored.LastName) == patient.NormalizeName(p.LastName) {
+			return exists
+		}
 	}
-	q := patient.Query{LastName: p.LastName, FirstName: p.FirstName, BirthDate: p.BirthDate}
-	if !q.Matches(&stored) {
-		return nil
-	}
-	return registry.Errorf(registry.CodeConflict, "such person already exists; find the person and send the request with the id").WithReason("person_exists")
+	return nil
 }
 
 // Approve implements intake.Kind: the printed form and the bytes to be signed

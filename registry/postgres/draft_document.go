@@ -51,8 +51,32 @@ func (tx *Tx) Document(ctx context.Context, id registry.ID) (d intake.Document, 
 
 // KeepDocument queues what was uploaded to a document's place.
 func (tx *Tx) KeepDocument(ctx context.Context, d intake.Document) error {
+	var digest []byte
+	if d.Uploaded() {
+		digest = d.Digest[:]
+	}
 	return tx.execChecked(ctx, oneRow, `UPDATE draft_documents SET digest = $2, media_type = $3, size = $4, uploaded_at = $5 WHERE id = $1`,
-		d.ID, d.Digest[:], d.MediaType, d.Size, d.UploadedAt)
+		d.ID, digest, d.MediaType, d.Size, nullTime(d.UploadedAt))
+}
+
+// ErasableDocuments names uploaded documents of cleared drafts that came to
+// nothing: nobody signed or completed them.
+func (tx *Tx) ErasableDocuments(ctx context.Context, limit int) (list []intake.Erasable, err error) {
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var e intake.Erasable
+		var digest []byte
+		if err := rows.Scan(&e.Document.ID, &e.Document.DraftID, &e.Document.Type, &digest, &e.Draft.Kind, &e.Draft.ActID, &e.Draft.PersonID, &e.Shared); err != nil {
+			return err
+		}
+		copy(e.Document.Digest[:], digest)
+		e.Draft.ID = e.Document.DraftID
+		list = append(list, e)
+		return nil
+	}, `SELECT dd.id, dd.draft_id, dd.type, dd.digest, r.kind, r.act_id, r.person_id,
+    EXISTS (SELECT FROM draft_documents o WHERE o.digest = dd.digest AND o.id <> dd.id)
+FROM draft_documents dd JOIN drafts r ON r.id = dd.draft_id
+WHERE dd.digest IS NOT NULL AND r.cleared_at IS NOT NULL AND r.status IN ('REJECTED', 'CANCELLED', 'EXPIRED') ORDER BY dd.id LIMIT $1`, limit)
+	return list, err
 }
 
 // DocumentDigests gives the next digests of kept documents in their order, for

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mist/registry"
+	"mist/registry/intake"
 	"mist/registry/patient"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
@@ -123,4 +124,55 @@ func TestEarlierVersionsAreKept(t *testing.T) {
 		_, err := pgtest.Connect(t, dsn).Exec(t.Context(), sql)
 		require.ErrorContains(t, err, "append-only", sql)
 	}
+}
+
+// Scans of a cleared request that came to nothing are named for erasure; those
+// of a signed one, and of one that still holds its data, are not.
+func TestErasableDocuments(t *testing.T) {
+	t.Parallel()
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
+	c := populate(t, s)
+	place := map[string]registry.ID{}
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		for _, name := range []string{"rejected", "signed", "fresh", "twin"} {
+			d := c.draft()
+			d.Documents = []intake.Document{{ID: source.NewID(), DraftID: d.ID, Type: "person.PASSPORT"}, {ID: source.NewID(), DraftID: d.ID, Type: "person.tax_id"}}
+			require.NoError(t, tx.InsertDraft(ctx, d))
+			doc := d.Documents[0]
+			place[name] = doc.ID
+			doc.Digest, doc.MediaType, doc.Size, doc.UploadedAt = registry.Digest{byte(len(name))}, "image/png", 7, source.Now()
+			if name == "twin" {
+				doc.Digest = registry.Digest{byte(len("rejected"))}
+			}
+			require.NoError(t, tx.KeepDocument(ctx, doc))
+			back, draft, err := tx.Document(ctx, doc.ID)
+			require.NoError(t, err)
+			require.Equal(t, doc, back)
+			require.Len(t, draft.Documents, 2)
+			d.Status = intake.StatusRejected
+			if name == "signed" {
+				d.Status = intake.StatusSigned
+			}
+			require.NoError(t, tx.UpdateDraft(ctx, d))
+		}
+	})
+	_, err := pgtest.Connect(t, dsn).Exec(t.Context(), `UPDATE drafts SET cleared_at = now() WHERE id IN (SELECT draft_id FROM draft_documents WHERE id = ANY ($1))`,
+		[][16]byte{place["rejected"], place["signed"]})
+	require.NoError(t, err)
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		list, err := tx.ErasableDocuments(ctx, 10)
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		require.Equal(t, place["rejected"], list[0].Document.ID)
+		require.True(t, list[0].Shared, "another request has the same scan")
+		gone := list[0].Document
+		gone.Digest = registry.Digest{}
+		require.NoError(t, tx.KeepDocument(ctx, gone))
+	})
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		list, err := tx.ErasableDocuments(ctx, 10)
+		require.NoError(t, err)
+		require.Empty(t, list)
+	})
 }

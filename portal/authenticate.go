@@ -36,6 +36,12 @@ func (p *portal) member(h authenticated) http.HandlerFunc {
 		if err := p.clients.take(w, caller.ClientID.String(), p); err != nil {
 			return err
 		}
+		// The narrower of the two limits is the one the headers tell.
+		if who := userOf(caller); !who.IsZero() {
+			if err := p.users.take(w, who.String(), p); err != nil {
+				return err
+			}
+		}
 		caller.Channel, caller.RequestID = registry.ChannelREST, q.id
 		if m := carriedBy(r.Context()); m != nil {
 			caller.Channel, caller.XRoad = m.Channel, m.Client
@@ -50,6 +56,14 @@ func (p *portal) member(h authenticated) http.HandlerFunc {
 		}
 		return h(w, r, caller)
 	})
+}
+
+// userOf is the human a request is made for, as far as it is known.
+func userOf(c registry.Caller) registry.ID {
+	if !c.User.IsZero() {
+		return c.User
+	}
+	return c.EmployeeID
 }
 
 // bearer reads the Authorization header (RFC 6750, 2.1).
@@ -102,10 +116,16 @@ func (b *buckets) take(w http.ResponseWriter, key string, p *portal) error {
 	}
 	b.mu.Unlock()
 	now := p.source.Clock()
-	if l.AllowN(now, 1) {
+	allowed := l.AllowN(now, 1)
+	left := l.TokensAt(now)
+	h := w.Header()
+	h.Set("X-RateLimit-Limit", strconv.Itoa(b.rate.Burst))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(max(0, int(left))))
+	h.Set("X-RateLimit-Reset", strconv.Itoa(int(math.Ceil((float64(b.rate.Burst)-left)/b.rate.PerSecond)))) // seconds until all are back
+	if allowed {
 		return nil
 	}
-	wait := math.Ceil((1 - l.TokensAt(now)) / b.rate.PerSecond)
-	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(wait))))
+	wait := math.Ceil((1 - left) / b.rate.PerSecond)
+	h.Set("Retry-After", strconv.Itoa(max(1, int(wait))))
 	return registry.Errorf(registry.CodeRateLimited, "more than %g requests a second; wait as Retry-After says", b.rate.PerSecond)
 }

@@ -32,9 +32,10 @@ type Limits struct {
 	SmallBody int64
 	// Timeout ends the work on one request.
 	Timeout time.Duration
-	// Client is the rate of one client system, Token that of one address at the
-	// token endpoint. A rate of zero is no limit.
-	Client, Token Rate
+	// Client is the rate of one client system, User that of one human or employee
+	// in it, Token that of one address at logins and tokens, Address that of one
+	// address at what is public. A rate of zero is no limit.
+	Client, User, Token, Address Rate
 }
 
 // Rate is a token bucket.
@@ -43,9 +44,11 @@ type Rate struct {
 	Burst     int
 }
 
-// DefaultLimits: 12 MiB containers, 64 KiB elsewhere, 30 s, no rates.
+// DefaultLimits: 12 MiB containers, 64 KiB elsewhere, 30 s. A client system may
+// ask 9,000 times a minute, as the eHealth gateway let it (domain notes 8).
 func DefaultLimits() Limits {
-	return Limits{Body: 12 << 20, SmallBody: 64 << 10, Timeout: 30 * time.Second}
+	return Limits{Body: 12 << 20, SmallBody: 64 << 10, Timeout: 30 * time.Second,
+		Client: Rate{150, 600}, User: Rate{20, 100}, Token: Rate{5, 30}, Address: Rate{50, 200}}
 }
 
 // Config of the portal. Metrics and Public may be nil, the rest is needed.
@@ -111,7 +114,7 @@ func (c Config) validate() error {
 	case len(c.Acts) == 0:
 		return errors.New("portal: no act kind is served")
 	}
-	for _, rate := range []Rate{c.Limits.Client, c.Limits.Token} {
+	for _, rate := range []Rate{c.Limits.Client, c.Limits.User, c.Limits.Token, c.Limits.Address} {
 		if rate.PerSecond < 0 || rate.PerSecond > 0 && rate.Burst < 1 {
 			return errors.New("portal: a rate needs a burst of at least one")
 		}
@@ -135,6 +138,8 @@ type portal struct {
 	metrics *metrics
 	clients *buckets
 	tokens  *buckets
+	users   *buckets
+	visits  *buckets
 	replies Replies
 	links   DocumentLinks
 	router  chi.Router
@@ -163,7 +168,7 @@ func build(c Config) (*portal, error) {
 	}
 	p := &portal{
 		base: strings.TrimSuffix(c.BaseURL, "/"), access: c.Access, source: c.Source, log: c.Log, limits: c.Limits,
-		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), replies: c.Replies, links: c.DocumentLinks,
+		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), users: newBuckets(c.Limits.User), visits: newBuckets(c.Limits.Address), replies: c.Replies, links: c.DocumentLinks,
 		proxyTellsCertificate: c.ProxyTellsCertificate,
 	}
 	if p.contract, err = readContract(); err != nil {

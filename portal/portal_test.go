@@ -45,6 +45,7 @@ type fakes struct {
 	code        string
 	revoked     string
 	certificate []byte
+	user        registry.ID
 	asked       access.AuthorizationRequest
 	exchanged   [3]string
 	filter      query.DeclarationFilter
@@ -75,7 +76,7 @@ func (f *fakes) Authenticate(_ context.Context, bearer string, certificate []byt
 	if bearer != goodToken {
 		return registry.Caller{}, registry.Errorf(registry.CodeUnauthenticated, "Invalid access token")
 	}
-	return registry.Caller{ClientID: registry.ID{1}, ClientName: "MIS", LegalEntityID: registry.ID{2}, Scopes: f.scopes}, nil
+	return registry.Caller{ClientID: registry.ID{1}, ClientName: "MIS", LegalEntityID: registry.ID{2}, Scopes: f.scopes, User: f.user}, nil
 }
 
 func (f *fakes) Revoke(_ context.Context, c registry.Caller, token string) error {
@@ -459,6 +460,25 @@ func TestRates(t *testing.T) {
 	grant := `{"grant_type":"client_credentials","client_id":"a","client_secret":"b"}`
 	require.Equal(t, 200, b.do("POST", "/oauth/token", grant, "Authorization", "").Code)
 	failure(t, b.do("POST", "/oauth/token", grant, "Authorization", ""), 429, "too_many_requests")
+}
+
+// One human's haste does not use up what the client system may ask for others.
+func TestRateOfAUserWithinAClient(t *testing.T) {
+	b := newBench(t, func(c *Config) {
+		c.Limits.Client = Rate{PerSecond: 10, Burst: 10}
+		c.Limits.User = Rate{PerSecond: 0.1, Burst: 2}
+	})
+	b.user = registry.ID{21}
+	w := b.do("GET", onePath, "")
+	require.Equal(t, 200, w.Code)
+	require.Equal(t, []string{"2", "1", "10"}, []string{w.Header().Get("X-RateLimit-Limit"), w.Header().Get("X-RateLimit-Remaining"), w.Header().Get("X-RateLimit-Reset")})
+	require.Equal(t, 200, b.do("GET", onePath, "").Code)
+	w = b.do("GET", onePath, "")
+	failure(t, w, 429, "too_many_requests")
+	require.Equal(t, "10", w.Header().Get("Retry-After"))
+	b.user = registry.ID{22}
+	require.Equal(t, 200, b.do("GET", onePath, "").Code, "another human in the same system")
+	require.NotZero(t, DefaultLimits().Client.PerSecond, "limits are on by default")
 }
 
 func TestNothingPersonalIsLogged(t *testing.T) {

@@ -90,7 +90,7 @@ func pages[T any](p *portal, w http.ResponseWriter, r *http.Request, list []T, v
 // whoever asks for a short while.
 func (p *portal) open(h handler) http.HandlerFunc {
 	return p.public(func(w http.ResponseWriter, r *http.Request) error {
-		if err := p.clients.take(w, "address "+remoteHost(r), p); err != nil {
+		if err := p.visits.take(w, remoteHost(r), p); err != nil {
 			return err
 		}
 		return h(w, r)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"mist/portal"
 	"net"
 	"os"
 	"path/filepath"
@@ -65,9 +66,34 @@ type RESTConfig struct {
 	// ProxyTellsCertificate believes the header Client-Cert (RFC 9440): only where
 	// every request comes through a proxy that sets or removes it.
 	ProxyTellsCertificate bool `yaml:"proxy_tells_certificate,omitempty"`
+	// Rates bound how often is asked.
+	Rates RatesConfig `yaml:"rates"`
 	// CitizenClient is the public client of type CABINET under which the citizen's
 	// page /me logs people in; without it there is no such page.
 	CitizenClient string `yaml:"citizen_client,omitempty"`
+}
+
+// RatesConfig bounds requests: of a client system, of a human in it, of an
+// address at logins, of an address at what is public.
+type RatesConfig struct {
+	Client  RateConfig `yaml:"client"`
+	User    RateConfig `yaml:"user"`
+	Login   RateConfig `yaml:"login"`
+	Address RateConfig `yaml:"address"`
+}
+
+// RateConfig is a token bucket; per_second 0 is no limit.
+type RateConfig struct {
+	PerSecond float64 `yaml:"per_second"`
+	Burst     int     `yaml:"burst"`
+}
+
+func (r RateConfig) rate() portal.Rate { return portal.Rate{PerSecond: r.PerSecond, Burst: r.Burst} }
+
+func defaultRates() RatesConfig {
+	l := portal.DefaultLimits()
+	of := func(r portal.Rate) RateConfig { return RateConfig{r.PerSecond, r.Burst} }
+	return RatesConfig{Client: of(l.Client), User: of(l.User), Login: of(l.Token), Address: of(l.Address)}
 }
 
 // SOAPConfig is the Trembita listener. Without TLS it must be on loopback.
@@ -198,7 +224,7 @@ func defaultConfig() Config {
 	return Config{
 		Profile:  profileProduction,
 		Database: DatabaseConfig{MaxConnections: 16},
-		REST:     RESTConfig{ListenConfig: ListenConfig{Listen: "127.0.0.1:8080"}, MaxBody: 12 << 20},
+		REST:     RESTConfig{ListenConfig: ListenConfig{Listen: "127.0.0.1:8080"}, MaxBody: 12 << 20, Rates: defaultRates()},
 		SOAP:     SOAPConfig{ListenConfig: ListenConfig{Listen: "127.0.0.1:8081"}, MaxBody: 12 << 20},
 		Admin:    ListenConfig{Listen: "127.0.0.1:8082"},
 		Log:      LogConfig{Period: 200 * time.Millisecond},
@@ -310,6 +336,11 @@ func (c Config) validate() error {
 	}
 	if c.Limits.Misses < 0 {
 		add("limits.misses must not be negative")
+	}
+	for name, r := range map[string]RateConfig{"client": c.REST.Rates.Client, "user": c.REST.Rates.User, "login": c.REST.Rates.Login, "address": c.REST.Rates.Address} {
+		if r.PerSecond < 0 || r.PerSecond > 0 && r.Burst < 1 {
+			add("rest.rates.%s: burst must be at least 1 where per_second is set", name)
+		}
 	}
 	if c.REST.MaxBody < 1<<10 || c.SOAP.MaxBody < 1<<10 {
 		add("max_body: at least 1024 bytes")

@@ -444,5 +444,7 @@ func authorizeAuditor(a *access.Service, open bool) func(r *http.Request) error 
 func portalLimits(cfg Config) portal.Limits {
 	l := portal.DefaultLimits()
 	l.Body = cfg.REST.MaxBody
+	r := cfg.REST.Rates
+	l.Client, l.User, l.Token, l.Address = r.Client.rate(), r.User.rate(), r.Login.rate(), r.Address.rate()
 	return l
 }

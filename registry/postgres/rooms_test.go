@@ -298,6 +298,7 @@ func TestConsentUse(t *testing.T) {
 		got, found, err := tx.Consent(ctx, r.ID)
 		require.NoError(t, err)
 		require.True(t, found)
+		r.AccessLevel = "read"
 		require.Equal(t, r, got)
 	})
 	other := r

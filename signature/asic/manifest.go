@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mist/signature/algo"
+	"mist/signature/cades"
 	"mist/signature/facts"
 	"mist/signature/xmldom"
 	"mist/signature/xmldsig"
@@ -202,6 +203,16 @@ func (r *reader) compare(e *entry, ref manifestRef) (sum [32]byte, intact bool, 
 	return [32]byte(plain.Sum(nil)), bytes.Equal(h.Sum(nil), ref.value), nil
 }
 
+// archived raises the level of form of the signatures of a file that the
+// manifest of a time-stamp names: form says what is there, not whether it holds.
+func (r *reader) archived(name string) {
+	for i := range r.out.Signatures {
+		if s := &r.out.Signatures[i]; s.Name == name && s.Level == cades.LevelLT {
+			s.Level = cades.LevelLTA
+		}
+	}
+}
+
 // armoured decodes a token that is written in base64, as older security servers of X-Road do.
 func armoured(b []byte) ([]byte, bool) {
 	if len(b) == 0 || b[0] != 'M' {
@@ -247,6 +258,7 @@ func (r *reader) archiveStamps() error {
 				f := r.named(ref.URI)
 				good := false
 				if f != nil {
+					r.archived(f.name)
 					_, good, err = r.compare(f, ref)
 					good = good && err == nil
 				}

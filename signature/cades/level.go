@@ -3,6 +3,7 @@ package cades
 import (
 	"bytes"
 
+	"mist/signature/algo"
 	"mist/signature/cert"
 	"mist/signature/cms"
 	"mist/signature/facts"
@@ -33,12 +34,20 @@ func level(m *cms.SignedData, s *cms.SignerInfo, sig *facts.Signature, who *cert
 	if s.SignedRaw == nil || signed(cms.AttrMessageDigest) != 1 || signed(cms.AttrSigningCert)+signed(cms.AttrSigningCertV2) == 0 {
 		return LevelNotETSI
 	}
+	// A reference by SHA-1 belongs into the first version of the attribute, by
+	// any other digest into the second (EN 319 122-1, 5.2.2).
+	if signed(cms.AttrSigningCertV2) > 0 && sig.SigningCertificate.DigestAlgorithm == string(algo.SHA1) {
+		return LevelNotETSI
+	}
 	stamp := unsigned(cms.AttrSignatureTimestamp)
 	refs := unsigned(cms.AttrCompleteCertRefs) || unsigned(cms.AttrCompleteRevRefs)
 	values := unsigned(cms.AttrCertValues) || unsigned(cms.AttrRevValues)
 	x := unsigned(cms.AttrCTimestamp) || unsigned(cms.AttrCertCRLTimestamp)
 	archiveOld := unsigned(cms.AttrArchiveTimestamp) || unsigned(cms.AttrArchiveTimestampV2)
 	archive := unsigned(cms.AttrArchiveTimestampV3)
+	// An evidence record of the internal kind goes with attached content, of the
+	// external kind with detached content (RFC 5276); another one is none.
+	evidence := m.Attached && unsigned(cms.AttrEvidenceRecord) || !m.Attached && unsigned(cms.AttrEvidenceRecordExt)
 
 	embedded := false
 	if who != nil {
@@ -53,7 +62,7 @@ func level(m *cms.SignedData, s *cms.SignerInfo, sig *facts.Signature, who *cert
 	if baseline {
 		lt := stamp && len(m.CRLs)+len(m.OCSPs) > 0
 		switch {
-		case lt && (unsigned(cms.AttrEvidenceRecord) || unsigned(cms.AttrEvidenceRecordExt)):
+		case lt && evidence:
 			return LevelERS
 		case lt && archive:
 			return LevelLTA

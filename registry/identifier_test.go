@@ -70,3 +70,15 @@ func TestEveryCodeOnce(t *testing.T) {
 		seen[c] = true
 	}
 }
+
+// A record's number of the demographic register: a birth date that exists and five digits.
+func TestUNZR(t *testing.T) {
+	const good = registry.UNZR("19850807-00019")
+	require.True(t, good.Valid())
+	require.True(t, good.MatchesBirthDate(registry.Date{Year: 1985, Month: 8, Day: 7}))
+	require.False(t, good.MatchesBirthDate(registry.Date{Year: 1985, Month: 8, Day: 8}))
+	for _, bad := range []registry.UNZR{"", "19850807", good + "0", "1985080700019", "19850832-00019", "19851307-00019", "19850229-00019", "19850807_00019", "1985080A-00019", "19850807-0001x"} {
+		require.False(t, bad.Valid(), "%q", bad)
+	}
+	require.NotContains(t, good.String(), "0807")
+}

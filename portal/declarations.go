@@ -56,16 +56,7 @@ func (p *portal) declarationRoutes(r chi.Router, reads DeclarationReads, life De
 			if err != nil {
 				return err
 			}
-			sum := sha256.Sum256(b)
-			h := w.Header()
-			h.Set("Content-Type", "application/pkcs7-mime")
-			h.Set("Content-Disposition", `attachment; filename="`+id.String()+`.`+name+`.p7s"`)
-			h.Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
-			w.WriteHeader(http.StatusOK)
-			if _, err := w.Write(b); err != nil {
-				p.log.Debug("client went away", "cause", err.Error())
-			}
-			return nil
+			return p.giveContainer(w, id.String()+"."+name+".p7s", b)
 		}))
 	}
 	r.Get(one+"/history", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
@@ -136,4 +127,18 @@ func (p *portal) byID(h func(w http.ResponseWriter, r *http.Request, c registry.
 		}
 		return h(w, r, c, id)
 	})
+}
+
+// giveContainer answers with a signed container; ETag is its SHA-256.
+func (p *portal) giveContainer(w http.ResponseWriter, name string, b []byte) error {
+	sum := sha256.Sum256(b)
+	h := w.Header()
+	h.Set("Content-Type", "application/pkcs7-mime")
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	h.Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
+	w.WriteHeader(http.StatusOK)
+	if _, err := w.Write(b); err != nil {
+		p.log.Debug("client went away", "cause", err.Error())
+	}
+	return nil
 }

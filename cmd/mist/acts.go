@@ -53,8 +53,12 @@ type parts struct {
 }
 
 func service[T intake.Tx](p parts, kind intake.Kind[T]) (*intake.Service[T], error) {
+	return serviceOn(p, postgres.NewPort[T](p.store), kind)
+}
+
+func serviceOn[T intake.Tx](p parts, port postgres.Port[T], kind intake.Kind[T]) (*intake.Service[T], error) {
 	return intake.New(intake.Config[T]{
-		Kind: kind, Store: postgres.NewPort[T](p.store), Verifier: p.verifier, Policies: p.policies, Media: p.media,
+		Kind: kind, Store: port, Verifier: p.verifier, Policies: p.policies, Media: p.media,
 		Source: p.source, OTPKey: p.otpKey,
 		Limits: intake.Limits{DraftTTL: p.limits.DraftTTL, OTPTTL: p.limits.OTPTTL, OTPTries: p.limits.OTPTries, OTPCodes: p.limits.OTPCodes,
 			PendingRetry: p.limits.PendingRetry, PendingTerm: p.limits.PendingTerm},

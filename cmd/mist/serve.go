@@ -264,7 +264,12 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := s.addCitizenPage(pages, accessService); err != nil {
 		return err
 	}
+	citizens, err := pis(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)
+	if err != nil {
+		return err
+	}
 	rest, err := portal.New(rooms.serve(documents.serve(providers.serve(portal.Config{
+		Rooms:   []portal.Room{citizens},
 		Pages:   pages,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, APIKeys: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
 		ProxyTellsCertificate: cfg.REST.ProxyTellsCertificate,

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"mist/registry"
@@ -21,6 +23,8 @@ func itoa(n int) string { return strconv.Itoa(n) }
 type Tx interface {
 	intake.Tx
 	patient.ConfirmTx
+	// RelationshipsOf lists the confidants of a person.
+	RelationshipsOf(ctx context.Context, person registry.ID) ([]patient.Relationship, error)
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
 	Division(ctx context.Context, id registry.ID) (prm.Division, error)
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
@@ -65,6 +69,11 @@ type Input struct {
 }
 
 func decodeInput(body []byte) (Input, error) {
+	return decodeMembers(body, map[string]bool{"person_id": true, "employee_id": true, "division_id": true, "authorize_with": false, "parent_declaration_id": false})
+}
+
+// decodeMembers reads an object of ids; true marks those that must be there.
+func decodeMembers(body []byte, members map[string]bool) (Input, error) {
 	v, err := jcs.Parse(body)
 	if err != nil {
 		return Input{}, registry.Errorf(registry.CodeMalformed, "the body is not acceptable JSON").WithCause(err)
@@ -74,19 +83,19 @@ func decodeInput(body []byte) (Input, error) {
 		return Input{}, field("$", "cast", "type mismatch. Expected Object")
 	}
 	var fields []registry.FieldError
-	for _, name := range []string{"person_id", "employee_id", "division_id", "authorize_with", "parent_declaration_id"} {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
 		value, given := object[name]
 		text, isText := value.(string)
 		_, err := registry.ParseID(text)
-		switch optional := name == "authorize_with" || name == "parent_declaration_id"; {
-		case !given && !optional:
+		switch {
+		case !given && members[name]:
 			fields = append(fields, registry.FieldError{Entry: "$." + name, Rule: "required", Description: "required property " + name + " was not present"})
 		case given && (!isText || err != nil):
 			fields = append(fields, registry.FieldError{Entry: "$." + name, Rule: "format", Description: "expected a UUID"})
 		}
 		delete(object, name)
 	}
-	for name := range object {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
 		fields = append(fields, registry.FieldError{Entry: "$." + name, Rule: "schema", Description: "schema does not allow additional properties"})
 	}
 	if len(fields) > 0 {

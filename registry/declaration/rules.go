@@ -34,11 +34,8 @@ func field(entry, rule, text string) error {
 // checkParties holds the rules of "create" in the order of ЕСОЗ 1.1 and domain
 // notes 1.3. Objects of another legal entity answer as absent.
 func (t Terms) checkParties(c registry.Caller, p patient.Person, e prm.Employee, d prm.Division, l prm.LegalEntity, today registry.Date) error {
-	if !slices.Contains(legalEntityTypes, l.Type) {
-		return registry.Errorf(registry.CodeConflict, "Invalid legal entity type").WithReason("legal_entity_type")
-	}
-	if !l.Active() {
-		return registry.Errorf(registry.CodeConflict, "Legal entity is not active").WithReason("legal_entity_status")
+	if err := checkLegalEntity(l); err != nil {
+		return err
 	}
 	if p.Status != patient.StatusActive {
 		return registry.Errorf(registry.CodeNotFound, "Such person doesn't exist")
@@ -49,6 +46,22 @@ func (t Terms) checkParties(c registry.Caller, p patient.Person, e prm.Employee,
 	if p.VerificationStatus == "NOT_VERIFIED" {
 		return registry.Errorf(registry.CodeConflict, "Patient is not verified").WithReason("person_not_verified")
 	}
+	return t.checkDoctor(c, p, e, d, l, today)
+}
+
+func checkLegalEntity(l prm.LegalEntity) error {
+	if !slices.Contains(legalEntityTypes, l.Type) {
+		return registry.Errorf(registry.CodeConflict, "Invalid legal entity type").WithReason("legal_entity_type")
+	}
+	if !l.Active() {
+		return registry.Errorf(registry.CodeConflict, "Legal entity is not active").WithReason("legal_entity_status")
+	}
+	return nil
+}
+
+// checkDoctor holds the rules about doctor, division and age, which are the
+// same in every channel.
+func (t Terms) checkDoctor(c registry.Caller, p patient.Person, e prm.Employee, d prm.Division, l prm.LegalEntity, today registry.Date) error {
 	if e.LegalEntityID != c.LegalEntityID {
 		return field("$.employee_id", "invalid", "Employee does not belong to your legal entity")
 	}

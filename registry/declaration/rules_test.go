@@ -128,7 +128,7 @@ func TestInputNamesEveryFaultAtOnce(t *testing.T) {
 	for _, f := range registry.AsError(err).Fields {
 		entries = append(entries, f.Entry+" "+f.Rule)
 	}
-	require.Equal(t, []string{"$.person_id format", "$.employee_id format", "$.division_id required", "$.extra schema"}, entries)
+	require.Equal(t, []string{"$.division_id required", "$.employee_id format", "$.person_id format", "$.extra schema"}, entries)
 	for _, bad := range []string{``, `[`, `{"person_id":1,"person_id":2}`} {
 		_, err = decodeInput([]byte(bad))
 		require.Equal(t, registry.CodeMalformed, registry.CodeOf(err), bad)

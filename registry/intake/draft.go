@@ -45,18 +45,23 @@ const (
 // Draft is an act before it is signed. The server keeps the exact bytes the
 // signer must sign, so that what was shown is what is compared.
 type Draft struct {
-	ID            registry.ID
-	Kind          registry.KindName
-	Status        Status
-	StatusReason  string
-	ActID         registry.ID // allocated beforehand: it stands in the document
-	Number        string
-	PersonID      registry.ID
-	EmployeeID    registry.ID
-	PartyID       registry.ID
-	DivisionID    registry.ID
-	LegalEntityID registry.ID
-	ClientID      registry.ID
+	ID           registry.ID
+	Kind         registry.KindName
+	Status       Status
+	StatusReason string
+	ActID        registry.ID // allocated beforehand: it stands in the document
+	Number       string
+	PersonID     registry.ID
+	// Channel is PIS for a draft that the patient began, and ApplicantID the
+	// citizen who did; PatientContainer is what they signed.
+	Channel          string
+	ApplicantID      registry.ID
+	PatientContainer registry.Digest
+	EmployeeID       registry.ID
+	PartyID          registry.ID
+	DivisionID       registry.ID
+	LegalEntityID    registry.ID
+	ClientID         registry.ID
 	// Data is the kind's own snapshot (JSON). ToBeSigned is set by approve.
 	Data       []byte
 	ToBeSigned []byte

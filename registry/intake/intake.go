@@ -203,6 +203,9 @@ func (s *Service[T]) approve(ctx context.Context, c registry.Caller, id registry
 			refusal = expired
 			return err
 		}
+		if d.Channel == ChannelPIS {
+			return registry.Errorf(registry.CodeForbidden, "the patient confirms this request by their own signature").WithReason("patient_confirms")
+		}
 		if d.Status != StatusNew {
 			return transition(d.Status)
 		}

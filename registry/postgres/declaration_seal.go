@@ -41,3 +41,23 @@ func (tx *Tx) SealedContainers(ctx context.Context, id registry.ID) (signed, sea
 func (tx *Tx) SetSeal(ctx context.Context, id registry.ID, seal registry.Digest, at time.Time) error {
 	return tx.execChecked(ctx, oneRow, `UPDATE declarations SET seal = $2, sealed_at = $3 WHERE id = $1 AND seal IS NULL`, id, seal[:], at)
 }
+
+// OwnDeclarations lists a person's declarations, newest first, with the number
+// of all.
+func (tx *Tx) OwnDeclarations(ctx context.Context, person registry.ID, f declaration.CitizenFilter) (list []declaration.Declaration, total int, err error) {
+	const where = ` FROM declarations dc WHERE dc.person_id = $1 AND ($2 = '' OR dc.status = $2)
+  AND ($3::date IS NULL OR dc.start_date >= $3) AND ($4::date IS NULL OR dc.start_date <= $4)
+  AND ($5::date IS NULL OR dc.end_date >= $5) AND ($6::date IS NULL OR dc.end_date <= $6)`
+	date := func(d registry.Date) any {
+		if d.IsZero() {
+			return nil
+		}
+		return d
+	}
+	args := []any{person, string(f.Status), date(f.StartFrom), date(f.StartTo), date(f.EndFrom), date(f.EndTo)}
+	if _, err := tx.queryOne(ctx, []any{&total}, `SELECT count(*)`+where, args...); err != nil {
+		return nil, 0, err
+	}
+	list, err = tx.declarationList(ctx, `SELECT `+declarationColumns+where+` ORDER BY dc.inserted_at DESC, dc.id LIMIT $7 OFFSET $8`, append(args, f.Size, (f.Page-1)*f.Size)...)
+	return list, total, err
+}

@@ -21,10 +21,18 @@ type draftBody struct {
 	Phone      string `json:"phone,omitempty"`
 	// Earlier are MACs of superseded codes.
 	Earlier [][]byte `json:"otp_earlier,omitempty"`
+	// Of a draft that the patient began.
+	Channel   string      `json:"channel,omitempty"`
+	Applicant registry.ID `json:"applicant,omitzero"`
+	Patient   []byte      `json:"patient_container,omitempty"`
 }
 
 func (tx *Tx) sealDraft(d intake.Draft) ([]byte, error) {
-	plain, err := json.Marshal(draftBody{d.Data, d.ToBeSigned, d.Phone, d.OTPEarlier})
+	body := draftBody{Data: d.Data, ToBeSigned: d.ToBeSigned, Phone: d.Phone, Earlier: d.OTPEarlier, Channel: d.Channel, Applicant: d.ApplicantID}
+	if d.PatientContainer != (registry.Digest{}) {
+		body.Patient = d.PatientContainer[:]
+	}
+	plain, err := json.Marshal(body)
 	if err != nil {
 		return nil, tx.fail(err)
 	}
@@ -85,6 +93,8 @@ func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID,
 		return intake.Draft{}, tx.fail(err)
 	}
 	d.Data, d.ToBeSigned, d.Phone, d.OTPEarlier = body.Data, body.ToBeSigned, body.Phone, body.Earlier
+	d.Channel, d.ApplicantID = body.Channel, body.Applicant
+	copy(d.PatientContainer[:], body.Patient)
 	d.OTPExpiresAt, d.InsertedAt, d.UpdatedAt, d.ExpiresAt = utc(otpExpires), d.InsertedAt.UTC(), d.UpdatedAt.UTC(), d.ExpiresAt.UTC()
 	if documents {
 		d.Documents, err = tx.Documents(ctx, d.ID)

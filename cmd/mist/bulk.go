@@ -62,7 +62,8 @@ func (w ending) Write(b []byte) (int, error) {
 }
 
 type importCommand struct {
-	Population importPopulationCommand `cmd:"" help:"Persons with unsigned declarations, as mist generate writes them (sandbox profile only)."`
+	Population  importPopulationCommand  `cmd:"" help:"Persons with unsigned declarations, as mist generate writes them (sandbox profile only)."`
+	Terminology importTerminologyCommand `cmd:"" help:"Code lists (ICD-10, ICPC-2 …) from a file; the same file again changes nothing."`
 }
 
 type importPopulationCommand struct {

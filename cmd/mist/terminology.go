@@ -35,7 +35,7 @@ func (c *importTerminologyCommand) Run(e env) (err error) {
 	}
 	// Before the registry is opened: a wrong file changes nothing.
 	if _, err := dictionary.Read(b); err != nil {
-		return &failure{exitFail, unreadable(c.File, err)}
+		return &failure{exitFail, wrongTerminology(c.File, err)}
 	}
 	op, err := openOperator(e, c.Config, 2)
 	if err != nil {
@@ -59,8 +59,8 @@ func (c *importTerminologyCommand) Run(e env) (err error) {
 	return nil
 }
 
-// unreadable names the places of a file that are wrong.
-func unreadable(file string, err error) error {
+// wrongTerminology names the places of a file that are wrong.
+func wrongTerminology(file string, err error) error {
 	var known *registry.Error
 	if !errors.As(err, &known) {
 		return err

@@ -154,7 +154,7 @@ func lineOf(q *web.Request, a query.Access) line {
 // named are the words of the registry a person is told in other words.
 var named = map[string]bool{
 	"me.basis.consent": true, "me.basis.declaration": true, "me.basis.statute": true, "me.basis.own_act": true, "me.basis.vital_interest": true,
-	"me.basis.guardianship": true, "me.basis.own_data": true, "me.basis.revocation": true,
+	"me.basis.revocation": true, "me.purpose.own_data": true,
 	"me.purpose.declaration-view": true,
 	"me.refused.CONSENT_REVOKED":  true, "me.refused.CONSENT_EXPIRED": true, "me.refused.CONSENT_SCOPE": true, "me.refused.NOT_FOUND": true, "me.refused.not-found": true,
 	"me.refused.CONSENT_REPLAYED": true,

@@ -204,7 +204,7 @@ func within[T any](ctx context.Context, s *Service, tx Tx, c registry.Caller, r 
 		return Answer[T]{}, err
 	}
 	e.Kind = audit.Disclosure
-	e.LegalBasis = &audit.LegalBasis{Code: pick(read.basis, "consent"), Consent: record.ID, Digest: record.Container[:], Method: record.Method, Purpose: record.Purpose}
+	e.LegalBasis = &audit.LegalBasis{Code: pick(read.basis, audit.BasisConsent), Consent: record.ID, Digest: record.Container[:], Method: record.Method, Purpose: record.Purpose}
 	e.Fields = read.fields
 	if read.told != nil {
 		e.Fields = read.told

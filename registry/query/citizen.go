@@ -51,7 +51,7 @@ func NewCitizen(store CitizenStore, source registry.Source) (*Citizen, error) {
 func own(c registry.Caller, kind audit.Kind, person registry.ID) audit.Entry {
 	return audit.Entry{
 		Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: person,
-		LegalBasis: &audit.LegalBasis{Code: "own_data", Method: consent.CitizenPage},
+		LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute, Method: consent.CitizenPage, Purpose: "own_data"}, // Law 2297-VI, article 8
 	}
 }
 

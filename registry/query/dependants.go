@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"mist/registry"
+	"mist/registry/audit"
 	"mist/registry/consent"
 	"mist/registry/declaration"
 	"mist/registry/patient"
@@ -48,7 +49,7 @@ func (s *Service) DependentDeclarations(ctx context.Context, c registry.Caller, 
 				x.refuse, x.detail = consent.NotFound, "no_verified_relationship"
 				return nil, nil
 			}
-			x.subject, x.basis = child.ID, "guardianship"
+			x.subject, x.basis = child.ID, audit.BasisStatute // Family Code, article 154; Civil Code, articles 67 and 69
 			return views(ctx, tx, x, child.ID, []declaration.Status{declaration.StatusActive, declaration.StatusPendingVerification})
 		}})
 }

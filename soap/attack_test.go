@@ -120,7 +120,8 @@ func TestAttacksLeaveOthersServed(t *testing.T) {
 	require.Zero(t, h.memory.Load(), "everything is given back")
 }
 
-// One hostile message costs little, parsing and fault together.
+// One hostile message costs little, parsing and fault together: a tenth of a second. The best of some tries counts, for
+// the machine has other work.
 func TestHostileMessageGetsItsFaultQuickly(t *testing.T) {
 	if testing.Short() {
 		t.Skip("times mean nothing under the race detector")
@@ -128,14 +129,17 @@ func TestHostileMessageGetsItsFaultQuickly(t *testing.T) {
 	h := newHandler(t, mirror, nil)
 	for name, c := range hostile() {
 		best := time.Hour
-		for range 3 {
+		for range 20 {
 			begin := time.Now()
 			_, code := readFaultOf(t, post(t, h, "text/xml", c.body))
 			best = min(best, time.Since(begin))
 			require.Equal(t, c.code, code, name)
+			if best < 100*time.Millisecond {
+				break
+			}
 		}
 		t.Logf("%-10s %v", name, best)
-		require.Less(t, best, 500*time.Millisecond, name)
+		require.Less(t, best, 100*time.Millisecond, name)
 	}
 }
 

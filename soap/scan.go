@@ -402,6 +402,15 @@ func (s *scanner) reference() *SyntaxError {
 // resolveReference reads &…; at the start of b: the character and the length,
 // or a zero length when it is not one of the allowed references.
 func resolveReference(b []byte) (rune, int) {
+	// The two that stand in every escaped document first: a message can be full of them.
+	if len(b) > 3 && b[3] == ';' && b[2] == 't' {
+		switch b[1] {
+		case 'l':
+			return '<', 4
+		case 'g':
+			return '>', 4
+		}
+	}
 	limit := min(len(b), 12)
 	semi := bytes.IndexByte(b[:limit], ';')
 	if semi < 2 {

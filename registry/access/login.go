@@ -380,7 +380,7 @@ var cyrillic = strings.NewReplacer("A", "А", "B", "В", "C", "С", "E", "Е", "
 
 // numbersOf gives the forms in which the registry may keep the identifier.
 func numbersOf(signer signature.Signer) []string {
-	n := patient.NormalizeDocumentNumber(signer.RNOKPP)
+	n := strings.ToUpper(strings.Join(strings.Fields(signer.RNOKPP), ""))
 	list := []string{n}
 	if c := cyrillic.Replace(n); signer.RNOKPPForm == "passport" && c != n {
 		list = append(list, c)

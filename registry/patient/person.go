@@ -170,16 +170,27 @@ func TidyName(s string) string {
 	}, s)
 }
 
+// lookalike are Latin capitals that print like Ukrainian ones: a series is typed
+// in either alphabet.
+var lookalike = strings.NewReplacer("A", "А", "B", "В", "C", "С", "E", "Е", "H", "Н", "I", "І", "K", "К", "M", "М", "O", "О", "P", "Р", "T", "Т", "X", "Х")
+
 // NormalizeDocumentNumber brings a document number to the form it is compared
-// in: NFC, upper case, no spaces.
-func NormalizeDocumentNumber(s string) string {
-	s = strings.ToUpper(norm.NFC.String(s))
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
+// in: NFC, upper case, look-alike Latin letters as Ukrainian ones, no spaces and
+// punctuation. The Roman number that begins a birth certificate's series is
+// typed as 1, l, I or І; it is read as І (domain notes 1.2, complaint 12).
+func NormalizeDocumentNumber(kind, number string) string {
+	s := lookalike.Replace(strings.ToUpper(norm.NFC.String(number)))
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.IsPunct(r) || unicode.IsSymbol(r) {
 			return -1
 		}
 		return r
 	}, s)
+	if kind == "BIRTH_CERTIFICATE" && strings.ContainsAny(s, "АБВГҐДЕЄЖЗИІЇЙКЛМНОПРСТУФХЦЧШЩЬЮЯ") {
+		rest := strings.TrimLeft(s, "1LІ")
+		s = strings.Repeat("І", len([]rune(s))-len([]rune(rest))) + rest
+	}
+	return s
 }
 
 // Changed names the members of a record that differ between two versions of

@@ -159,3 +159,24 @@ func TestHowAPersonConfirms(t *testing.T) {
 	_, err = ask(people{map[registry.ID]Person{{7}: dead}, rel}, registry.ID{}, through)
 	require.Equal(t, "Confidant person has no authentication method of their own", why(err))
 }
+
+// One document typed by several hands is one document; two are two.
+func TestDocumentNumbers(t *testing.T) {
+	for _, r := range []struct{ kind, a, b string }{
+		{"BIRTH_CERTIFICATE", "І-БК № 123456", "I-БK123456"},
+		{"BIRTH_CERTIFICATE", "1-БК123456", "l-бк 123456"},
+		{"BIRTH_CERTIFICATE", "ІІІ-АБ000111", "111-AБ000111"},
+		{"PASSPORT", "КВ 123456", "KB123456"},
+		{"PERMANENT_RESIDENCE_PERMIT", "АА12345/67890", "АА1234567890"},
+	} {
+		require.Equal(t, NormalizeDocumentNumber(r.kind, r.a), NormalizeDocumentNumber(r.kind, r.b), r.a)
+	}
+	for _, r := range []struct{ kind, a, b string }{
+		{"BIRTH_CERTIFICATE", "І-БК123456", "ІІ-БК123456"},
+		{"BIRTH_CERTIFICATE", "123456", "І23456"}, // digits alone have no Roman number
+		{"PASSPORT", "КВ123456", "КВ123457"},
+		{"NATIONAL_ID", "111222333", "11222333"},
+	} {
+		require.NotEqual(t, NormalizeDocumentNumber(r.kind, r.a), NormalizeDocumentNumber(r.kind, r.b), r.a)
+	}
+}

@@ -90,7 +90,7 @@ func (c Criteria) fits(p *Person) bool {
 		(c.TaxID == "" || string(c.TaxID) == p.TaxID) &&
 		(c.UNZR == "" || string(c.UNZR) == p.UNZR) &&
 		(c.DocumentNumber == "" || slices.ContainsFunc(p.Documents, func(d Document) bool {
-			return d.Type == c.DocumentType && NormalizeDocumentNumber(d.Number) == NormalizeDocumentNumber(c.DocumentNumber)
+			return d.Type == c.DocumentType && NormalizeDocumentNumber(d.Type, d.Number) == NormalizeDocumentNumber(d.Type, c.DocumentNumber)
 		})) &&
 		(c.Phone == "" || slices.ContainsFunc(p.Phones, func(n Phone) bool { return n.Number == c.Phone }))
 }
@@ -111,7 +111,7 @@ var attributes = []attribute{
 		if len(p.Documents) == 0 {
 			return ""
 		}
-		return tail(NormalizeDocumentNumber(p.Documents[0].Number))
+		return tail(NormalizeDocumentNumber(p.Documents[0].Type, p.Documents[0].Number))
 	}},
 	{"phone_last4", "Останні чотири цифри мобільного телефону", func(p *Person) string {
 		for _, n := range p.Phones {

@@ -42,6 +42,6 @@ func SearchSQL() map[string]struct {
 	}{
 		"by name":   {findByNameSQL, []any{keyName, nobody, 50}},
 		"by method": {countByMethodSQL, []any{keyPhone, nobody, nil}},
-		"rekey":     {`SELECT id FROM persons p WHERE p.keys_version < 2 ORDER BY p.id LIMIT 100`, nil},
+		"rekey":     {`SELECT id FROM persons p WHERE p.keys_version < 3 ORDER BY p.id LIMIT 100`, nil},
 	}
 }

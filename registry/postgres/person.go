@@ -26,7 +26,7 @@ func (tx *Tx) personKey(kind, value string) []byte {
 }
 
 func documentKey(kind, number string) string {
-	return kind + "|" + patient.NormalizeDocumentNumber(number)
+	return kind + "|" + patient.NormalizeDocumentNumber(kind, number)
 }
 
 // identity is the blind key of "the same person entered twice"; nil without a
@@ -73,8 +73,8 @@ SELECT id, version, status, verification_status, death_date, master_id, body, up
 }
 
 // keysVersion counts up when records get other look-up keys than before; a job
-// brings the earlier ones up to date. The index persons_rekey_idx names it.
-const keysVersion = 2
+// brings the earlier ones up to date. The index persons_rekey_3_idx names it.
+const keysVersion = 3
 
 // putKeys queues the look-up keys of a record in the place of the earlier ones.
 func (tx *Tx) putKeys(ctx context.Context, p patient.Person) error {
@@ -97,7 +97,7 @@ func (tx *Tx) RekeyPersons(ctx context.Context, limit int) (int, error) {
 		p, err := tx.scanPerson(rows)
 		list = append(list, p)
 		return err
-	}, `SELECT `+personColumns+` FROM persons p WHERE p.keys_version < 2 ORDER BY p.id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, limit)
+	}, `SELECT `+personColumns+` FROM persons p WHERE p.keys_version < 3 ORDER BY p.id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED`, limit)
 	for _, p := range list {
 		if err == nil {
 			err = tx.putKeys(ctx, p)

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,4 +289,56 @@ func TestSignatureBesideItsFile(t *testing.T) {
 	code, said = verify("other.json.p7s", "--content", at("content.json"))
 	require.Equal(t, exitPassed, code, "what is given goes before what stands beside")
 	require.NotContains(t, said, "content taken")
+}
+
+// A zip archive of signed files: each is verified for itself, a detached one
+// with the file beside it; what is not signed is no signature.
+func TestZipOfSignedFiles(t *testing.T) {
+	dir := room(t)
+	pack := func(name string, files map[string]string) string {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for _, inside := range slices.Sorted(maps.Keys(files)) {
+			content, err := os.ReadFile(filepath.Join(dir, files[inside]))
+			require.NoError(t, err)
+			w, err := z.Create(inside)
+			require.NoError(t, err)
+			_, err = w.Write(content)
+			require.NoError(t, err)
+		}
+		require.NoError(t, z.Close())
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
+		return path
+	}
+	verify := func(path string) (int, []string) {
+		code, out, errOut := command(t, "", path, "--trust", filepath.Join(dir, "trust"), "--policy", "archive-test", "--json")
+		require.Empty(t, errOut)
+		var said []string
+		for d := json.NewDecoder(strings.NewReader(out)); ; {
+			var r struct {
+				ID         string `json:"id"`
+				Indication string `json:"indication"`
+			}
+			if err := d.Decode(&r); err != nil {
+				require.ErrorIs(t, err, io.EOF)
+				return code, said
+			}
+			said = append(said, r.ID+" "+r.Indication)
+		}
+	}
+	good := map[string]string{"acts/a.p7s": "a.p7s", "acts/b.json": "content.json", "acts/b.json.p7s": "d.p7s", "readme.txt": "junk.bin"}
+	code, said := verify(pack("good.zip", good))
+	require.Equal(t, exitPassed, code)
+	require.Equal(t, []string{"good.zip/acts/a.p7s TOTAL-PASSED", "good.zip/acts/b.json.p7s TOTAL-PASSED"}, said)
+
+	good["acts/c.p7s"] = "broken.p7s"
+	code, said = verify(pack("bad.zip", good))
+	require.Equal(t, exitFailed, code)
+	require.Len(t, said, 3)
+	code, said = verify(pack("alone.zip", map[string]string{"d.p7s": "d.p7s"}))
+	require.Equal(t, exitUndecided, code)
+	require.Equal(t, []string{"alone.zip/d.p7s INDETERMINATE"}, said)
+	code, _ = verify(pack("none.zip", map[string]string{"readme.txt": "junk.bin"}))
+	require.Equal(t, exitNone, code)
 }

@@ -173,6 +173,9 @@ func (c *verifyCommand) Run(e *env) error {
 				r, err = v.Verify(e.ctx, in, p)
 			}
 		}
+		if err == nil && r.Indication == signature.NoSignatureFound && len(r.UnsignedParts) > 0 && c.Extract == "" && c.zipped(e, v, p, in, name) {
+			continue
+		}
 		code := exitOf(r, err)
 		e.exit = gravest(e.exit, code)
 		c.report(e, name, r, err)
@@ -200,12 +203,9 @@ func lacksContent(r *signature.Result) bool {
 // document.pdf.p7s; "" when there is none. The digest decides whether it is the
 // signed one.
 func besides(name string) string {
-	for _, ext := range []string{".p7s", ".sig", ".sign", ".p7m"} {
-		if base, found := strings.CutSuffix(name, ext); found {
-			if info, err := os.Stat(base); err == nil && info.Mode().IsRegular() {
-				return base
-			}
-		}
+	base := signedName(name)
+	if info, err := os.Stat(base); base != "" && err == nil && info.Mode().IsRegular() {
+		return base
 	}
 	return ""
 }

@@ -146,10 +146,9 @@ func (g *gatherer) add(c *cert.Certificate, origin string) *cert.Certificate {
 	// so that is the one whose key gets its tables.
 	have, ok := g.pool.Get(c.ID)
 	if ok {
-		c = have
-	}
-	c = g.edges.Intern(c)
-	if !ok {
+		c = g.edges.Intern(have)
+	} else {
+		c = g.edges.Keep(c)
 		g.pool.Add(c)
 	}
 	if !contains(g.origins[c.ID], origin) {

@@ -209,10 +209,33 @@ func (e *Edges) Known(der []byte) *cert.Certificate {
 	return nil
 }
 
+// Keep is Intern for a certificate out of a document: what is kept for the
+// next ones has octets of its own. Those of the document are the caller's, who
+// may use the memory again, and would hold the whole document.
+func (e *Edges) Keep(c *cert.Certificate) *cert.Certificate {
+	if !isUnit(c) {
+		return c
+	}
+	e.mu.RLock()
+	known := e.units[c.ID] != nil
+	e.mu.RUnlock()
+	if !known {
+		if own, err := cert.Parse(bytes.Clone(c.Raw)); err == nil {
+			c = own
+		}
+	}
+	return e.Intern(c)
+}
+
+// isUnit says whether a certificate will be met again and again.
+func isUnit(c *cert.Certificate) bool {
+	return c.Ext.CA || c.HasExtKeyUsage(cert.EKUTimeStamping) || c.HasExtKeyUsage(cert.EKUOCSPSigning)
+}
+
 // Intern returns the certificate as it was parsed before, when it belongs to
 // an authority or a unit. A key that keeps coming gets its tables.
 func (e *Edges) Intern(c *cert.Certificate) *cert.Certificate {
-	if !c.Ext.CA && !c.HasExtKeyUsage(cert.EKUTimeStamping) && !c.HasExtKeyUsage(cert.EKUOCSPSigning) {
+	if !isUnit(c) {
 		return c
 	}
 	e.mu.Lock()

@@ -40,3 +40,27 @@ func TestKnownByAllOctets(t *testing.T) {
 	var none *cert.Certificate
 	require.Equal(t, none, trust.NewPool().Known(same))
 }
+
+// What is kept of a document's certificates survives the document: its memory
+// is the caller's.
+func TestKeptCertificatesOwnTheirOctets(t *testing.T) {
+	key, err := sign.GenerateKey(sign.KindP256, rand.Reader)
+	require.NoError(t, err)
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	made, err := pki.Issue(pki.Template{Profile: pki.Root, Subject: pki.Subject{CommonName: "Вигаданий центр"}, NotBefore: now, NotAfter: now.AddDate(1, 0, 0)}, key, nil, rand.Reader)
+	require.NoError(t, err)
+	document := append([]byte(nil), made.Raw...)
+	c, err := cert.Parse(document)
+	require.NoError(t, err)
+	edges := trust.NewEdges()
+	kept := edges.Keep(c)
+	require.Equal(t, made.Raw, kept.Raw)
+	clear(document)
+	require.Equal(t, made.Raw, kept.Raw)
+	require.Equal(t, made.Subject.Raw, kept.Subject.Raw)
+	require.NoError(t, kept.CheckSignature(kept))
+	require.Same(t, kept, edges.Known(made.Raw))
+	again, err := cert.Parse(append([]byte(nil), made.Raw...))
+	require.NoError(t, err)
+	require.Same(t, kept, edges.Keep(again))
+}

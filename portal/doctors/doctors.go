@@ -32,14 +32,17 @@ func Add(kit *web.Kit, source Source) error {
 	if err != nil {
 		return err
 	}
-	p := pages{source}
+	p := pages{source: source}
 	room.Section("/doctors", "doctors.section")
 	room.Get("/doctors", p.list)
 	room.Get("/doctors/{id}", p.one)
 	return nil
 }
 
-type pages struct{ source Source }
+type pages struct {
+	source Source
+	memory memory
+}
 
 // kept is how long others may keep a page.
 const kept = time.Minute
@@ -66,7 +69,7 @@ type row struct {
 	Free                       string
 }
 
-func (p pages) list(w http.ResponseWriter, q *web.Request) error {
+func (p *pages) list(w http.ResponseWriter, q *web.Request) error {
 	values := q.URL.Query()
 	page, err := strconv.Atoi(values.Get("page"))
 	if err != nil {
@@ -78,10 +81,16 @@ func (p pages) list(w http.ResponseWriter, q *web.Request) error {
 	if err != nil {
 		return err
 	}
+	return p.memory.serve(w, q, x.At, func(w http.ResponseWriter) error { return found(w, q, x, query) })
+}
+
+// found makes the page of a search.
+func found(w http.ResponseWriter, q *web.Request, x *directory.Index, query directory.Query) error {
 	list, total, err := x.FindDoctors(query)
 	if err != nil {
 		return err
 	}
+	values, page := q.URL.Query(), query.Page
 	d := listData{At: x.At, Doctors: rows(q, list), Found: q.T("doctors.found", "n", total)}
 	d.Fields = []web.Field{
 		{Name: "place", Label: q.T("doctors.place"), Value: query.Place, Type: "search", Hint: q.T("doctors.place.hint"), Autocomplete: "address-level2"},
@@ -183,7 +192,7 @@ type oneData struct {
 
 type hours struct{ Day, Times string }
 
-func (p pages) one(w http.ResponseWriter, q *web.Request) error {
+func (p *pages) one(w http.ResponseWriter, q *web.Request) error {
 	id, err := registry.ParseID(q.Param("id"))
 	if err != nil {
 		return registry.Errorf(registry.CodeNotFound, "not found")
@@ -196,8 +205,10 @@ func (p pages) one(w http.ResponseWriter, q *web.Request) error {
 	if !found {
 		return registry.Errorf(registry.CodeNotFound, "not found")
 	}
-	return q.Render(w, web.Page{Template: "doctor", Title: d.LastName + " " + d.FirstName, MaxAge: kept,
-		Data: oneData{line(q, d), place, provider, timetable(q, place.Hours), x.At}})
+	return p.memory.serve(w, q, x.At, func(w http.ResponseWriter) error {
+		return q.Render(w, web.Page{Template: "doctor", Title: d.LastName + " " + d.FirstName, MaxAge: kept,
+			Data: oneData{line(q, d), place, provider, timetable(q, place.Hours), x.At}})
+	})
 }
 
 func timetable(q *web.Request, week prm.WorkingHours) []hours {

@@ -74,6 +74,15 @@ func TestPagesShowAndEscape(t *testing.T) {
 	require.Less(t, len(body), 60_000)
 	require.Contains(t, list.Header().Get("Content-Security-Policy"), "default-src 'none'")
 
+	again := get(h, "/uk/doctors?place=rbtd")
+	require.Equal(t, body, again.Body.String(), "the same page is made once")
+	require.Equal(t, list.Header(), again.Header())
+	dark := httptest.NewRequest(http.MethodGet, "/uk/doctors?place=rbtd", nil)
+	dark.Header.Set("Cookie", "mist_theme=dark")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, dark)
+	require.Contains(t, w.Body.String(), `data-theme="dark"`, "a reader's choice is no other's")
+
 	one := get(h, "/en/doctors/"+registry.ID{3}.String())
 	require.Equal(t, 200, one.Code)
 	require.NotContains(t, one.Body.String(), name)

@@ -109,6 +109,11 @@ func (p *portal) observe(next http.Handler) http.Handler {
 		}
 		if !q.clientID.IsZero() {
 			attrs = append(attrs, slog.Any("client", q.clientID))
+			line := JournalLine{At: began, RequestID: q.id, Method: knownMethod(r.Method), Route: route, Status: status, Took: took, TookMS: float64(took.Microseconds()) / 1000}
+			if q.err != nil {
+				line.Type, line.Reason = problems[q.err.Code].kind, q.err.Reason
+			}
+			p.journal.add(q.clientID, line)
 		}
 		level := slog.LevelInfo
 		if q.err != nil {

@@ -46,3 +46,24 @@ func Observed(r *http.Request, err error) *registry.Error {
 func Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	requestOf(r).portal.refuse(w, r, err)
 }
+
+// Spec is the contract as it is served.
+func Spec() []byte { return spec }
+
+// ErrorKind is one error.type of answers with what it means by default.
+type ErrorKind struct {
+	Code    registry.Code
+	Status  int
+	Type    string
+	Message string
+}
+
+// ErrorKinds lists every code with its status and type, in the order of the codes.
+func ErrorKinds() []ErrorKind {
+	var out []ErrorKind
+	for _, code := range registry.Codes() {
+		pr := problems[code]
+		out = append(out, ErrorKind{code, pr.status, pr.kind, pr.message})
+	}
+	return out
+}

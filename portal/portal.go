@@ -96,6 +96,8 @@ type Config struct {
 	Public map[string]http.Handler
 	// Pages are for people; nil serves none.
 	Pages Pages
+	// Journal remembers the latest requests of each client; nil remembers none.
+	Journal *Journal
 }
 
 func (c Config) validate() error {
@@ -145,6 +147,7 @@ type portal struct {
 	router  chi.Router
 	// contract is what requests are checked against.
 	contract contract
+	journal  *Journal
 
 	proxyTellsCertificate bool
 }
@@ -171,6 +174,7 @@ func build(c Config) (*portal, error) {
 		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), users: newBuckets(c.Limits.User), visits: newBuckets(c.Limits.Address), replies: c.Replies, links: c.DocumentLinks,
 		proxyTellsCertificate: c.ProxyTellsCertificate,
 	}
+	p.journal = c.Journal
 	if p.contract, err = readContract(); err != nil {
 		return nil, err
 	}
@@ -200,6 +204,7 @@ func build(c Config) (*portal, error) {
 	for _, room := range c.Rooms {
 		room.mount(p, r)
 	}
+	p.journalRoutes(r)
 	if c.Pages != nil {
 		c.Pages.Routes(r)
 	}

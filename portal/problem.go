@@ -103,6 +103,8 @@ func (p *portal) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	drain(r)
 	pr, body := bodyOf(e)
 	h := w.Header()
+	// What the type means and how to repair it, for people (RFC 8288).
+	h.Set("Link", "</dev/errors/"+pr.kind+`>; rel="help"`)
 	switch pr.status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="mist", error="invalid_token"`)

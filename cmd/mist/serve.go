@@ -268,9 +268,13 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+	journal := portal.NewJournal(500, 1000)
+	if err := s.addDeveloperPages(pages, verifier, accessService, journal, box); err != nil {
+		return err
+	}
 	rest, err := portal.New(rooms.serve(documents.serve(providers.serve(portal.Config{
-		Rooms:   []portal.Room{citizens},
-		Pages:   pages,
+		Rooms: []portal.Room{citizens},
+		Pages: pages, Journal: journal,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, APIKeys: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
 		ProxyTellsCertificate: cfg.REST.ProxyTellsCertificate,
 		Limits:                portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},

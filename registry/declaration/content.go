@@ -29,6 +29,7 @@ type Content struct {
 	Employee      EmployeeSnapshot    `json:"employee"`
 	Division      DivisionSnapshot    `json:"division"`
 	LegalEntity   LegalEntitySnapshot `json:"legal_entity"`
+	Overlimit     bool                `json:"overlimit,omitempty"`
 	Printout      string              `json:"content"`
 	Seed          string              `json:"seed"`
 }

@@ -59,6 +59,8 @@ type Declaration struct {
 	Status        Status        `json:"status"`
 	Reason        string        `json:"reason,omitempty"`
 	Seed          string        `json:"seed"`
+	// Overlimit: signed over the doctor's limit.
+	Overlimit bool `json:"overlimit"`
 	// SealedAt is when the NHSU's seal was set; nil before.
 	SealedAt   *time.Time `json:"sealed_at,omitempty"`
 	InsertedAt time.Time  `json:"inserted_at"`

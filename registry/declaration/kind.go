@@ -30,6 +30,9 @@ type Tx interface {
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
 	// NextDeclarationNumber draws from a sequence; gaps are allowed.
 	NextDeclarationNumber(ctx context.Context) (uint64, error)
+	// DoctorSpecialities names the specialities in office of all approved
+	// doctor's positions of the party, and holds the party's row.
+	DoctorSpecialities(ctx context.Context, partyID registry.ID) ([]string, error)
 	// CountDeclarations counts active and pending declarations of all
 	// positions of the party, and its APPROVED drafts, without this person.
 	CountDeclarations(ctx context.Context, partyID, withoutPerson registry.ID) (int, error)
@@ -66,10 +69,12 @@ type Input struct {
 	DivisionID          registry.ID `json:"division_id"`
 	AuthorizeWith       registry.ID `json:"authorize_with"`
 	ParentDeclarationID registry.ID `json:"parent_declaration_id"`
+	// Overlimit: the doctor takes the patient over the limit.
+	Overlimit bool `json:"overlimit"`
 }
 
 func decodeInput(body []byte) (Input, error) {
-	return decodeMembers(body, map[string]bool{"person_id": true, "employee_id": true, "division_id": true, "authorize_with": false, "parent_declaration_id": false})
+	return decodeMembers(body, map[string]bool{"person_id": true, "employee_id": true, "division_id": true, "authorize_with": false, "parent_declaration_id": false, "overlimit": false})
 }
 
 // decodeMembers reads an object of ids; true marks those that must be there.
@@ -90,6 +95,10 @@ func decodeMembers(body []byte, members map[string]bool) (Input, error) {
 		switch {
 		case !given && members[name]:
 			fields = append(fields, registry.FieldError{Entry: "$." + name, Rule: "required", Description: "required property " + name + " was not present"})
+		case name == "overlimit":
+			if _, is := value.(bool); given && !is {
+				fields = append(fields, registry.FieldError{Entry: "$." + name, Rule: "cast", Description: "type mismatch. Expected Boolean"})
+			}
 		case given && (!isText || err != nil):
 			fields = append(fields, registry.FieldError{Entry: "$." + name, Rule: "format", Description: "expected a UUID"})
 		}
@@ -146,7 +155,7 @@ func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *i
 		return err
 	}
 	c := newContent(p, e, d, l)
-	c.ID, c.DeclarationID, c.Number = draft.ID, draft.ActID, Number(seq)
+	c.ID, c.DeclarationID, c.Number, c.Overlimit = draft.ID, draft.ActID, Number(seq), in.Overlimit
 	c.StartDate, c.EndDate = k.Terms.period(p.BirthDate, e.Speciality, today)
 	draft.PersonID, draft.EmployeeID, draft.PartyID, draft.DivisionID = p.ID, e.ID, e.Party.ID, d.ID
 	draft.Number = c.Number
@@ -169,12 +178,18 @@ func (k Kind) Approve(ctx context.Context, tx Tx, draft *intake.Draft) error {
 	if err != nil {
 		return fmt.Errorf("reading a stored draft: %w", err)
 	}
+	specialities, err := tx.DoctorSpecialities(ctx, c.Employee.Party.ID)
+	if err != nil {
+		return err
+	}
 	count, err := tx.CountDeclarations(ctx, c.Employee.Party.ID, c.Person.ID)
 	if err != nil {
 		return err
 	}
-	if err := k.Terms.checkLimit(c.Employee.Speciality, count); err != nil {
-		return err
+	if !c.Overlimit {
+		if err := k.Terms.checkLimit(append(specialities, c.Employee.Speciality), count); err != nil {
+			return err
+		}
 	}
 	if c.Seed, err = tx.Seed(ctx); err != nil {
 		return err
@@ -238,7 +253,7 @@ func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, act regist
 		ID: act.ID, ActID: act.ID, Number: c.Number, RequestID: draft.ID,
 		PersonID: draft.PersonID, EmployeeID: draft.EmployeeID, DivisionID: draft.DivisionID, LegalEntityID: draft.LegalEntityID,
 		Scope: c.Scope, StartDate: c.StartDate, EndDate: c.EndDate, SignedAt: act.AcceptedAt,
-		Status: status, Reason: reason, Seed: c.Seed, InsertedAt: act.AcceptedAt, UpdatedAt: act.AcceptedAt,
+		Status: status, Reason: reason, Seed: c.Seed, Overlimit: c.Overlimit, InsertedAt: act.AcceptedAt, UpdatedAt: act.AcceptedAt,
 	})
 }
 

@@ -147,7 +147,7 @@ type CitizenFilter struct {
 	Page, Size                         int
 }
 
-// Citizen shows citizens their own declarations and ends them at their will.
+// Citizen shows citizens (their right by Law 2297-VI, article 8) their own declarations and ends them at their will.
 type Citizen struct{ store CitizenStore }
 
 // NewCitizen refuses a half-configured service.
@@ -189,7 +189,7 @@ func (s *Citizen) List(ctx context.Context, c registry.Caller, f CitizenFilter) 
 			return err
 		}
 		e := audit.Entry{Kind: audit.Disclosure, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: person,
-			LegalBasis: &audit.LegalBasis{Code: "self"}, Fields: []string{"declarations"}}
+			LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute, Purpose: "own_data"}, Fields: []string{"declarations"}}
 		_, err := tx.Audit(ctx, e)
 		return err
 	})
@@ -208,7 +208,7 @@ func active(ctx context.Context, tx CitizenTx, person registry.ID) (patient.Pers
 func (s *Citizen) Get(ctx context.Context, c registry.Caller, id registry.ID) (Declaration, error) {
 	return s.own(ctx, c, ScopeReadPIS, id, func(ctx context.Context, tx CitizenTx, d Declaration) (Declaration, error) {
 		e := entry(c, audit.Disclosure, d)
-		e.LegalBasis, e.Fields = &audit.LegalBasis{Code: "self"}, []string{"declaration"}
+		e.LegalBasis, e.Fields = &audit.LegalBasis{Code: audit.BasisStatute, Purpose: "own_data"}, []string{"declaration"}
 		_, err := tx.Audit(ctx, e)
 		return d, err
 	})

@@ -104,9 +104,16 @@ func (t Terms) period(born registry.Date, speciality string, today registry.Date
 }
 
 // checkLimit compares the doctor's declarations, counted over all positions of
-// the party and without this patient, with the limit of the speciality.
-func (t Terms) checkLimit(speciality string, count int) error {
-	if count >= t.Limits[speciality] {
+// the party and without this patient, with the smallest limit of the
+// specialities the party holds as a doctor.
+func (t Terms) checkLimit(specialities []string, count int) error {
+	limit := -1
+	for _, s := range specialities {
+		if n, ok := t.Limits[s]; ok && (limit < 0 || n < limit) {
+			limit = n
+		}
+	}
+	if count >= limit {
 		return &registry.Error{Code: registry.CodeRuleViolated, Reason: "declaration_limit",
 			Detail: "This doctor has " + itoa(count) + " declarations and could not sign more"}
 	}

@@ -105,8 +105,15 @@ func TestPeriod(t *testing.T) {
 
 func TestLimit(t *testing.T) {
 	terms := DefaultTerms()
-	require.NoError(t, terms.checkLimit("PEDIATRICIAN", 899))
-	err := registry.AsError(terms.checkLimit("PEDIATRICIAN", 900))
+	for speciality, limit := range map[string]int{"THERAPIST": 2000, "FAMILY_DOCTOR": 1800, "PEDIATRICIAN": 900} {
+		require.NoError(t, terms.checkLimit([]string{speciality}, limit-1), speciality)
+		require.Error(t, terms.checkLimit([]string{speciality}, limit), speciality)
+	}
+	// The smallest limit of the party's positions applies; others have none.
+	require.NoError(t, terms.checkLimit([]string{"SURGEON", "THERAPIST", "PEDIATRICIAN"}, 899))
+	require.Error(t, terms.checkLimit([]string{"THERAPIST", "PEDIATRICIAN"}, 900))
+	require.Error(t, terms.checkLimit(nil, 0), "nobody without a limit")
+	err := registry.AsError(terms.checkLimit([]string{"PEDIATRICIAN"}, 900))
 	require.Equal(t, registry.CodeRuleViolated, err.Code)
 	require.Equal(t, "This doctor has 900 declarations and could not sign more", err.Detail)
 }
@@ -123,6 +130,11 @@ func TestInputNamesEveryFaultAtOnce(t *testing.T) {
 	id := source.NewID().String()
 	_, err := decodeInput([]byte(`{"person_id":"` + id + `","employee_id":"` + id + `","division_id":"` + id + `"}`))
 	require.NoError(t, err)
+	in, err := decodeInput([]byte(`{"person_id":"` + id + `","employee_id":"` + id + `","division_id":"` + id + `","overlimit":true}`))
+	require.NoError(t, err)
+	require.True(t, in.Overlimit)
+	_, err = decodeInput([]byte(`{"person_id":"` + id + `","employee_id":"` + id + `","division_id":"` + id + `","overlimit":"yes"}`))
+	require.Equal(t, "$.overlimit", registry.AsError(err).Fields[0].Entry)
 	_, err = decodeInput([]byte(`{"person_id":"x","employee_id":1,"extra":true}`))
 	var entries []string
 	for _, f := range registry.AsError(err).Fields {

@@ -107,7 +107,7 @@ func (s *Service[T]) patientStep(ctx context.Context, c registry.Caller, id regi
 				return err
 			}
 		}
-		_, err = tx.Audit(ctx, s.entry(c, kind, d))
+		_, err = tx.Audit(ctx, s.disclosed(c, kind, d))
 		return err
 	})
 	if err != nil {
@@ -249,7 +249,7 @@ func (s *Service[T]) PatientSigned(ctx context.Context, c registry.Caller, id re
 		if b, err = tx.Container(ctx, d.PatientContainer); err != nil {
 			return err
 		}
-		_, err = tx.Audit(ctx, s.entry(c, "disclosure.draft", d))
+		_, err = tx.Audit(ctx, s.disclosed(c, "disclosure.draft", d))
 		return err
 	})
 	return b, err

@@ -10,11 +10,11 @@ import (
 	"mist/registry/query"
 )
 
-const declarationColumns = `dc.id, dc.number, dc.request_id, dc.act_id, dc.person_id, dc.employee_id, dc.division_id, dc.legal_entity_id, dc.scope, dc.start_date, dc.end_date, dc.signed_at, dc.status, dc.reason, dc.seed, dc.sealed_at, dc.inserted_at, dc.updated_at`
+const declarationColumns = `dc.id, dc.number, dc.request_id, dc.act_id, dc.person_id, dc.employee_id, dc.division_id, dc.legal_entity_id, dc.scope, dc.start_date, dc.end_date, dc.signed_at, dc.status, dc.reason, dc.seed, dc.overlimit, dc.sealed_at, dc.inserted_at, dc.updated_at`
 
 func declarationDest(d *declaration.Declaration) []any {
 	return []any{&d.ID, &d.Number, &d.RequestID, &d.ActID, &d.PersonID, &d.EmployeeID, &d.DivisionID, &d.LegalEntityID,
-		&d.Scope, &d.StartDate, &d.EndDate, &d.SignedAt, &d.Status, &d.Reason, &d.Seed, &d.SealedAt, &d.InsertedAt, &d.UpdatedAt}
+		&d.Scope, &d.StartDate, &d.EndDate, &d.SignedAt, &d.Status, &d.Reason, &d.Seed, &d.Overlimit, &d.SealedAt, &d.InsertedAt, &d.UpdatedAt}
 }
 
 func inUTC(d declaration.Declaration) declaration.Declaration {
@@ -32,6 +32,25 @@ func (tx *Tx) NextDeclarationNumber(ctx context.Context) (uint64, error) {
 	var n int64
 	_, err := tx.queryOne(ctx, []any{&n}, `SELECT nextval('declaration_numbers')`)
 	return uint64(n), err
+}
+
+// DoctorSpecialities names the specialities in office of all approved doctor's
+// positions of a party and holds the party's row, so that two approvals cannot
+// both see the last free place.
+func (tx *Tx) DoctorSpecialities(ctx context.Context, party registry.ID) (list []string, err error) {
+	defer tx.across()()
+	if err := tx.lock(ctx, `SELECT FROM parties WHERE id = $1 FOR NO KEY UPDATE`, party); err != nil {
+		return nil, err
+	}
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return err
+		}
+		list = append(list, s)
+		return nil
+	}, `SELECT DISTINCT speciality FROM employees WHERE party_id = $1 AND type = 'DOCTOR' AND status = 'APPROVED' ORDER BY 1`, party)
+	return list, err
 }
 
 // CountDeclarations counts active and pending declarations of all positions of
@@ -67,10 +86,10 @@ WHERE id = $1 AND status IN ('active', 'pending_verification')`, id, string(stat
 // InsertDeclaration queues a new declaration.
 func (tx *Tx) InsertDeclaration(ctx context.Context, d declaration.Declaration) error {
 	return tx.exec(ctx, `INSERT INTO declarations (id, number, request_id, act_id, person_id, employee_id, division_id, legal_entity_id,
-    scope, start_date, end_date, signed_at, status, reason, seed, inserted_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+    scope, start_date, end_date, signed_at, status, reason, seed, inserted_at, updated_at, overlimit)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
 		d.ID, d.Number, d.RequestID, d.ActID, d.PersonID, d.EmployeeID, d.DivisionID, d.LegalEntityID,
-		d.Scope, d.StartDate, d.EndDate, d.SignedAt, string(d.Status), d.Reason, d.Seed, d.InsertedAt, d.UpdatedAt)
+		d.Scope, d.StartDate, d.EndDate, d.SignedAt, string(d.Status), d.Reason, d.Seed, d.InsertedAt, d.UpdatedAt, d.Overlimit)
 }
 
 // DeclarationByAct finds the declaration an act made; not-found if there is none.

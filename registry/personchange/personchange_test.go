@@ -142,3 +142,16 @@ func TestScopes(t *testing.T) {
 	require.Equal(t, "authentication_method_request:read", NewMethods(patient.Terms{}, source).Scope(intake.StepRead))
 	require.Equal(t, "confidant_person_relationship_request:write", NewRelationships(patient.Terms{}, source).Scope(intake.StepApprove))
 }
+
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{`{}`, `{"person_id":"0190a000-0000-7000-8000-000000000001","action":"INSERT","authentication_method":{"type":"OTP","phone_number":"+380390000001"}}`,
+		`{"person_id":"","confidant_person_relationship":{"documents_relationship":[{"type":1}],"active_to":"x"}}`, `[`, `{"authentication_method":[]}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, err := decodeMethod(b)
+		require.NotEqual(t, registry.CodeInternal, registry.CodeOf(err))
+		_, err = decodeRelationship(b)
+		require.NotEqual(t, registry.CodeInternal, registry.CodeOf(err))
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -217,4 +218,53 @@ func TestRulesOfMerges(t *testing.T) {
 	versions, err := pgx.CollectRows(rows, pgx.RowTo[int])
 	require.NoError(t, err)
 	require.Equal(t, []int{1}, versions)
+}
+
+// Several operators agree at once, while others take the loser out of use: one
+// of the two happens, once, and the declaration ends once.
+func TestOneMergeOfManyAgreements(t *testing.T) {
+	t.Parallel()
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
+	c := populate(t, s)
+	room, err := personlife.New(postgres.NewPort[personlife.Tx](s), source)
+	require.NoError(t, err)
+	operator := func(n int) registry.Caller {
+		return registry.Caller{RequestID: "r", PartyID: registry.ID{1, byte(n)}, Scopes: []string{personlife.ScopeMergeWrite, personlife.ScopeDeactivate}}
+	}
+	a, b := somebody(source.NewID()), somebody(source.NewID())
+	a.TaxID, b.TaxID = "", ""
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		require.NoError(t, tx.PutPerson(ctx, a))
+		require.NoError(t, tx.PutPerson(ctx, b))
+		c.declareFor(ctx, t, tx, b.ID, declaration.StatusActive, "manual_verified", "")
+	})
+	const why = "та сама людина, два записи"
+	m, err := room.Propose(t.Context(), operator(0), a.ID, b.ID, why)
+	require.NoError(t, err)
+	const many = 8
+	errs := make([]error, 2*many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() { _, errs[i] = room.Agree(context.Background(), operator(i+1), m.ID) })
+		wg.Go(func() {
+			_, errs[many+i] = room.Deactivate(context.Background(), operator(i+1), b.ID, personlife.Deactivation{Reason: personlife.ReasonManual, Note: why})
+		})
+	}
+	wg.Wait()
+	agreed, taken := 0, 0
+	for i, err := range errs {
+		switch {
+		case err != nil:
+			require.Equal(t, registry.CodeConflict, registry.CodeOf(err), "%v", err)
+		case i < many:
+			agreed++
+		default:
+			taken++
+		}
+	}
+	// Either the record was merged once, or it was out of use before; never both.
+	require.True(t, agreed == 1 && taken == 0 || agreed == 0 && taken == many, "%d agreements, %d deactivations", agreed, taken)
+	require.Equal(t, 1, count(t, dsn, `SELECT count(*) FROM leaves WHERE kind = 'declaration.terminated'`))
+	require.Equal(t, 1, count(t, dsn, `SELECT count(*) FROM declarations WHERE status = 'terminated'`))
 }

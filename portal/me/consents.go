@@ -16,14 +16,14 @@ type consentLine struct {
 }
 
 func consentOf(q *web.Request, v query.ConsentView) consentLine {
-	l := consentLine{ConsentView: v, Mark: "none", Word: q.T("me.state." + string(v.Status)), Purpose: known(q, "me.purpose.", v.Purpose), What: groups(q, v.Fields)}
+	l := consentLine{ConsentView: v, Mark: "none", Word: known(q, "me.state.", string(v.Status)), Purpose: known(q, "me.purpose.", v.Purpose), What: groups(q, v.Fields)}
 	switch v.Status {
 	case "active":
 		l.Mark, l.Active = "good", true
 	case "revoked":
 		l.Mark = "bad"
 	}
-	l.How = q.T("me.how." + v.Method)
+	l.How = known(q, "me.how.", v.Method)
 	return l
 }
 

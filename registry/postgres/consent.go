@@ -155,6 +155,15 @@ func (tx *Tx) InsertExchange(ctx context.Context, e query.Exchange) error {
 	if err != nil {
 		return err
 	}
-	return tx.exec(ctx, `INSERT INTO exchanges (client, message_id, request, answer, entry_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		e.Client, e.MessageID, e.Request[:], sealed, e.EntryID, e.CreatedAt)
+	args := []any{e.Client, e.MessageID, e.Request[:], sealed, e.EntryID, e.CreatedAt}
+	// Right behind its leaf the answer travels in the leaf's statement.
+	if last := len(tx.queue) - 1; last >= 0 && tx.queue[last].sql == insertLeaf && tx.err == nil {
+		leaf := &tx.queue[last]
+		leaf.sql, leaf.args = insertLeafWithExchange, append(leaf.args, plain(args)...)
+		return nil
+	}
+	return tx.exec(ctx, `INSERT INTO exchanges (client, message_id, request, answer, entry_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`, args...)
 }
+
+const insertLeafWithExchange = `WITH leaf AS (` + insertLeaf + `)
+INSERT INTO exchanges (client, message_id, request, answer, entry_id, created_at) VALUES ($10, $11, $12, $13, $14, $15)`

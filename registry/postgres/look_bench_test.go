@@ -64,7 +64,7 @@ func BenchmarkDiiaStatements(b *testing.B) {
 			return err
 		}},
 		{"leaf", func(ctx context.Context, tx *postgres.Tx) error {
-			_, err := tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure, SubjectID: c.person})
+			_, err := tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure, SubjectID: c.person, LegalBasis: &audit.LegalBasis{Code: audit.BasisConsent}})
 			return err
 		}},
 		{"exchange", func(ctx context.Context, tx *postgres.Tx) error {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -25,8 +26,14 @@ func lookupKey(q patient.Query) (kind, value string) {
 // exist it reads those of the next key in order, marked as not exact: blind keys
 // are pseudo-random, so a miss reads some record at random, as a hit does, and
 // takes the same time.
-const lookPersonSQL = `WITH near AS (SELECT key FROM person_keys WHERE kind = $1 AND key >= $2 ORDER BY key LIMIT 1)
-SELECT k.key = $2, ` + personColumns + ` FROM near JOIN person_keys k ON k.kind = $1 AND k.key = near.key JOIN persons p ON p.id = k.person_id LIMIT 9`
+const (
+	lookPersonFrom = ` FROM (SELECT key FROM person_keys WHERE kind = $1 AND key >= $2 ORDER BY key LIMIT 1) near
+JOIN person_keys k ON k.kind = $1 AND k.key = near.key JOIN persons p ON p.id = k.person_id`
+	lookPersonSQL = `SELECT k.key = $2, ` + personColumns + lookPersonFrom + ` LIMIT 9`
+	// lookAnswerSQL reads the stored answer of the same message beside.
+	lookAnswerSQL = `SELECT k.key = $2, ` + personColumns + `, x.answer, x.entry_id, x.created_at` + lookPersonFrom + `
+LEFT JOIN exchanges x ON x.client = $3 AND x.message_id = $4 AND x.request = $5 LIMIT 9`
+)
 
 // identity is what a question about a person is judged by; the rest of the
 // record is opened by those who read it.
@@ -52,32 +59,35 @@ type looked struct {
 // record of version 0 is only reserved for an open request.
 func (tx *Tx) lookPerson(q patient.Query, l *looked) read {
 	kind, value := lookupKey(q)
-	return read{sql: lookPersonSQL, args: []any{kind, tx.personKey(kind, value)}, scan: func(rows pgx.Rows) error {
-		l.rows++
-		var exact bool
-		var row personRow
-		if err := rows.Scan(append([]any{&exact}, row.dest()...)...); err != nil {
-			return err
-		}
-		plain, err := tx.open("persons", row.stored.ID.String(), row.sealed)
-		if err != nil {
-			return err
-		}
-		var i identity
-		if err := json.Unmarshal(plain, &i); err != nil {
-			return err
-		}
-		p := row.stored
-		l.read = p.ID
-		l.merged = l.merged || exact && !p.MasterID.IsZero()
-		l.found = exact && l.rows == 1 && p.Version > 0 && p.Status == patient.StatusActive
-		l.person = patient.Person{}
-		if l.found {
-			p.LastName, p.FirstName, p.SecondName, p.BirthDate, p.TaxID, p.UNZR = i.LastName, i.FirstName, i.SecondName, i.BirthDate, i.TaxID, i.UNZR
-			l.person = p
-		}
-		return nil
-	}}
+	return read{sql: lookPersonSQL, args: []any{kind, tx.personKey(kind, value)}, scan: func(rows pgx.Rows) error { return tx.scanLooked(rows, l) }}
+}
+
+// scanLooked reads one row, with further columns into more.
+func (tx *Tx) scanLooked(rows pgx.Rows, l *looked, more ...any) error {
+	l.rows++
+	var exact bool
+	var row personRow
+	if err := rows.Scan(append(append([]any{&exact}, row.dest()...), more...)...); err != nil {
+		return err
+	}
+	plain, err := tx.open("persons", row.stored.ID.String(), row.sealed)
+	if err != nil {
+		return err
+	}
+	var i identity
+	if err := json.Unmarshal(plain, &i); err != nil {
+		return err
+	}
+	p := row.stored
+	l.read = p.ID
+	l.merged = l.merged || exact && !p.MasterID.IsZero()
+	l.found = exact && l.rows == 1 && p.Version > 0 && p.Status == patient.StatusActive
+	l.person = patient.Person{}
+	if l.found {
+		p.LastName, p.FirstName, p.SecondName, p.BirthDate, p.TaxID, p.UNZR = i.LastName, i.FirstName, i.SecondName, i.BirthDate, i.TaxID, i.UNZR
+		l.person = p
+	}
+	return nil
 }
 
 // settle follows a merge, or tells several records apart: rare, and done by the
@@ -98,32 +108,38 @@ const lookConsentSQL = `SELECT ` + consentColumns + `, (SELECT master_id FROM pe
 // one trip.
 func (tx *Tx) Look(ctx context.Context, l query.Look) (s query.Seen, err error) {
 	var sealed []byte
+	var entry registry.ID
+	var at *time.Time
 	var who looked
-	reads := []read{
-		tx.lookPerson(l.Person, &who),
-		{sql: selectExchange, args: []any{l.Client, l.MessageID, l.Request[:]}, scan: func(rows pgx.Rows) error {
-			s.Answered = true
-			return rows.Scan(&sealed, &s.Exchange.EntryID, &s.Exchange.CreatedAt)
-		}},
-	}
+	kind, value := lookupKey(l.Person)
+	reads := []read{{sql: lookAnswerSQL, args: []any{kind, tx.personKey(kind, value), l.Client, l.MessageID, l.Request[:]}, scan: func(rows pgx.Rows) error {
+		return tx.scanLooked(rows, &who, &sealed, &entry, &at)
+	}}}
 	if !l.Consent.IsZero() {
-		reads = append(reads, read{sql: selectConsent + ` WHERE id = $1`, args: []any{l.Consent}, scan: func(rows pgx.Rows) (err error) {
+		reads = append(reads, read{sql: lookConsentSQL, args: []any{l.Consent}, scan: func(rows pgx.Rows) (err error) {
 			s.Known = true
-			s.Consent, err = tx.scanConsent(rows)
+			s.Consent, err = tx.scanConsent(rows, &s.Master)
 			return err
 		}})
 	}
 	if err := tx.queries(ctx, reads...); err != nil {
 		return query.Seen{}, err
 	}
+	if who.rows == 0 {
+		// No key is greater: nobody was read, and the answer is asked for alone.
+		err := tx.queries(ctx, read{sql: selectExchange, args: []any{l.Client, l.MessageID, l.Request[:]}, scan: func(rows pgx.Rows) error { return rows.Scan(&sealed, &entry, &at) }})
+		if err != nil {
+			return query.Seen{}, err
+		}
+	}
 	if err := tx.settle(ctx, l.Person, &who); err != nil {
 		return query.Seen{}, err
 	}
 	s.Person, s.Found = who.person, who.found
-	if s.Answered {
-		e := &s.Exchange
-		e.Client, e.MessageID, e.Request, e.CreatedAt = l.Client, l.MessageID, l.Request, e.CreatedAt.UTC()
-		e.Answer, err = tx.open("exchanges", exchangeRow(l.Client, l.MessageID, l.Request), sealed)
+	if at != nil {
+		s.Answered = true
+		s.Exchange = query.Exchange{Client: l.Client, MessageID: l.MessageID, Request: l.Request, EntryID: entry, CreatedAt: at.UTC()}
+		s.Exchange.Answer, err = tx.open("exchanges", exchangeRow(l.Client, l.MessageID, l.Request), sealed)
 	}
 	return s, err
 }

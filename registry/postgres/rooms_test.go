@@ -359,7 +359,7 @@ func TestSameMessageAtOnceIsAnsweredOnce(t *testing.T) {
 				}
 				e := seen.Exchange
 				if !seen.Answered {
-					r, err := tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure})
+					r, err := tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure, LegalBasis: &audit.LegalBasis{Code: audit.BasisConsent}})
 					if err != nil {
 						return err
 					}

@@ -15,6 +15,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mist/portal"
+	portaldiia "mist/portal/diia"
+	"mist/portal/fhir"
+	"mist/portal/gateway"
 	"mist/registry"
 	"mist/registry/query"
 	"mist/soap"
@@ -67,6 +70,9 @@ func (s *server) newTrembita(disclosures *query.Service, rest http.Handler, metr
 		}
 		all.Handle("/registry", registryHandler)
 	}
+	if err := s.diiaByREST(all, disclosures); err != nil {
+		return nil, err
+	}
 	transport, err := c.transport(s.cfg.Limits)
 	if err != nil {
 		return nil, err
@@ -83,6 +89,48 @@ func clientIDs(setting string, texts []string) (out []xroad.ClientID, err error)
 		out = append(out, id)
 	}
 	return out, nil
+}
+
+// diiaByREST mounts the REST twin of the Diia service and its FHIR form behind
+// the headers of the security server.
+func (s *server) diiaByREST(all *http.ServeMux, disclosures *query.Service) error {
+	c := s.cfg.SOAP
+	own, err := gateway.ParseMember(c.Service)
+	if err != nil {
+		return fmt.Errorf("soap.service: %w", err)
+	}
+	guard := gateway.Config{Service: own, RequirePurpose: c.RequirePurpose, Refuse: portaldiia.Refuse}
+	for _, text := range c.Clients {
+		m, err := gateway.ParseMember(text)
+		if err != nil {
+			return fmt.Errorf("soap.clients: %w", err)
+		}
+		guard.Clients = append(guard.Clients, m)
+	}
+	twin, err := portaldiia.New(portaldiia.Config{Queries: disclosures, Now: s.source.Now, Log: s.log})
+	if err != nil {
+		return err
+	}
+	resources, err := fhir.New(fhir.Config{Queries: disclosures, Now: s.source.Now, Log: s.log, Sender: fhirSender})
+	if err != nil {
+		return err
+	}
+	all.Handle("/rest/diia/v1/", http.StripPrefix("/rest/diia/v1", guard.Handler(twin)))
+	all.Handle("/fhir/R4/", http.StripPrefix("/fhir/R4", guard.Handler(resources)))
+	return nil
+}
+
+// fhirSender tells FHIR who asks, by the headers the gateway has read.
+func fhirSender(r *http.Request) (fhir.Sender, error) {
+	call, ok := gateway.From(r.Context())
+	if !ok {
+		return fhir.Sender{}, registry.Errorf(registry.CodeUnauthenticated, "the request did not come through a security server")
+	}
+	sender := fhir.Sender{Caller: call.Caller(), MessageID: call.MessageID}
+	if len(call.Purposes) > 0 {
+		sender.PurposeID = call.Purposes[0]
+	}
+	return sender, nil
 }
 
 // registryBySOAP publishes every operation of the REST contract by SOAP.

@@ -68,10 +68,13 @@ func broken(header, rule, why string) error {
 	return registry.Invalid(registry.FieldError{Entry: header, EntryType: "header", Rule: rule, Description: why})
 }
 
-// value reads one header by any of its names; all that occur must agree.
+// value reads one header by any of its names, each at most once; all that occur must agree.
 func value(h http.Header, names []string) (string, error) {
 	found, first := "", ""
 	for _, name := range names {
+		if len(h.Values(name)) > 1 {
+			return "", broken(name, "duplicate", "the header occurs more than once")
+		}
 		for _, v := range h.Values(name) {
 			v = strings.Trim(v, " \t")
 			switch {

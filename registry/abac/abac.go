@@ -90,7 +90,7 @@ type Tx interface {
 func Decide(ctx context.Context, tx Tx, c registry.Caller, r Resource, level Level, now time.Time) (Decision, error) {
 	if c.Role == registry.RolePatient {
 		if !c.PersonID.IsZero() && c.PersonID == r.PatientID && level == Read {
-			return allow(RuleSelf, audit.BasisStatute), nil
+			return allow(RuleSelf, audit.BasisOwnData), nil
 		}
 		return Decision{Rule: RuleOther}, nil
 	}

@@ -82,7 +82,10 @@ type Store interface {
 
 // Config of a Service; every field is needed.
 type Config struct {
-	Store    Store
+	Store Store
+	// Walled is the same store within the caller's reach: hospitals' keys are
+	// kept through it.
+	Walled   Store
 	Verifier Verifier
 	// Policies gives the policy of the kind "login".
 	Policies Policies
@@ -99,6 +102,7 @@ type Config struct {
 // Service issues and checks tokens.
 type Service struct {
 	store    Store
+	walled   Store
 	verifier Verifier
 	policies Policies
 	source   registry.Source
@@ -115,7 +119,7 @@ type Service struct {
 func New(c Config) (*Service, error) {
 	l := c.Lives
 	switch {
-	case c.Store == nil, c.Verifier == nil, c.Policies == nil, c.Source.Clock == nil, c.Source.Random == nil, c.Audience == "", c.Profile != "test" && c.Profile != "live":
+	case c.Store == nil, c.Walled == nil, c.Verifier == nil, c.Policies == nil, c.Source.Clock == nil, c.Source.Random == nil, c.Audience == "", c.Profile != "test" && c.Profile != "live":
 		return nil, errors.New("access: a part is missing")
 	case len(c.Key) < 32:
 		return nil, errors.New("access: the key of challenges is shorter than 32 bytes")
@@ -125,7 +129,7 @@ func New(c Config) (*Service, error) {
 	// A key of its own, so that nothing signed here passes for something else.
 	m := hmac.New(sha256.New, c.Key)
 	m.Write([]byte("mist login challenge"))
-	return &Service{c.Store, c.Verifier, c.Policies, c.Source, l, m.Sum(nil), c.Audience, c.Profile, &proven{}, make(chan struct{}, 2)}, nil
+	return &Service{c.Store, c.Walled, c.Verifier, c.Policies, c.Source, l, m.Sum(nil), c.Audience, c.Profile, &proven{}, make(chan struct{}, 2)}, nil
 }
 
 // HashSecret is argon2id with the parameters of RFC 9106's low-memory

@@ -110,7 +110,7 @@ func (s *Service) newKey(ctx context.Context, c registry.Caller, client, legalEn
 	if k.SecretHash, err = s.hash(ctx, secret, k.SecretSalt); err != nil {
 		return APIKey{}, "", err
 	}
-	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.walled.Update(ctx, func(ctx context.Context, tx Tx) error {
 		system, err := tx.Client(ctx, client)
 		if err != nil {
 			return err
@@ -162,7 +162,7 @@ func (s *Service) Keys(ctx context.Context, c registry.Caller) (list []APIKey, e
 
 // OperatorKeys lists the keys of a legal entity.
 func (s *Service) OperatorKeys(ctx context.Context, legalEntity registry.ID) (list []APIKey, err error) {
-	err = s.store.View(ctx, func(ctx context.Context, tx Tx) error { list, err = tx.APIKeys(ctx, legalEntity); return err })
+	err = s.walled.View(ctx, func(ctx context.Context, tx Tx) error { list, err = tx.APIKeys(ctx, legalEntity); return err })
 	return list, err
 }
 
@@ -180,7 +180,7 @@ func (s *Service) OperatorRevoke(ctx context.Context, id, legalEntity registry.I
 }
 
 func (s *Service) revokeKey(ctx context.Context, c registry.Caller, id, legalEntity registry.ID) error {
-	return s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
+	return s.walled.Update(ctx, func(ctx context.Context, tx Tx) error {
 		changed, err := tx.RevokeAPIKey(ctx, id, legalEntity, s.source.Now())
 		if err != nil {
 			return err

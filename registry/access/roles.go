@@ -98,3 +98,22 @@ func narrow(allowed []string, asked string) ([]string, error) {
 	}
 	return out, nil
 }
+
+// Scopes lists every scope there is.
+func Scopes() []string {
+	out := make([]string, 0, len(table.Scopes))
+	for scope := range table.Scopes {
+		out = append(out, scope)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Effective are the scopes of a client system in a role; without a role, as
+// systems get them by their credentials.
+func Effective(c Client, role string) []string {
+	if role == "" {
+		return c.Scopes
+	}
+	return intersect(c.allowed(), roleScopes(role))
+}

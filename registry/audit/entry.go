@@ -143,11 +143,12 @@ const (
 	BasisStatute       = "statute"
 	BasisCourt         = "court"
 	BasisVitalInterest = "vital_interest"
+	BasisOwnData       = "own_data" // the data subject themselves, article 8
 )
 
 // Bases lists every code.
 func Bases() []string {
-	return []string{BasisConsent, BasisDeclaration, BasisStatute, BasisCourt, BasisVitalInterest}
+	return []string{BasisConsent, BasisDeclaration, BasisStatute, BasisCourt, BasisVitalInterest, BasisOwnData}
 }
 
 // LegalBasis is the right by which data were read: a code, and the consent

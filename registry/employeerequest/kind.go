@@ -278,5 +278,5 @@ var errNotFound = registry.Errorf(registry.CodeNotFound, "not found")
 
 func entry(c registry.Caller, kind audit.Kind, object string, id registry.ID) audit.Entry {
 	return audit.Entry{Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID,
-		Object: &audit.ObjectRef{Type: object, ID: id.String()}}
+		Object: &audit.ObjectRef{Type: object, ID: id.String()}, LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute}}
 }

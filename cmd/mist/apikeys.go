@@ -46,7 +46,7 @@ func (f apiKeyFlags) open(e env) (*access.Service, registry.ID, func(), error) {
 		if policies, err = signature.ParsePolicyTable(policyTable); err == nil {
 			var service *access.Service
 			service, err = access.New(access.Config{
-				Store: postgres.NewPort[access.Tx](op.store).Everywhere(), Verifier: &signature.Verifier{}, Policies: policies, Source: registry.SystemSource(),
+				Store: postgres.NewPort[access.Tx](op.store).Everywhere(), Walled: postgres.NewPort[access.Tx](op.store), Verifier: &signature.Verifier{}, Policies: policies, Source: registry.SystemSource(),
 				Lives: access.DefaultLives(), Key: keys.otp, Audience: "operator", Profile: keyProfile(op.cfg),
 			})
 			if err == nil {

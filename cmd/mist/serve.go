@@ -217,7 +217,7 @@ func (s *server) run(e env, box *sandbox) error {
 	lives := access.DefaultLives()
 	lives.Access = cfg.Limits.TokenTTL
 	accessService, err := access.New(access.Config{
-		Store: postgres.NewPort[access.Tx](s.store).Everywhere(), Verifier: verifier, Policies: policies, Source: s.source, Lives: lives, Key: keys.otp,
+		Store: postgres.NewPort[access.Tx](s.store).Everywhere(), Walled: postgres.NewPort[access.Tx](s.store), Verifier: verifier, Policies: policies, Source: s.source, Lives: lives, Key: keys.otp,
 		Audience: s.url("rest", cfg.REST.ListenConfig), Profile: keyProfile(cfg),
 	})
 	if err != nil {

@@ -35,6 +35,7 @@ var (
 	knownPerson = registry.ID{0x01, 0x90, 0xa0, 6: 0x70, 8: 0x80, 15: 1}
 	grownUp     = registry.ID{0x01, 0x90, 0xa0, 6: 0x70, 8: 0x80, 15: 2}
 	gonePerson  = registry.ID{0x01, 0x90, 0xa0, 6: 0x70, 8: 0x80, 15: 3}
+	knownChild  = registry.ID{0x01, 0x90, 0xa0, 6: 0x70, 8: 0x80, 15: 4}
 )
 
 func (d acting) Create(ctx context.Context, c registry.Caller, body []byte) (intake.Draft, error) {
@@ -59,6 +60,12 @@ func (d index) Person(_ context.Context, id registry.ID) (patient.Person, error)
 		AuthenticationMethods: []patient.AuthenticationMethod{{ID: registry.ID{9}, Type: "OTP", PhoneNumber: "+380390000009"}}}
 	switch id {
 	case knownPerson, grownUp:
+		return p, nil
+	case knownChild:
+		if err := json.Unmarshal([]byte(goodConfidant), &p.ConfidantPersons); err != nil {
+			return p, err
+		}
+		p.ConfidantPersons[0].PersonID = grownUp
 		return p, nil
 	case gonePerson:
 		p.Status = patient.StatusInactive
@@ -161,7 +168,7 @@ func TestRulesOfAPersonByREST(t *testing.T) {
 	ward["person.authentication_methods"] = `[{"type": "THIRD_PERSON", "value": "` + grownUp.String() + `"}]`
 	// The twins that pass.
 	for name, edits := range map[string]map[string]string{
-		"adult": nil, "child": child, "change of a known person": known, "ward of a confidant in the index": ward,
+		"adult": nil, "child": child, "change of a known person": known, "change of a child whose confidants stay": childOf(child, known), "ward of a confidant in the index": ward,
 		"no tax number": {"person.tax_id": "", "person.no_tax_id": "true"}, "OFFLINE": {"person.authentication_methods": `[{"type": "OFFLINE"}]`},
 		"other apostrophe and spaces": {"person.second_name": `"  Лук’янівна "`},
 	} {
@@ -264,6 +271,15 @@ func TestRulesOfAPersonByREST(t *testing.T) {
 	require.Equal(t, 422, status)
 	answered(t, "phone of too many", body, "$.person.authentication_methods.[0].phone_number", "invalid")
 	require.Contains(t, body, "This phone number is present more than 5 times in the system")
+}
+
+// childOf is a change of a known child that does not speak of confidants.
+func childOf(child, known map[string]string) map[string]string {
+	m := maps.Clone(child)
+	maps.Copy(m, known)
+	m["person.id"] = `"` + knownChild.String() + `"`
+	m["person.confidant_person"] = ""
+	return m
 }
 
 func slicesSorted(m map[string]string) []string {

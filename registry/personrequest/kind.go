@@ -99,14 +99,33 @@ func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, draft *intake
 	p := in.Person
 	p.FirstName, p.LastName, p.SecondName = patient.TidyName(p.FirstName), patient.TidyName(p.LastName), patient.TidyName(p.SecondName)
 	p.Email = strings.ToLower(p.Email)
-	if err := k.Terms.Validate(p, today); err != nil {
+	var stored patient.Person
+	judged := p
+	if !p.ID.IsZero() {
+		if stored, err = tx.Person(ctx, p.ID); err != nil {
+			return err
+		}
+		if err := checkStored(stored); err != nil {
+			return err
+		}
+		if len(p.ConfidantPersons) == 0 {
+			// A change that does not speak of confidants leaves them as they are.
+			p.ConfidantPersons = stored.ConfidantPersons
+			judged.ConfidantPersons = slices.Clone(stored.ConfidantPersons)
+			for i := range judged.ConfidantPersons {
+				judged.ConfidantPersons[i].PersonID = registry.ID{}
+			}
+		}
+	}
+	if err := k.Terms.Validate(judged, today); err != nil {
 		return err
 	}
 	var method patient.AuthenticationMethod
 	if p.ID.IsZero() {
 		method, err = k.newPerson(ctx, tx, &p, now)
 	} else {
-		method, err = k.knownPerson(ctx, tx, &p, in.AuthorizeWith, today)
+		p.Version, p.AuthenticationMethods = stored.Version, stored.AuthenticationMethods
+		method, err = patient.Confirmation(ctx, tx, stored, in.AuthorizeWith, today)
 		if err == nil {
 			err = tx.CancelDrafts(ctx, Name, p.ID, e.ID, l.ID, draft.ID)
 		}
@@ -157,20 +176,6 @@ func (k Kind) mayRelate(ctx context.Context, tx Tx, ward patient.Person, confida
 		return patient.Person{}, err
 	}
 	return checks.Confidant, k.Terms.MayRelate(ward, checks, today)
-}
-
-// knownPerson takes over what a change does not touch. Who is already in the
-// index confirms by a way that stands there.
-func (k Kind) knownPerson(ctx context.Context, tx Tx, p *patient.Person, with registry.ID, today registry.Date) (method patient.AuthenticationMethod, err error) {
-	stored, err := tx.Person(ctx, p.ID)
-	if err != nil {
-		return method, err
-	}
-	if err := checkStored(stored); err != nil {
-		return method, err
-	}
-	p.Version, p.AuthenticationMethods = stored.Version, stored.AuthenticationMethods
-	return patient.Confirmation(ctx, tx, stored, with, today)
 }
 
 func checkStored(p patient.Person) error {

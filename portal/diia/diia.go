@@ -219,7 +219,7 @@ func (h handler) answer(w http.ResponseWriter, r *http.Request, name string, ask
 	}
 	q.Hash = sha256.Sum256(text)
 	whole := sha512.Sum512(text)
-	q.Body512 = whole[:]
+	q.Body512, q.Body = whole[:], text
 	return ask(r.Context(), call.Caller(), q, b)
 }
 

@@ -46,7 +46,7 @@ type question struct {
 func (q *question) sealed(body []byte) {
 	q.request.Hash = sha256.Sum256(body)
 	whole := sha512.Sum512(body)
-	q.request.Body512 = whole[:]
+	q.request.Body512, q.request.Body = whole[:], body
 }
 
 // parameter is one parameter of the operation, with the types it may have.

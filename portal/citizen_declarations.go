@@ -25,7 +25,8 @@ type CitizenRequests interface {
 // CitizenDeclarations are a citizen's own; *declaration.Citizen is one.
 type CitizenDeclarations interface {
 	List(ctx context.Context, c registry.Caller, f declaration.CitizenFilter) ([]declaration.Declaration, int, error)
-	Get(ctx context.Context, c registry.Caller, id registry.ID) (declaration.Declaration, error)
+	Get(ctx context.Context, c registry.Caller, id registry.ID) (declaration.Declaration, string, error)
+	SignedContent(ctx context.Context, c registry.Caller, id registry.ID) ([]byte, error)
 	Terminate(ctx context.Context, c registry.Caller, id registry.ID, note string) (declaration.Declaration, error)
 }
 
@@ -36,14 +37,16 @@ type reference struct {
 
 type citizenDeclaration struct {
 	declaration.Declaration
-	Person      reference `json:"person"`
-	Employee    reference `json:"employee"`
-	Division    reference `json:"division"`
-	LegalEntity reference `json:"legal_entity"`
+	IsActive          bool      `json:"is_active"`
+	ReasonDescription string    `json:"reason_description,omitempty"`
+	Person            reference `json:"person"`
+	Employee          reference `json:"employee"`
+	Division          reference `json:"division"`
+	LegalEntity       reference `json:"legal_entity"`
 }
 
 func viewCitizenDeclaration(d declaration.Declaration) citizenDeclaration {
-	return citizenDeclaration{d, reference{d.PersonID}, reference{d.EmployeeID}, reference{d.DivisionID}, reference{d.LegalEntityID}}
+	return citizenDeclaration{d, d.Active(), "", reference{d.PersonID}, reference{d.EmployeeID}, reference{d.DivisionID}, reference{d.LegalEntityID}}
 }
 
 // PIS are the places of patient information systems (ЕСОЗ 1.3).
@@ -133,11 +136,20 @@ func PIS(requests CitizenRequests, declarations CitizenDeclarations) Room {
 			return p.list(w, r, views, query.Paging{Number: f.Page, Size: f.Size, TotalEntries: total, TotalPages: (total + f.Size - 1) / f.Size})
 		}))
 		r.Get(held+"/{id}", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
-			d, err := declarations.Get(r.Context(), c, id)
+			d, note, err := declarations.Get(r.Context(), c, id)
 			if err != nil {
 				return err
 			}
-			return p.answer(w, r, http.StatusOK, viewCitizenDeclaration(d), nil)
+			v := viewCitizenDeclaration(d)
+			v.ReasonDescription = note
+			return p.answer(w, r, http.StatusOK, v, nil)
+		}))
+		r.Get(held+"/{id}/signed_content", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+			b, err := declarations.SignedContent(r.Context(), c, id)
+			if err != nil {
+				return err
+			}
+			return p.giveContainer(w, id.String()+".p7s", b)
 		}))
 		r.Patch(held+"/{id}/actions/terminate", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
 			o, _, err := readObject(r, p.limits.SmallBody, true)

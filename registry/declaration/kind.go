@@ -178,6 +178,13 @@ func (k Kind) Approve(ctx context.Context, tx Tx, draft *intake.Draft) error {
 	if err != nil {
 		return fmt.Errorf("reading a stored draft: %w", err)
 	}
+	p, err := tx.Person(ctx, c.Person.ID)
+	if err != nil {
+		return err
+	}
+	if err := stillEligible(p); err != nil {
+		return err
+	}
 	specialities, err := tx.DoctorSpecialities(ctx, c.Employee.Party.ID)
 	if err != nil {
 		return err
@@ -230,8 +237,8 @@ func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, act regist
 	if err != nil {
 		return err
 	}
-	if p.Status != patient.StatusActive {
-		return registry.Errorf(registry.CodeConflict, "Person is not active").WithReason("person_status")
+	if err := stillEligible(p); err != nil {
+		return err
 	}
 	old, found, err := tx.ActiveDeclaration(ctx, draft.PersonID)
 	if err != nil {

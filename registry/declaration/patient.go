@@ -132,6 +132,9 @@ func decodePatientInput(body []byte) (Input, error) {
 // CitizenTx is what a citizen's own declarations need of a transaction.
 type CitizenTx interface {
 	LifeTx
+	DeclarationNote(ctx context.Context, id registry.ID) (string, error)
+	SealedContainers(ctx context.Context, id registry.ID) (signed, seal registry.Digest, sealed bool, err error)
+	Container(ctx context.Context, digest registry.Digest) ([]byte, error)
 	OwnDeclarations(ctx context.Context, person registry.ID, f CitizenFilter) ([]Declaration, int, error)
 }
 
@@ -204,14 +207,37 @@ func active(ctx context.Context, tx CitizenTx, person registry.ID) (patient.Pers
 	return p, err
 }
 
-// Get reads one of the citizen's declarations.
-func (s *Citizen) Get(ctx context.Context, c registry.Caller, id registry.ID) (Declaration, error) {
-	return s.own(ctx, c, ScopeReadPIS, id, func(ctx context.Context, tx CitizenTx, d Declaration) (Declaration, error) {
+// Get reads one of the citizen's declarations, with the description of its
+// reason where there is one.
+func (s *Citizen) Get(ctx context.Context, c registry.Caller, id registry.ID) (d Declaration, note string, err error) {
+	d, err = s.own(ctx, c, ScopeReadPIS, id, func(ctx context.Context, tx CitizenTx, d Declaration) (_ Declaration, err error) {
+		if note, err = tx.DeclarationNote(ctx, id); err != nil {
+			return d, err
+		}
 		e := entry(c, audit.Disclosure, d)
 		e.LegalBasis, e.Fields = &audit.LegalBasis{Code: audit.BasisStatute, Purpose: "own_data"}, []string{"declaration"}
-		_, err := tx.Audit(ctx, e)
+		_, err = tx.Audit(ctx, e)
 		return d, err
 	})
+	return d, note, err
+}
+
+// SignedContent gives the container by which the doctor signed.
+func (s *Citizen) SignedContent(ctx context.Context, c registry.Caller, id registry.ID) (b []byte, err error) {
+	_, err = s.own(ctx, c, ScopeReadPIS, id, func(ctx context.Context, tx CitizenTx, d Declaration) (Declaration, error) {
+		digest, _, _, err := tx.SealedContainers(ctx, id)
+		if err == nil {
+			b, err = tx.Container(ctx, digest)
+		}
+		if err != nil {
+			return d, err
+		}
+		e := entry(c, audit.Disclosure, d)
+		e.LegalBasis, e.Fields = &audit.LegalBasis{Code: audit.BasisStatute, Purpose: "own_data"}, []string{"signed_content"}
+		_, err = tx.Audit(ctx, e)
+		return d, err
+	})
+	return b, err
 }
 
 // Terminate ends the citizen's declaration that is active or awaits

@@ -49,6 +49,18 @@ func (t Terms) checkParties(c registry.Caller, p patient.Person, e prm.Employee,
 	return t.checkDoctor(c, p, e, d, l, today)
 }
 
+// stillEligible is asked again at approval and at signing (ЕСОЗ 1.1): a person
+// may have died, been merged or been found not verified since the draft.
+func stillEligible(p patient.Person) error {
+	if p.Status != patient.StatusActive {
+		return registry.Errorf(registry.CodeConflict, "Person is not active").WithReason("person_status")
+	}
+	if p.VerificationStatus == patient.NotVerified {
+		return registry.Errorf(registry.CodeConflict, "Patient is not verified").WithReason("person_not_verified")
+	}
+	return nil
+}
+
 func checkLegalEntity(l prm.LegalEntity) error {
 	if !slices.Contains(legalEntityTypes, l.Type) {
 		return registry.Errorf(registry.CodeConflict, "Invalid legal entity type").WithReason("legal_entity_type")

@@ -86,6 +86,21 @@ func TestRulesOfCreate(t *testing.T) {
 	}
 }
 
+// What may change between draft, approval and signature is asked each time.
+func TestStillEligible(t *testing.T) {
+	p := good().p
+	require.NoError(t, stillEligible(p), "the unbroken twin")
+	p.VerificationStatus = "CHANGES_NEEDED"
+	require.NoError(t, stillEligible(p), "only a manual refusal blocks")
+	p.VerificationStatus = patient.NotVerified
+	err := registry.AsError(stillEligible(p))
+	require.Equal(t, registry.CodeConflict, err.Code)
+	require.Equal(t, "Patient is not verified", err.Detail)
+	p = good().p
+	p.Status = patient.StatusInactive
+	require.Equal(t, "Person is not active", registry.AsError(stillEligible(p)).Detail)
+}
+
 func TestComingOfAgeOnTheDay(t *testing.T) {
 	x := good()
 	x.e.Speciality, x.p.BirthDate = "THERAPIST", today.AddDate(-18, 0, 0)

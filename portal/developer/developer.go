@@ -467,7 +467,9 @@ func (p *pages) judge(w http.ResponseWriter, q *web.Request) error {
 		case err != nil:
 			return registry.Errorf(registry.CodeUnavailable, "the signature could not be checked now").WithCause(err)
 		default:
-			v.Mark = marks[v.Result.Indication]
+			if v.Mark = marks[v.Result.Indication]; v.Mark == "" {
+				v.Mark = web.None // there is no signature to judge
+			}
 			var words bytes.Buffer
 			if err := explain.Write(&words, v.Result, explain.Options{Lang: string(q.Lang), MaskIDs: true, Trusted: true}); err != nil {
 				return err

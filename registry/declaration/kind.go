@@ -28,6 +28,8 @@ type Tx interface {
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
 	Division(ctx context.Context, id registry.ID) (prm.Division, error)
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
+	// Parameters are the global parameters somebody changed.
+	Parameters(ctx context.Context) (map[string]string, error)
 	// NextDeclarationNumber draws from a sequence; gaps are allowed.
 	NextDeclarationNumber(ctx context.Context) (uint64, error)
 	// DoctorSpecialities names the specialities in office of all approved
@@ -147,7 +149,11 @@ func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *i
 		return err
 	}
 	today := registry.DateOf(k.Source.Now())
-	if err := k.Terms.checkParties(caller, p, e, d, l, today); err != nil {
+	terms, err := k.Terms.withParameters(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := terms.checkParties(caller, p, e, d, l, today); err != nil {
 		return err
 	}
 	seq, err := tx.NextDeclarationNumber(ctx)
@@ -156,7 +162,7 @@ func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *i
 	}
 	c := newContent(p, e, d, l)
 	c.ID, c.DeclarationID, c.Number, c.Overlimit = draft.ID, draft.ActID, Number(seq), in.Overlimit
-	c.StartDate, c.EndDate = k.Terms.period(p.BirthDate, e.Speciality, today)
+	c.StartDate, c.EndDate = terms.period(p.BirthDate, e.Speciality, today)
 	draft.PersonID, draft.EmployeeID, draft.PartyID, draft.DivisionID = p.ID, e.ID, e.Party.ID, d.ID
 	draft.Number = c.Number
 	method, err := patient.Confirmation(ctx, tx, p, in.AuthorizeWith, today)

@@ -59,7 +59,11 @@ func (k Kind) DraftByPatient(ctx context.Context, tx Tx, applicant registry.ID, 
 	if err := checkLegalEntity(l); err != nil {
 		return err
 	}
-	if err := k.Terms.checkDoctor(registry.Caller{LegalEntityID: l.ID}, p, e, d, l, today); err != nil {
+	terms, err := k.Terms.withParameters(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := terms.checkDoctor(registry.Caller{LegalEntityID: l.ID}, p, e, d, l, today); err != nil {
 		return err
 	}
 	seq, err := tx.NextDeclarationNumber(ctx)
@@ -69,7 +73,7 @@ func (k Kind) DraftByPatient(ctx context.Context, tx Tx, applicant registry.ID, 
 	c := newContent(p, e, d, l)
 	c.Channel = intake.ChannelPIS
 	c.ID, c.DeclarationID, c.Number = draft.ID, draft.ActID, Number(seq)
-	c.StartDate, c.EndDate = k.Terms.period(p.BirthDate, e.Speciality, today)
+	c.StartDate, c.EndDate = terms.period(p.BirthDate, e.Speciality, today)
 	draft.PersonID, draft.EmployeeID, draft.PartyID, draft.DivisionID, draft.LegalEntityID = p.ID, e.ID, e.Party.ID, d.ID, l.ID
 	draft.Number = c.Number
 	if draft.Data, err = jcs.Marshal(c); err != nil {

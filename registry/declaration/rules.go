@@ -11,8 +11,8 @@ import (
 // Terms are the global parameters the rules read.
 type Terms struct {
 	AdultAge int // years; below it a paediatrician, from it a therapist
-	// TermYears is how long a declaration lasts.
-	TermYears int
+	// TermYears, TermMonths and TermDays together are how long a declaration lasts.
+	TermYears, TermMonths, TermDays int
 	// Limits is the number of declarations a doctor may hold, by speciality in office.
 	Limits map[string]int
 }
@@ -106,7 +106,7 @@ func (t Terms) checkAge(born registry.Date, speciality string, today registry.Da
 // period gives the first and last day. A paediatrician's declaration ends at
 // the latest on the day before the patient comes of age.
 func (t Terms) period(born registry.Date, speciality string, today registry.Date) (start, end registry.Date) {
-	end = today.AddDate(t.TermYears, 0, 0)
+	end = today.AddDate(t.TermYears, t.TermMonths, t.TermDays)
 	if speciality == "PEDIATRICIAN" {
 		if last := born.AddDate(t.AdultAge, 0, 0).AddDate(0, 0, -1); last.Before(end) {
 			end = last

@@ -276,7 +276,15 @@ func (Kind) Repeat(ctx context.Context, tx Tx, c registry.Caller, a registry.Act
 
 var errNotFound = registry.Errorf(registry.CodeNotFound, "not found")
 
+// shown is the entry of a request read with the person in it: an employer reads
+// it by the law on employment in health care.
+func shown(c registry.Caller, id registry.ID) audit.Entry {
+	e := entry(c, "disclosure.employee_request", "employee_request", id)
+	e.LegalBasis, e.Fields = &audit.LegalBasis{Code: audit.BasisStatute}, []string{"party", "additional"}
+	return e
+}
+
 func entry(c registry.Caller, kind audit.Kind, object string, id registry.ID) audit.Entry {
 	return audit.Entry{Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID,
-		Object: &audit.ObjectRef{Type: object, ID: id.String()}, LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute}}
+		Object: &audit.ObjectRef{Type: object, ID: id.String()}}
 }

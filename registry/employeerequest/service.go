@@ -109,7 +109,7 @@ func (s *Service) Get(ctx context.Context, c registry.Caller, id registry.ID) (r
 		if r, err = s.own(ctx, tx, c, id); err != nil {
 			return err
 		}
-		_, err = tx.Audit(ctx, entry(c, "disclosure.employee_request", "employee_request", id))
+		_, err = tx.Audit(ctx, shown(c, id))
 		return err
 	})
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *Service) List(ctx context.Context, c registry.Caller, f prm.Filter) (li
 			return err
 		}
 		for _, r := range list {
-			if _, err := tx.Audit(ctx, entry(c, "disclosure.employee_request", "employee_request", r.ID)); err != nil {
+			if _, err := tx.Audit(ctx, shown(c, r.ID)); err != nil {
 				return err
 			}
 		}

@@ -147,9 +147,10 @@ func (s *BlackList) List(ctx context.Context, c registry.Caller, f Filter) (list
 }
 
 func (s *BlackList) record(ctx context.Context, tx BlackListTx, c registry.Caller, kind audit.Kind, id registry.ID) error {
-	e := audit.Entry{Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, Object: &audit.ObjectRef{Type: "black_list_user"},
-		LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute}}
-	if !id.IsZero() {
+	e := audit.Entry{Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, Object: &audit.ObjectRef{Type: "black_list_user"}}
+	if id.IsZero() { // a list was shown
+		e.LegalBasis, e.Fields = &audit.LegalBasis{Code: audit.BasisStatute}, []string{"black_list_users"}
+	} else {
 		e.Object.ID = id.String()
 	}
 	_, err := tx.Audit(ctx, e)

@@ -99,11 +99,11 @@ func (r *room) summary(q *web.Request, page query.AccessPage) string {
 		"refused", q.T("me.summary.refused", "n", refused))
 }
 
-// fold puts neighbouring lines of one service for one reason together: an
-// automatic query repeated every minute must not hide the doctor's look.
+// fold puts neighbouring lines of one service for one reason together, and
+// one's own looks: what repeats must not hide the doctor's look.
 func fold(q *web.Request, list []query.Access) (out []line) {
 	for _, a := range list {
-		if n := len(out); n > 0 && a.Kind == "automatic" && alike(out[n-1].Access, a) {
+		if n := len(out); n > 0 && a.Kind != "person" && alike(out[n-1].Access, a) {
 			l := &out[n-1]
 			if l.Count == 1 {
 				l.Times = append(l.Times, l.Access)
@@ -120,7 +120,7 @@ func fold(q *web.Request, list []query.Access) (out []line) {
 
 func alike(a, b query.Access) bool {
 	return a.Kind == b.Kind && a.System == b.System && a.Organisation == b.Organisation && a.Given == b.Given && a.Code == b.Code &&
-		a.Basis == b.Basis && a.Purpose == b.Purpose && a.ConsentID == b.ConsentID && a.Event == b.Event && slices.Equal(a.Fields, b.Fields)
+		a.Basis == b.Basis && a.Purpose == b.Purpose && a.ConsentID == b.ConsentID && a.Event == b.Event && (a.Kind == "yourself" || slices.Equal(a.Fields, b.Fields))
 }
 
 func lineOf(q *web.Request, a query.Access) line {

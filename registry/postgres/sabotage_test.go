@@ -96,7 +96,7 @@ func (w *watched) leafAt(place int64) (id registry.ID, entry []byte) {
 // monitor makes a monitor with short patience.
 func (w *watched) monitor(change ...func(*monitor.Config)) *monitor.Monitor {
 	w.t.Helper()
-	cfg := monitor.Config{Key: w.key, Now: func() time.Time { return w.now() }, Tolerance: 2 * time.Second, Longest: time.Second}
+	cfg := monitor.Config{Key: w.key, Now: func() time.Time { return w.now() }, Tolerance: 2 * time.Second, Longest: 30 * time.Second}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -240,7 +240,7 @@ SELECT $1, kind, version, patient_id, author_id, legal_entity_id, $2, $3, now(),
 			w.sql(`DELETE FROM acts WHERE id = $1`, a.ID)
 			w.number()
 			w.settle()
-			w.now = func() time.Time { return time.Now().Add(20 * time.Second) }
+			w.now = func() time.Time { return time.Now().Add(time.Minute) }
 			return []outcome{{monitor.WriterGap, "writer " + writer.String() + " number " + registryNumber(n)}}
 		}},
 		"a leaf with an old transaction number is never taken": {sabotage: func(w *watched) []outcome {

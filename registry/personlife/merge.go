@@ -252,6 +252,9 @@ func (s *Service) Decline(ctx context.Context, c registry.Caller, id registry.ID
 
 // ProposeUndo asks for the undoing of a merge, with a reason of its own.
 func (s *Service) ProposeUndo(ctx context.Context, c registry.Caller, id registry.ID, reason string) (Merge, error) {
+	if _, err := operator(c); err != nil { // a right is judged before a form
+		return Merge{}, err
+	}
 	if fields := checkReason("$.reason", reason); fields != nil {
 		return Merge{}, registry.Invalid(fields...)
 	}

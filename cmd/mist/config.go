@@ -71,6 +71,9 @@ type RESTConfig struct {
 	// CitizenClient is the public client of type CABINET under which the citizen's
 	// page /me logs people in; without it there is no such page.
 	CitizenClient string `yaml:"citizen_client,omitempty"`
+	// AuditorClient is the public client of type AUDITOR under which the auditors'
+	// pages /audit log people in; without it there are no such pages.
+	AuditorClient string `yaml:"auditor_client,omitempty"`
 }
 
 // RatesConfig bounds requests: of a client system, of a human in it, of an

@@ -128,8 +128,10 @@ type sandboxState struct {
 	Persons       []storedPerson    `json:"persons"`
 	Clients       []access.Client   `json:"clients"`
 	// Page is the client of the citizen's page.
-	Page   registry.ID `json:"page"`
-	Public sandboxFile `json:"public"`
+	Page registry.ID `json:"page"`
+	// AuditPage is the client of the auditors' pages.
+	AuditPage registry.ID `json:"audit_page"`
+	Public    sandboxFile `json:"public"`
 }
 
 // storedPerson keeps a person with the members that are not in its JSON form.
@@ -299,6 +301,8 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	s.Page = id()
 	s.Clients = append(s.Clients, access.Client{ID: s.Page, Name: "Сторінка громадянина", Type: "CABINET", Public: true,
 		Scopes: []string{"access_log:read_pis", "consent:read_pis", "consent:revoke_pis"}})
+	s.AuditPage = id()
+	s.Clients = append(s.Clients, access.Client{ID: s.AuditPage, Name: "Сторінки аудитора", Type: "AUDITOR", Public: true, Scopes: []string{"audit:read"}})
 
 	for _, a := range []string{algorithmDSTU, algorithmECDSA} {
 		h := g.Human(30, 60, today)
@@ -314,7 +318,8 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 		h := g.Human(20, 70, today)
 		addHuman(roleCitizen, a, h).PersonID = addPatient(h).String()
 	}
-	addHuman(roleAuditor, algorithmDSTU, g.Human(30, 60, today))
+	h = g.Human(30, 60, today)
+	addEmployee(addHuman(roleAuditor, algorithmDSTU, h), h, "AUDITOR", "P5", "", nhsu, prm.Division{})
 	for _, a := range []string{algorithmDSTU, algorithmECDSA} { // two: what one proposes another agrees to
 		h = g.Human(30, 60, today)
 		addEmployee(addHuman(roleNHSU, a, h), h, "NHS ADMIN", "P1", "", nhsu, prm.Division{})

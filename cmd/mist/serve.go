@@ -264,6 +264,9 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := s.addCitizenPage(pages, accessService); err != nil {
 		return err
 	}
+	if err := s.addAuditorPages(pages, accessService, keys.log.Verifier()); err != nil {
+		return err
+	}
 	citizens, err := pis(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)
 	if err != nil {
 		return err

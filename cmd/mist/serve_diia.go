@@ -48,8 +48,8 @@ const (
 	followBatch  = 2000
 )
 
-// followLog notes, behind the sequencer, which entries are about whom, until
-// the context ends. Several servers may do so: the row of the place is locked.
+// followLog notes, behind the sequencer, which entries are about whom and what
+// auditors search by, until the context ends. Several servers may do so: the row of the place is locked.
 func (s *server) followLog(ctx context.Context) {
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
@@ -61,8 +61,11 @@ func (s *server) followLog(ctx context.Context) {
 				tick.Stop()
 				return
 			case <-tick.C:
-				if err := s.catchUp(following); err != nil && following.Err() == nil {
+				if err := s.catchUp(following, (*postgres.Tx).FollowLog); err != nil && following.Err() == nil {
 					s.log.Warn("noting whom entries are about", "cause", err.Error())
+				}
+				if err := s.catchUp(following, (*postgres.Tx).IndexLog); err != nil && following.Err() == nil {
+					s.log.Warn("indexing the log for auditors", "cause", err.Error())
 				}
 			}
 		}
@@ -70,10 +73,10 @@ func (s *server) followLog(ctx context.Context) {
 	s.onClose(func() { stop(); <-done })
 }
 
-func (s *server) catchUp(ctx context.Context) error {
+func (s *server) catchUp(ctx context.Context, step func(*postgres.Tx, context.Context, int) (int, error)) error {
 	for n := followBatch; n == followBatch; {
 		err := s.store.Update(ctx, func(ctx context.Context, tx *postgres.Tx) (err error) {
-			n, err = tx.FollowLog(ctx, followBatch)
+			n, err = step(tx, ctx, followBatch)
 			return err
 		})
 		if err != nil {

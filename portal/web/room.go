@@ -159,6 +159,9 @@ func (q *Request) With(name, value string) string {
 	return to.String()
 }
 
+// Zone is the time zone pages show times in.
+func (q *Request) Zone() *time.Location { return q.room.kit.zone }
+
 // Redirect answers 303 to a page of this site, as after a form.
 func (q *Request) Redirect(w http.ResponseWriter, path string) {
 	http.Redirect(w, q.Request, q.Path(path), http.StatusSeeOther)

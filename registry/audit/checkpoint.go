@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -60,7 +61,10 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 }
 
 // Signer signs the checkpoints of one log.
-type Signer struct{ key note.Signer }
+type Signer struct {
+	key      note.Signer
+	verifier string
+}
 
 // NewSigner reads the log's private key in its text form. The key's name must
 // be the origin, so that one log's key never signs another log.
@@ -73,8 +77,33 @@ func NewSigner(origin, text string) (*Signer, error) {
 	if key.Name() != origin {
 		return nil, fmt.Errorf("the key is of the log %q, the origin is %q", key.Name(), origin)
 	}
-	return &Signer{key}, nil
+	verifier, err := verifierOf(strings.TrimSpace(text))
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{key, verifier}, nil
 }
+
+// verifierOf gives the public form of a private key that NewSigner of note took:
+// PRIVATE+KEY+name+hash+base64(0x01 ‖ seed) (C2SP signed-note).
+func verifierOf(text string) (string, error) {
+	parts := strings.SplitN(text, "+", 5)
+	if len(parts) != 5 {
+		return "", errors.New("not a private log key (signed-note form PRIVATE+KEY+name+hash+data)")
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[4])
+	if err != nil || len(key) != 1+ed25519.SeedSize {
+		return "", errors.New("not an Ed25519 private log key")
+	}
+	verifier, err := note.NewEd25519VerifierKey(parts[2], ed25519.NewKeyFromSeed(key[1:]).Public().(ed25519.PublicKey))
+	if err != nil {
+		return "", errors.New("not an Ed25519 private log key")
+	}
+	return verifier, nil
+}
+
+// Verifier is the log's public key in its text form.
+func (s *Signer) Verifier() string { return s.verifier }
 
 // Origin is the name of the log.
 func (s *Signer) Origin() string { return s.key.Name() }

@@ -237,7 +237,7 @@ func TestEveryTableOfPeopleIsBehindTheWall(t *testing.T) {
 	open := map[string]string{
 		"divisions": "public", "employees": "names and positions are public; what is sealed is opened by rooms alone",
 		"clients": "read by logins alone", "tokens": "read by logins alone", "grants": "read by logins alone",
-		"consents": "read by consented disclosures alone", "directory_hidden": "a public decision", "person_keys": "blind keys, read by the index alone", "person_entries": "which entries are about whom, read by the access log alone",
+		"consents": "read by consented disclosures alone", "directory_hidden": "a public decision", "person_keys": "blind keys, read by the index alone", "person_entries": "which entries are about whom, read by the access log alone", "entry_search": "who wrote which entry, read by auditors alone",
 		"person_relationships": "looked at by rules, shown with a person alone", "person_versions": "read with the person, who is behind the wall",
 	}
 	rows, err := pgtest.Connect(t, cluster.DSN(t)).Query(t.Context(), `SELECT DISTINCT c.relname, c.relrowsecurity FROM pg_class c

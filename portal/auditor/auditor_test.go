@@ -1,0 +1,11 @@
+package auditor
+
+import (
+	"testing"
+
+	"mist/portal/web/webtest"
+)
+
+func TestTexts(t *testing.T) {
+	webtest.Texts(t, ".", "audit.kind.", "audit.as.", "audit.basis.", "audit.answer.")
+}

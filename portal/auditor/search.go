@@ -1,0 +1,207 @@
+package auditor
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"mist/portal/web"
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/registry/trail"
+)
+
+type searchView struct {
+	Problems          []web.Problem
+	Box, From, To     web.Field
+	Kind, Code, Actor web.Field
+	Taken             string // what the box was taken for
+	Rows              []rowView
+	Asked             bool
+	Period            string
+	Size              int64
+	Wider             string
+	Pager             web.Pager
+}
+
+type rowView struct {
+	trail.Record
+	Kind, Client, LegalEntity string
+	Mark                      web.Mark
+	Word                      string
+}
+
+// defaultDays is the period of a search that names none.
+const defaultDays = 7
+
+func (r *room) search(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	v, f := r.asked(q)
+	if len(v.Problems) > 0 {
+		return q.Render(w, web.Page{Template: "search", Title: q.T("audit.search.title"), Status: http.StatusBadRequest, Data: v})
+	}
+	if text := strings.TrimSpace(v.Box.Value); text != "" {
+		g, err := r.Trail.Recognise(q.Context(), c, text)
+		if err != nil {
+			return err
+		}
+		if len(g.Entries) == 1 {
+			http.Redirect(w, q.Request, q.Path("/audit/entries/")+g.Entries[0].ID.String()+"?as="+g.As, http.StatusSeeOther)
+			return nil
+		}
+		v.Taken = q.T("audit.as." + g.As)
+		if g.As != trail.AsActor {
+			v.Asked = true
+			for _, one := range g.Entries {
+				v.Rows = append(v.Rows, rowOf(q, one, nil))
+			}
+			return q.Render(w, web.Page{Template: "search", Title: q.T("audit.search.title"), Data: v})
+		}
+		f.Actor, v.Actor.Value = g.Actor, g.Actor.String()
+	}
+	found, err := r.Trail.Search(q.Context(), c, f)
+	switch code := registry.CodeOf(err); {
+	case err == nil:
+	case code == registry.CodeInvalid:
+		v.Problems = []web.Problem{{Field: "from", Text: q.T("audit.search.period")}}
+		return q.Render(w, web.Page{Template: "search", Title: q.T("audit.search.title"), Status: http.StatusBadRequest, Data: v})
+	case code == registry.CodeUnavailable:
+		v.Problems = []web.Problem{{Field: "from", Text: q.T("audit.search.slow")}}
+		return q.Render(w, web.Page{Template: "search", Title: q.T("audit.search.title"), Status: http.StatusServiceUnavailable, Data: v})
+	default:
+		return err
+	}
+	v.Asked, v.Size = true, found.Size
+	for _, one := range found.Records {
+		v.Rows = append(v.Rows, rowOf(q, one, found.Titles))
+	}
+	if !found.Next.IsZero() {
+		v.Pager.Next = q.With("before", found.Next.String())
+	}
+	if !f.Before.IsZero() {
+		v.Pager.First = q.With("before", "")
+	}
+	if len(v.Rows) == 0 {
+		v.Wider = q.With("from", f.From.AddDate(0, -1, 0).Format(time.DateOnly))
+	}
+	return q.Render(w, web.Page{Template: "search", Title: q.T("audit.search.title"), Data: v})
+}
+
+func rowOf(q *web.Request, one trail.Record, titles map[registry.ID]string) rowView {
+	row := rowView{Record: one, Kind: kindName(q, one.Entry.Kind), Client: titles[one.Actor.ClientID], LegalEntity: titles[one.Actor.LegalEntityID]}
+	if row.Client == "" {
+		row.Client = one.Actor.XRoadClient
+	}
+	row.Mark, row.Word = verdict(q, one.Entry)
+	return row
+}
+
+// asked reads the form from the address: a search can be sent to somebody.
+func (r *room) asked(q *web.Request) (v searchView, f trail.Filter) {
+	get := func(name string) string { return strings.TrimSpace(q.URL.Query().Get(name)) }
+	zone := q.Zone()
+	now := r.Clock().In(zone)
+	from, to := get("from"), get("to")
+	if to == "" {
+		to = now.Format(time.DateOnly)
+	}
+	if from == "" {
+		from = now.AddDate(0, 0, 1-defaultDays).Format(time.DateOnly)
+	}
+	wrong := func(field *web.Field, key string) {
+		field.Error = q.T(key)
+		v.Problems = append(v.Problems, web.Problem{Field: field.Name, Text: field.Error})
+	}
+	v.Box = web.Field{Name: "q", Type: "search", Label: q.T("audit.search.box"), Hint: q.T("audit.search.box.hint"), Value: get("q")}
+	v.From = web.Field{Name: "from", Type: "date", Label: q.T("audit.search.from"), Value: from}
+	v.To = web.Field{Name: "to", Type: "date", Label: q.T("audit.search.to"), Value: to}
+	v.Code = web.Field{Name: "code", Label: q.T("audit.search.code"), Value: get("code")}
+	v.Actor = web.Field{Name: "actor", Label: q.T("audit.search.actor"), Value: get("actor")}
+	v.Kind = web.Field{Name: "kind", Type: "select", Label: q.T("audit.search.kind"), Value: get("kind"), Options: []web.Option{{Text: q.T("audit.search.any")}}}
+	known := v.Kind.Value == ""
+	for _, k := range kinds {
+		v.Kind.Options = append(v.Kind.Options, web.Option{Value: string(k), Text: kindName(q, k)})
+		known = known || v.Kind.Value == string(k)
+	}
+	if !known {
+		v.Kind.Options = append(v.Kind.Options, web.Option{Value: v.Kind.Value, Text: v.Kind.Value})
+	}
+	f.Kind, f.Code, f.Limit = audit.Kind(v.Kind.Value), v.Code.Value, trail.PageSize
+	var err error
+	if f.From, err = time.ParseInLocation(time.DateOnly, from, zone); err != nil {
+		wrong(&v.From, "audit.search.date")
+	}
+	if f.To, err = time.ParseInLocation(time.DateOnly, to, zone); err != nil {
+		wrong(&v.To, "audit.search.date")
+	}
+	f.To = f.To.AddDate(0, 0, 1)
+	if v.Actor.Value != "" {
+		if f.Actor, err = registry.ParseID(v.Actor.Value); err != nil {
+			wrong(&v.Actor, "audit.search.id")
+		}
+	}
+	if before := get("before"); before != "" {
+		if f.Before, err = registry.ParseID(before); err != nil {
+			wrong(&v.From, "audit.search.cursor")
+		}
+	}
+	v.Period = f.From.Format("02.01.2006") + " – " + f.To.AddDate(0, 0, -1).Format("02.01.2006")
+	return v, f
+}
+
+// kinds are offered by the form, the frequent ones first.
+var kinds = []audit.Kind{
+	audit.ActAccepted, audit.ActRefused, audit.ActPending, audit.ActRepeated, audit.Disclosure, audit.DisclosureRefused, audit.DisclosureReplayed,
+	audit.ConsentRegistered, audit.ConsentRevoked, "access.login", "access.login_refused", audit.AccessDecision, audit.KeyChanged, audit.OperatorCommand,
+	trail.StateRead, trail.EntryRead, trail.Searched, audit.Void,
+}
+
+// refused tells the kinds of refusals by their last word.
+func refused(e audit.Entry) bool { return strings.HasSuffix(string(e.Kind), "refused") }
+
+type consistencyView struct {
+	Field     web.Field
+	Problems  []web.Problem
+	Shown     *trail.Consistency
+	OldNote   string
+	NewNote   string
+	Grown     int64
+	Path      []string
+	Key       string
+	Witnesses []Witness
+	LogURL    string
+}
+
+// consistency proves that the newest checkpoint continues an earlier one.
+func (r *room) consistency(w http.ResponseWriter, q *web.Request) error {
+	text := strings.TrimSpace(q.URL.Query().Get("from"))
+	v := consistencyView{Key: r.LogKey, Witnesses: r.Witnesses, LogURL: r.LogURL}
+	v.Field = web.Field{Name: "from", Label: q.T("audit.consistency.from"), Hint: q.T("audit.consistency.hint"), Value: text, Required: true}
+	page := web.Page{Template: "consistency", Title: q.T("audit.consistency.title"), Scripts: []string{"proof.js"}}
+	if text == "" {
+		page.Data = v
+		return q.Render(w, page)
+	}
+	size, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && size > 0 {
+		var k trail.Consistency
+		if k, err = r.Trail.Consistency(q.Context(), size); err == nil {
+			v.Shown, v.OldNote, v.NewNote, v.Grown = &k, string(k.Old.Note), string(k.New.Note), k.New.Size-k.Old.Size
+			for _, h := range k.Path {
+				v.Path = append(v.Path, h.String())
+			}
+		}
+	} else {
+		err = registry.Errorf(registry.CodeNotFound, "a size is a whole number above zero")
+	}
+	if registry.CodeOf(err) == registry.CodeNotFound {
+		v.Field.Error = q.T("audit.consistency.unknown")
+		v.Problems = []web.Problem{{Field: "from", Text: v.Field.Error}}
+		page.Status, err = http.StatusNotFound, nil
+	}
+	if err != nil {
+		return err
+	}
+	page.Data = v
+	return q.Render(w, page)
+}

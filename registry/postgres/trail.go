@@ -1,0 +1,264 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/registry/trail"
+)
+
+var _ trail.Tx = (*Tx)(nil)
+var _ trail.Log = (*Store)(nil)
+
+// IndexLog puts at most limit entries that the log has grown by into the table
+// auditors search in, and tells how many it went through.
+func (tx *Tx) IndexLog(ctx context.Context, limit int) (n int, err error) {
+	_, err = tx.queryOne(ctx, []any{&n}, `WITH at AS (
+    SELECT size FROM entry_search_upto FOR UPDATE
+), fresh AS (
+    SELECT e.idx, e.leaf_id, l.kind, convert_from(l.entry, 'UTF8')::jsonb AS j FROM entries e JOIN leaves l ON l.id = e.leaf_id
+    WHERE e.idx >= (SELECT size FROM at) ORDER BY e.idx LIMIT $1
+), noted AS (
+    INSERT INTO entry_search (leaf_id, idx, kind, code, client_id, user_id, employee_id, legal_entity_id, act_id, request_id, container)
+    SELECT leaf_id, idx, kind, j->>'code', (j#>>'{actor,client}')::uuid, (j#>>'{actor,user}')::uuid, (j#>>'{actor,employee}')::uuid,
+        (j#>>'{actor,legal_entity}')::uuid, (j#>>'{act,id}')::uuid, j->>'request_id', decode(j#>>'{act,container}', 'hex') FROM fresh
+    ON CONFLICT DO NOTHING
+), counted AS (
+    INSERT INTO entry_days (day, kind, code, n)
+    SELECT ((j->>'time')::timestamptz AT TIME ZONE 'Europe/Kyiv')::date, kind, COALESCE(j->>'code', ''), count(*) FROM fresh GROUP BY 1, 2, 3
+    ON CONFLICT (day, kind, code) DO UPDATE SET n = entry_days.n + excluded.n
+), moved AS (
+    UPDATE entry_search_upto SET size = size + (SELECT count(*) FROM fresh) WHERE EXISTS (SELECT FROM fresh)
+)
+SELECT count(*)::integer FROM fresh`, limit)
+	return n, err
+}
+
+// TrailState implements trail.Tx.
+func (tx *Tx) TrailState(ctx context.Context, since time.Time) (st trail.State, err error) {
+	var at *time.Time
+	if _, err = tx.queryOne(ctx, []any{&st.Size, &at, &st.Searchable}, `SELECT COALESCE(p.size, 0), p.published_at, u.size
+FROM entry_search_upto u LEFT JOIN (SELECT c.size, p.published_at FROM publications p JOIN checkpoints c USING (seq) ORDER BY p.seq DESC LIMIT 1) p ON true`); err != nil {
+		return st, err
+	}
+	st.At = utc(at)
+	var oldest registry.ID
+	waits, err := tx.queryOne(ctx, []any{&oldest}, `SELECT l.id FROM leaves l
+WHERE (l.epoch, l.xid) >= (SELECT c.epoch, c.xid FROM publications p JOIN checkpoints c USING (seq) ORDER BY p.seq DESC LIMIT 1)
+ORDER BY l.epoch, l.xid LIMIT 1`)
+	if err != nil {
+		return st, err
+	}
+	if waits {
+		st.Waiting = max(tx.store.source.Now().Sub(timeOf(oldest)), 0)
+	}
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var c trail.DayCount
+		err := rows.Scan(&c.Day, &c.Kind, &c.N)
+		st.Days = append(st.Days, c)
+		return err
+	}, `SELECT day, kind, sum(n)::bigint FROM entry_days WHERE day >= ($1::timestamptz AT TIME ZONE 'Europe/Kyiv')::date GROUP BY day, kind ORDER BY day DESC, kind`, since)
+	if err != nil {
+		return st, err
+	}
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var c trail.CodeCount
+		err := rows.Scan(&c.Code, &c.N)
+		st.Refusals = append(st.Refusals, c)
+		return err
+	}, `SELECT code, sum(n)::bigint AS n FROM entry_days WHERE day >= ($1::timestamptz AT TIME ZONE 'Europe/Kyiv')::date AND code <> '' AND kind LIKE '%refused'
+GROUP BY code ORDER BY n DESC, code LIMIT 10`, since)
+	return st, err
+}
+
+// placeOf is an entry's place as the public checkpoint knows it.
+const placeOf = `COALESCE((SELECT e.idx FROM entries e WHERE e.leaf_id = l.id
+    AND e.idx < (SELECT c.size FROM publications p JOIN checkpoints c USING (seq) ORDER BY p.seq DESC LIMIT 1)), -1)`
+
+// Record implements trail.Tx.
+func (tx *Tx) Record(ctx context.Context, id registry.ID) (trail.Record, error) {
+	return tx.record(ctx, `SELECT l.entry, `+placeOf+` FROM leaves l WHERE l.id = $1`, id)
+}
+
+// RecordAt implements trail.Tx.
+func (tx *Tx) RecordAt(ctx context.Context, index int64) (trail.Record, error) {
+	return tx.record(ctx, `SELECT l.entry, `+placeOf+` FROM entries e JOIN leaves l ON l.id = e.leaf_id WHERE e.idx = $1`, index)
+}
+
+func (tx *Tx) record(ctx context.Context, sql string, key any) (r trail.Record, err error) {
+	found, err := tx.queryOne(ctx, []any{&r.Bytes, &r.Index}, sql, key)
+	if err != nil {
+		return r, err
+	}
+	if !found {
+		return r, errNotFound
+	}
+	if r.Entry, err = audit.Decode(r.Bytes); err != nil {
+		return r, tx.fail(fmt.Errorf("reading an entry of the log: %w", err))
+	}
+	return r, nil
+}
+
+// FindRecords implements trail.Tx. Each filter is an index ordered by the
+// entry's id, so a page costs what it shows.
+func (tx *Tx) FindRecords(ctx context.Context, f trail.Filter) (found trail.Found, err error) {
+	var where []string
+	var args []any
+	add := func(condition string, value any) {
+		args = append(args, value)
+		where = append(where, strings.Replace(condition, "?", "$"+strconv.Itoa(len(args)), 1))
+	}
+	if !f.From.IsZero() {
+		add("s.leaf_id >= ?", idAt(f.From))
+	}
+	switch {
+	case !f.Before.IsZero():
+		add("s.leaf_id < ?", f.Before)
+	case !f.To.IsZero():
+		add("s.leaf_id < ?", idAt(f.To))
+	}
+	if f.Kind != "" {
+		add("s.kind = ?", string(f.Kind))
+	}
+	if f.Code != "" {
+		add("s.code = ?", f.Code)
+	}
+	if !f.Actor.IsZero() {
+		column, err := tx.columnOf(ctx, f.Actor)
+		if err != nil {
+			return found, err
+		}
+		add("s."+column+" = ?", f.Actor)
+	}
+	if len(where) == 0 {
+		where = append(where, "true")
+	}
+	args = append(args, f.Limit+1)
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var r trail.Record
+		if err := rows.Scan(&r.Bytes, &r.Index); err != nil {
+			return err
+		}
+		if len(found.Records) == f.Limit {
+			found.Next = found.Records[f.Limit-1].ID
+			return nil
+		}
+		var err error
+		r.Entry, err = audit.Decode(r.Bytes)
+		found.Records = append(found.Records, r)
+		return err
+	}, `SELECT l.entry, s.idx FROM (SELECT s.leaf_id, s.idx FROM entry_search s WHERE `+strings.Join(where, " AND ")+` ORDER BY s.leaf_id DESC LIMIT $`+strconv.Itoa(len(args))+`) s
+JOIN leaves l ON l.id = s.leaf_id ORDER BY s.leaf_id DESC`, args...)
+	if err != nil {
+		return found, err
+	}
+	_, err = tx.queryOne(ctx, []any{&found.Size}, `SELECT size FROM entry_search_upto`)
+	return found, err
+}
+
+// columnOf tells which member of an actor the id is.
+func (tx *Tx) columnOf(ctx context.Context, id registry.ID) (column string, err error) {
+	_, err = tx.queryOne(ctx, []any{&column}, `SELECT CASE WHEN EXISTS (SELECT FROM clients WHERE id = $1) THEN 'client_id'
+WHEN EXISTS (SELECT FROM legal_entities WHERE id = $1) THEN 'legal_entity_id' WHEN EXISTS (SELECT FROM users WHERE id = $1) THEN 'user_id' ELSE 'employee_id' END`, id)
+	return column, err
+}
+
+// Lookup implements trail.Tx.
+func (tx *Tx) Lookup(ctx context.Context, k trail.Key, limit int) (list []registry.ID, err error) {
+	column, value := "act_id", any(k.Act)
+	switch {
+	case k.Container != nil:
+		column, value = "container", k.Container
+	case k.RequestID != "":
+		column, value = "request_id", k.RequestID
+	}
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var id registry.ID
+		err := rows.Scan(&id)
+		list = append(list, id)
+		return err
+	}, `SELECT leaf_id FROM entry_search WHERE `+column+` = $1 ORDER BY leaf_id DESC LIMIT $2`, value, limit)
+	return list, err
+}
+
+// ReportBody implements trail.Tx.
+func (tx *Tx) ReportBody(ctx context.Context, container []byte, digest string) (body []byte, found bool, err error) {
+	var id registry.ID
+	var sealed []byte
+	found, err = tx.queryOne(ctx, []any{&id, &sealed}, `SELECT id, body FROM reports WHERE container = $1 AND digest = $2 ORDER BY created_at DESC LIMIT 1`, container, digest)
+	if err != nil || !found {
+		return nil, false, err
+	}
+	body, err = tx.open("reports", id.String(), sealed)
+	return body, err == nil, err
+}
+
+// Titles implements trail.Tx.
+func (tx *Tx) Titles(ctx context.Context, ids []registry.ID) (map[registry.ID]string, error) {
+	names := map[registry.ID]string{}
+	var keys [][16]byte
+	for _, id := range ids {
+		if _, asked := names[id]; !asked && !id.IsZero() {
+			names[id] = ""
+			keys = append(keys, id)
+		}
+	}
+	if len(keys) == 0 {
+		return names, nil
+	}
+	err := tx.query(ctx, func(rows pgx.Rows) error {
+		var id registry.ID
+		var name string
+		err := rows.Scan(&id, &name)
+		names[id] = name
+		return err
+	}, `SELECT id, name FROM clients WHERE id = ANY ($1) UNION ALL SELECT id, name FROM legal_entities WHERE id = ANY ($1)`, keys)
+	return names, err
+}
+
+const selectPublic = `SELECT p.seq, c.size, p.published_at, p.note FROM publications p JOIN checkpoints c USING (seq) `
+
+func scanPublic(row pgx.Row) (c trail.Checkpoint, err error) {
+	err = row.Scan(&c.Seq, &c.Size, &c.At, &c.Note)
+	c.At = c.At.UTC()
+	return c, err
+}
+
+// PublicCheckpoints implements trail.Log: newest first, those numbered below
+// before where it is not zero.
+func (s *Store) PublicCheckpoints(ctx context.Context, before int64, limit int) (list []trail.Checkpoint, err error) {
+	if before == 0 {
+		before = 1<<63 - 1
+	}
+	rows, err := s.pool.Query(ctx, selectPublic+`WHERE p.seq < $1 ORDER BY p.seq DESC LIMIT $2`, before, limit)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		c, err := scanPublic(rows)
+		if err != nil {
+			return nil, mapError(err)
+		}
+		list = append(list, c)
+	}
+	return list, mapError(rows.Err())
+}
+
+// PublicCheckpointOf implements trail.Log: not-found when no public checkpoint
+// has this size.
+func (s *Store) PublicCheckpointOf(ctx context.Context, size int64) (trail.Checkpoint, error) {
+	c, err := scanPublic(s.pool.QueryRow(ctx, selectPublic+`WHERE c.size = $1 ORDER BY p.seq DESC LIMIT 1`, size))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return c, errNotFound
+	}
+	return c, mapError(err)
+}

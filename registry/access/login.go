@@ -2,6 +2,7 @@ package access
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -345,6 +346,10 @@ func positionsOf(ctx context.Context, tx Tx, client Client, signer signature.Sig
 			list = append(list, Position{Role: e.Type, EmployeeID: e.ID, PartyID: e.Party.ID, LegalEntityID: l.ID, LegalEntityName: l.Name})
 		}
 	}
+	// The order in which a person chooses does not depend on the database's.
+	slices.SortFunc(list, func(a, b Position) int {
+		return cmp.Or(cmp.Compare(a.LegalEntityName, b.LegalEntityName), cmp.Compare(a.Role, b.Role), bytes.Compare(a.EmployeeID[:], b.EmployeeID[:]))
+	})
 	return list, nil
 }
 

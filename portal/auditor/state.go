@@ -142,7 +142,8 @@ var named = map[audit.Kind]bool{
 	audit.ActAccepted: true, audit.ActRepeated: true, audit.ActRefused: true, audit.ActPending: true,
 	audit.Disclosure: true, audit.DisclosureReplayed: true, audit.DisclosureRefused: true, audit.AccessDecision: true,
 	audit.ConsentRegistered: true, audit.ConsentRevoked: true, audit.KeyChanged: true, audit.OperatorCommand: true, audit.Void: true,
-	"access.login": true, "access.login_refused": true, "access.logout": true, trail.StateRead: true, trail.EntryRead: true, trail.Searched: true,
+	"access.login": true, "access.login_refused": true, "access.token": true, "access.refreshed": true, "access.grant_ended": true, "access.emergency_opened": true,
+	"access.emergency_reviewed": true, "access.api_key_created": true, "access.api_key_revoked": true, trail.StateRead: true, trail.EntryRead: true, trail.Searched: true,
 }
 
 func kindName(q *web.Request, k audit.Kind) string {

@@ -92,6 +92,7 @@ func Add(kit *web.Kit, c Config) error {
 	pages.Get("/audit/checkpoints", r.checkpoints)
 	pages.Get("/audit/consistency", r.consistency)
 	pages.Get("/audit/entries", r.entered(r.search))
+	pages.Get("/audit/entries.ndjson", r.entered(r.export))
 	pages.Get("/audit/entries/{name}", r.entered(r.entry))
 	pages.Get("/audit/login", r.loginPage)
 	pages.Get("/audit/login.json", r.challenge)

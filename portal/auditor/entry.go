@@ -34,6 +34,7 @@ type proofView struct {
 	Note, Key       string
 	Path            []string
 	Witnesses       []Witness
+	Quorum          int
 	LogURL, Command string
 }
 
@@ -55,7 +56,7 @@ func (r *room) entry(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 	scripts := []string(nil)
 	if p := d.Proof; p != nil {
 		v.Proof = &proofView{
-			Index: d.Index, Size: p.Checkpoint.Size, Note: string(p.Note), Key: r.LogKey, Witnesses: r.Witnesses, LogURL: r.LogURL,
+			Index: d.Index, Size: p.Checkpoint.Size, Note: string(p.Note), Key: r.LogKey, Witnesses: r.Witnesses, Quorum: r.Quorum, LogURL: r.LogURL,
 			Command: "mist-verify audit --log " + r.LogURL + " --key log.key " + d.ID.String(),
 		}
 		for _, h := range p.Path {

@@ -1,7 +1,11 @@
 package auditor
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +27,7 @@ type searchView struct {
 	Size              int64
 	Wider             string
 	Pager             web.Pager
+	Export            string
 }
 
 type rowView struct {
@@ -81,10 +86,51 @@ func (r *room) search(w http.ResponseWriter, q *web.Request, c registry.Caller) 
 	if !f.Before.IsZero() {
 		v.Pager.First = q.With("before", "")
 	}
+	if len(v.Rows) > 0 {
+		to := url.URL{Path: q.Path("/audit/entries.ndjson"), RawQuery: q.URL.RawQuery}
+		v.Export = to.String()
+	}
 	if len(v.Rows) == 0 {
 		v.Wider = q.With("from", f.From.AddDate(0, -1, 0).Format(time.DateOnly))
 	}
 	return q.Render(w, web.Page{Template: "search", Title: q.T("audit.search.title"), Data: v})
+}
+
+// exported is a line of an export: the exact bytes of the entry, its place and
+// RFC 6962 leaf hash.
+type exported struct {
+	Index    int64           `json:"index"`
+	LeafHash string          `json:"leaf_hash"`
+	Entry    json.RawMessage `json:"entry"`
+}
+
+// export gives the entries of a search as NDJSON, at most trail.MaxPage; a Link
+// header leads to the rest (RFC 8288).
+func (r *room) export(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	v, f := r.asked(q)
+	if len(v.Problems) > 0 {
+		return registry.Errorf(registry.CodeInvalid, "the search cannot be read: %s", v.Problems[0].Text)
+	}
+	f.Limit = trail.MaxPage
+	found, err := r.Trail.Search(q.Context(), c, f)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	lines := json.NewEncoder(&b)
+	lines.SetEscapeHTML(false) // the entry's bytes are the leaf: no other escape may come in
+	for _, one := range found.Records {
+		if err := lines.Encode(exported{one.Index, audit.LeafHash(one.Bytes).String(), one.Bytes}); err != nil {
+			return fmt.Errorf("exporting an entry: %w", err)
+		}
+	}
+	if !found.Next.IsZero() {
+		w.Header().Set("Link", "<"+q.With("before", found.Next.String())+`>; rel="next"`)
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Content-Disposition", `attachment; filename="entries.ndjson"`)
+	_, err = w.Write(b.Bytes())
+	return err
 }
 
 func rowOf(q *web.Request, one trail.Record, titles map[registry.ID]string) rowView {
@@ -169,13 +215,14 @@ type consistencyView struct {
 	Path      []string
 	Key       string
 	Witnesses []Witness
+	Quorum    int
 	LogURL    string
 }
 
 // consistency proves that the newest checkpoint continues an earlier one.
 func (r *room) consistency(w http.ResponseWriter, q *web.Request) error {
 	text := strings.TrimSpace(q.URL.Query().Get("from"))
-	v := consistencyView{Key: r.LogKey, Witnesses: r.Witnesses, LogURL: r.LogURL}
+	v := consistencyView{Key: r.LogKey, Witnesses: r.Witnesses, Quorum: r.Quorum, LogURL: r.LogURL}
 	v.Field = web.Field{Name: "from", Label: q.T("audit.consistency.from"), Hint: q.T("audit.consistency.hint"), Value: text, Required: true}
 	page := web.Page{Template: "consistency", Title: q.T("audit.consistency.title"), Scripts: []string{"proof.js"}}
 	if text == "" {

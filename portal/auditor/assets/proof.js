@@ -86,10 +86,12 @@ async function signedByLog(note, text) {
   return note.origin === key.name && signature?.length === 64 && verify(key, signature, note.text);
 }
 
+// cosigned is null where the witness's signature is not there: a quorum may do without.
 async function cosigned(note, text) {
   const key = await readKey(text);
   const signature = signatureOf(note, key);
-  if (signature?.length !== 72) return false;
+  if (signature === undefined) return null;
+  if (signature.length !== 72) return false;
   const time = signature.slice(0, 8).reduce((n, b) => n * 256n + BigInt(b), 0n);
   return verify(key, signature.slice(8), `cosignature/v1\ntime ${time}\n${note.text}`);
 }
@@ -111,7 +113,10 @@ function show(step, good, value) {
   if (place && value) place.textContent = value;
 }
 
+// The last checkpoint this browser has proven. Storage may be shut off.
 const remembered = "mist_checkpoint";
+const recall = () => { try { return JSON.parse(localStorage.getItem(remembered)); } catch { return null; } };
+const remember = (note) => { try { localStorage.setItem(remembered, JSON.stringify({ size: note.size, root: toBase64(note.root) })); } catch { /* nothing is kept */ } };
 
 async function check() {
   let all = true;
@@ -131,20 +136,26 @@ async function check() {
   } else {
     let old;
     await step("old", async () => { old = readNote(content("old")); return signedByLog(old, content("key")); });
-    const mine = JSON.parse(localStorage.getItem(remembered) ?? "null");
+    const mine = recall();
     if (page.querySelector('[data-step="remembered"]') && mine?.size === old?.size) {
       await step("remembered", () => mine.root === toBase64(old.root));
     }
     await step("path", () => consistency(old.size, note.size, old.root, note.root, path()));
   }
   await step("log", () => signedByLog(note, content("key")));
+  let witnesses = 0;
   for (const [i, key] of [...page.querySelectorAll("[data-witness]")].entries()) {
-    await step(`witness-${i}`, () => cosigned(note, key.textContent));
+    let answer = false;
+    try { answer = await cosigned(note, key.textContent); } catch { /* an unreadable key or line is a false one */ }
+    if (answer === null) continue;
+    await step(`witness-${i}`, () => answer);
+    if (answer) witnesses++;
   }
+  await step("quorum", () => [witnesses >= Number(page.dataset.quorum), `${witnesses} / ${page.dataset.quorum}`]);
   const result = document.getElementById("result");
   result.textContent = all ? page.dataset.proven : page.dataset.disproven;
   result.className = "verdict";
-  if (all) localStorage.setItem(remembered, JSON.stringify({ size: note.size, root: toBase64(note.root) }));
+  if (all) remember(note);
 }
 
 if (page) {
@@ -160,7 +171,7 @@ if (page) {
 // The consistency page offers the checkpoint of the reader's last check.
 const since = document.getElementById("since");
 if (since) {
-  const mine = JSON.parse(localStorage.getItem(remembered) ?? "null");
+  const mine = recall();
   if (mine) {
     since.querySelector("a").href += `?from=${mine.size}`;
     since.hidden = false;

@@ -30,7 +30,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -61,7 +60,6 @@ type Config struct {
 // changes afterwards.
 type Kit struct {
 	Config
-	base     map[Lang]*template.Template
 	text     map[Lang]Texts
 	assets   *assets
 	sections []section

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/mod/sumdb/tlog"
@@ -180,10 +179,10 @@ func (s snapshot) RootAt(ctx context.Context, size int64) (root tlog.Hash, ok bo
 }
 
 // Published implements monitor.Source.
-func (s snapshot) Published(ctx context.Context) (signed []byte, seq int64, at time.Time, err error) {
-	err = s.tx.QueryRow(ctx, `SELECT note, seq, published_at FROM publications ORDER BY seq DESC LIMIT 1`).Scan(&signed, &seq, &at)
+func (s snapshot) Published(ctx context.Context) (signed []byte, seq int64, err error) {
+	err = s.tx.QueryRow(ctx, `SELECT note, seq FROM publications ORDER BY seq DESC LIMIT 1`).Scan(&signed, &seq)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, 0, time.Time{}, nil
+		return nil, 0, nil
 	}
-	return signed, seq, at, mapError(err)
+	return signed, seq, mapError(err)
 }

@@ -97,7 +97,7 @@ type Source interface {
 	// RootAt gives the root that was signed for a size; false if none was.
 	RootAt(ctx context.Context, size int64) (tlog.Hash, bool, error)
 	// Published gives the newest public note; nil before the first.
-	Published(ctx context.Context) (signed []byte, seq int64, at time.Time, err error)
+	Published(ctx context.Context) (signed []byte, seq int64, err error)
 }
 
 // CheckpointRow is a stored checkpoint.
@@ -233,7 +233,7 @@ func (m *Monitor) find(f Finding) {
 
 // published judges what the world is shown.
 func (m *Monitor) published(ctx context.Context, src Source) error {
-	signed, seq, at, err := src.Published(ctx)
+	signed, seq, err := src.Published(ctx)
 	if err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (m *Monitor) published(ctx context.Context, src Source) error {
 	}
 	if len(m.cfg.Quorum.Witnesses) > 0 {
 		// The witnesses' word, not the row's: the newest of them tells how fresh it is.
-		at = time.Time{}
+		var at time.Time
 		for _, w := range cosigned {
 			if w.Time.After(at) {
 				at = w.Time

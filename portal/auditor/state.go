@@ -59,7 +59,7 @@ type bar struct {
 
 // Sizes of the chart: a bar every step units, height units high.
 const (
-	chartStep   = 20
+	chartStep   = 26
 	chartHeight = 120
 )
 

@@ -126,7 +126,7 @@ func fhirSender(r *http.Request) (fhir.Sender, error) {
 	if !ok {
 		return fhir.Sender{}, registry.Errorf(registry.CodeUnauthenticated, "the request did not come through a security server")
 	}
-	sender := fhir.Sender{Caller: call.Caller(), MessageID: call.MessageID}
+	sender := fhir.Sender{Caller: call.Caller(), MessageID: call.MessageID, About: call.About}
 	if len(call.Purposes) > 0 {
 		sender.PurposeID = call.Purposes[0]
 	}

@@ -41,6 +41,9 @@ type Sender struct {
 	Caller    registry.Caller
 	MessageID string
 	PurposeID string
+	// About, if set, refuses a person other than the one the sender has declared
+	// to the monitoring of access.
+	About func(registry.RNOKPP) error
 }
 
 // Config of the handler. All but Log are required.
@@ -95,7 +98,16 @@ func (h handler) declarations(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
+	if sender.About != nil {
+		if err := sender.About(q.request.Person.TaxID); err != nil {
+			h.refuse(w, r, err)
+			return
+		}
+	}
 	q.request.MessageID, q.request.PurposeID = sender.MessageID, sender.PurposeID
+	if q.request.MessageID == "" { // the header is optional; two requests are not one message for that
+		q.request.MessageID = q.request.RequestID.String()
+	}
 	q.sealed(body)
 	answer, err := h.Queries.DeclarationByPatient(r.Context(), sender.Caller, q.request, q.statuses)
 	if err != nil {

@@ -90,6 +90,35 @@ func TestTheQuestionIsTheDiiaServices(t *testing.T) {
 	require.Len(t, o.asked.Body512, 64)
 }
 
+// A request without a message id is known by its own id, and the subject that
+// the sender declared must be the person of the body.
+func TestTheSendersWordIsHeld(t *testing.T) {
+	o := &oracle{answer: query.Answer[[]query.DeclarationView]{Outcome: query.Outcome{Code: consent.OK, AnsweredAt: time.Now()}}}
+	var declared registry.RNOKPP
+	h, err := fhir.New(fhir.Config{Queries: o, Now: time.Now, Sender: func(*http.Request) (fhir.Sender, error) {
+		return fhir.Sender{About: func(person registry.RNOKPP) error {
+			if declared != "" && declared != person {
+				return registry.Errorf(registry.CodeConflict, "another subject was declared")
+			}
+			return nil
+		}}, nil
+	}})
+	require.NoError(t, err)
+	ask := func() int {
+		r := httptest.NewRequest(http.MethodPost, "/Patient/$declarations", strings.NewReader(parameters()))
+		r.Header.Set("Content-Type", fhir.MediaType)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	declared = "2597666070"
+	require.Equal(t, http.StatusConflict, ask())
+	require.Zero(t, o.asked)
+	declared = "3126509817"
+	require.Equal(t, http.StatusOK, ask())
+	require.Equal(t, requestID, o.asked.MessageID)
+}
+
 func TestBadParametersAreNamed(t *testing.T) {
 	o := &oracle{}
 	ask := serve(t, o)

@@ -176,7 +176,7 @@ func (c carrier) Do(ctx context.Context, call soapregistry.Call) ([]byte, error)
 		return nil, fmt.Errorf("carrying a message: %w", err)
 	}
 	r.RequestURI, r.Host = target.RequestURI(), "localhost"
-	r.RemoteAddr = "127.0.0.1:0"
+	r.RemoteAddr = call.Client // limits by address are limits of the system, not shared by all that come by SOAP
 	for name, value := range map[string]string{
 		"X-Request-ID": call.TrackingID, "Idempotency-Key": call.IdempotencyKey, "Content-Type": "application/json", "Accept": "application/json",
 	} {

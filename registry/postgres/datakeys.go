@@ -81,7 +81,9 @@ func LoadKeys(ctx context.Context, dsn string, kek sealing.KEK, random io.Reader
 			continue
 		}
 		data[k.ID] = key
-		if k.Active {
+		// The first key serves from the beginning: its row may be seen by a
+		// statement whose now() is older, when two servers start at once.
+		if k.Active || current == 0 {
 			current = k.ID
 		}
 	}

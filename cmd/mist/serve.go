@@ -197,7 +197,11 @@ func (s *server) run(e env, box *sandbox) error {
 	}
 	if box != nil {
 		box.messages.store = s.store
-		gateways = map[notify.Channel]notify.Gateway{notify.SMS: box.messages, notify.EMail: box.messages}
+		for _, channel := range []notify.Channel{notify.SMS, notify.EMail} {
+			if gateways[channel] == nil {
+				gateways[channel] = box.messages
+			}
+		}
 		if err := box.load(ctx, s.store); err != nil {
 			return err
 		}

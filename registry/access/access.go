@@ -140,10 +140,11 @@ func HashSecret(secret string, salt []byte) []byte {
 
 // Grant is an OAuth2 client_credentials request (RFC 6749, 4.4). EmployeeID is
 // Mist's extension: the employee of the client's own legal entity on whose
-// behalf the system works.
+// behalf the system works; the token has the scopes of the client that the
+// employee's role has too.
 type Grant struct {
 	Proof
-	Scope      string // space separated; empty: all the client has
+	Scope      string // space separated; empty: all there is
 	EmployeeID string
 }
 
@@ -218,12 +219,8 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 	if err != nil {
 		return Issued{}, err
 	}
-	scopes, err := narrow(client.Scopes, g.Scope)
-	if err != nil {
-		return Issued{}, err
-	}
 	now := s.source.Now()
-	token := Token{ClientID: client.ID, LegalEntityID: client.LegalEntityID, Scopes: scopes, IssuedAt: now, ExpiresAt: now.Add(s.lives.Access)}
+	token := Token{ClientID: client.ID, LegalEntityID: client.LegalEntityID, IssuedAt: now, ExpiresAt: now.Add(s.lives.Access)}
 	if client.CertificateBound {
 		token.Certificate = g.Certificate
 	}
@@ -248,6 +245,11 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 			}
 			token.EmployeeID, token.PartyID, token.Role = e.ID, e.Party.ID, e.Type
 		}
+		// Who acts for an employee has what both may do: the system's rights do not
+		// make a receptionist a head.
+		if token.Scopes, err = narrow(Effective(client, token.Role), g.Scope); err != nil {
+			return err
+		}
 		if err := tx.InsertToken(ctx, token); err != nil {
 			return err
 		}
@@ -258,7 +260,7 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 	if err != nil {
 		return Issued{}, err
 	}
-	return Issued{AccessToken: plain, ExpiresIn: s.lives.Access, Scopes: scopes}, nil
+	return Issued{AccessToken: plain, ExpiresIn: s.lives.Access, Scopes: token.Scopes}, nil
 }
 
 // Authenticate turns a bearer token into a caller. certificate is the SHA-256

@@ -78,7 +78,7 @@ type Decision struct {
 type Tx interface {
 	// Declared: an active or pending declaration of the person with the legal entity.
 	Declared(ctx context.Context, person, legalEntity registry.ID) (bool, error)
-	// DeclaredTo: the same, with this party as the doctor.
+	// DeclaredTo: an active one, with this party as the doctor.
 	DeclaredTo(ctx context.Context, person, party, legalEntity registry.ID) (bool, error)
 	// ApprovalsFor gives the person's consents to one of the recipients that are in force.
 	ApprovalsFor(ctx context.Context, person registry.ID, recipients []string, now time.Time) ([]consent.Record, error)
@@ -194,7 +194,11 @@ func allow(rule Rule, basis string) Decision {
 func (d Decision) Entry(c registry.Caller, r Resource) audit.Entry {
 	e := audit.Entry{
 		Kind: audit.AccessDecision, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: r.PatientID,
-		Object: &audit.ObjectRef{Type: r.Type, ID: r.ID.String()}, LegalBasis: d.Basis, Code: "allowed", Reason: d.Reason(),
+		LegalBasis: d.Basis, Code: "allowed", Reason: d.Reason(),
+	}
+	// The patient stands in the log as a commitment alone; their card has their id.
+	if r.ID != r.PatientID {
+		e.Object = &audit.ObjectRef{Type: r.Type, ID: r.ID.String()}
 	}
 	if !d.Allowed {
 		e.Code = string(registry.CodeForbidden)

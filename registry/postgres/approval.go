@@ -96,10 +96,11 @@ func (tx *Tx) ApprovalsFor(ctx context.Context, person registry.ID, recipients [
 	return list, err
 }
 
-// DeclaredTo reports whether the person has an active or pending declaration
-// with this party as the doctor, in the legal entity.
+// DeclaredTo reports whether the person has an active declaration with this
+// party as the doctor, in the legal entity. One that waits for verification
+// opens no clinical record (domain notes 1.10, rule 1).
 func (tx *Tx) DeclaredTo(ctx context.Context, person, party, legalEntity registry.ID) (yes bool, err error) {
 	_, err = tx.queryOne(ctx, []any{&yes}, `SELECT EXISTS (SELECT FROM declarations d JOIN employees e ON e.id = d.employee_id
-WHERE d.person_id = $1 AND e.party_id = $2 AND d.legal_entity_id = $3 AND d.status IN ('active', 'pending_verification'))`, person, party, legalEntity)
+WHERE d.person_id = $1 AND e.party_id = $2 AND d.legal_entity_id = $3 AND d.status = 'active')`, person, party, legalEntity)
 	return yes, err
 }

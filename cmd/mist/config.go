@@ -46,8 +46,12 @@ type Config struct {
 // DatabaseConfig names the database: a file with a connection string, or a
 // folder in which Mist keeps a PostgreSQL of its own.
 type DatabaseConfig struct {
-	URLFile  string `yaml:"url_file,omitempty"`
-	Embedded string `yaml:"embedded,omitempty"`
+	URLFile string `yaml:"url_file,omitempty"`
+	// ServerURLFile is the connection string the server works with: a login that
+	// is a member of mist_app alone. url_file is then for migrations, and may
+	// be left out where mist migrate is run apart.
+	ServerURLFile string `yaml:"server_url_file,omitempty"`
+	Embedded      string `yaml:"embedded,omitempty"`
 	// MaxConnections bounds the pool.
 	MaxConnections int `yaml:"max_connections"`
 }
@@ -272,7 +276,7 @@ func loadConfig(path string) (Config, error) {
 			*p = filepath.Join(base, *p)
 		}
 	}
-	for _, p := range []*string{&c.Database.URLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile,
+	for _, p := range []*string{&c.Database.URLFile, &c.Database.ServerURLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile,
 		&c.Media.Dir, &c.Media.S3.AccessKeyFile, &c.Media.S3.SecretKeyFile, &c.Notify.SMS.TokenFile, &c.Seal.KeyFile, &c.Seal.CertFile, &c.Notify.EMail.PasswordFile} {
 		resolve(p)
 	}
@@ -294,7 +298,7 @@ func (c Config) validate() error {
 	if !sandbox && c.Profile != profileProduction {
 		add("profile must be %s or %s", profileSandbox, profileProduction)
 	}
-	if (c.Database.URLFile == "") == (c.Database.Embedded == "") {
+	if (c.Database.URLFile == "" && c.Database.ServerURLFile == "") == (c.Database.Embedded == "") {
 		add("database: give url_file or embedded, one of them")
 	}
 	if c.Database.MaxConnections < 4 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -75,12 +76,21 @@ func (c *migrateCommand) Run(e env) error {
 	if err := cfg.validate(); err != nil {
 		return &failure{exitUsage, err}
 	}
+	keys, err := loadKeys(cfg)
+	if err != nil {
+		return err
+	}
 	dsn, stop, err := database(e.ctx, cfg.Database, newLogger(e))
 	if err != nil {
 		return err
 	}
 	defer stop()
-	return postgres.Migrate(e.ctx, dsn)
+	if err := postgres.Migrate(e.ctx, dsn); err != nil {
+		return err
+	}
+	// The first data keys: a server with a login of its own may not make them.
+	_, err = postgres.LoadKeys(e.ctx, dsn, keys.kek, rand.Reader)
+	return err
 }
 
 func newLogger(e env) *slog.Logger {
@@ -162,18 +172,11 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	go trusted.run(ctx)
-	dsn, stop, err := database(ctx, cfg.Database, s.log)
+	dsn, ring, stop, err := servingDatabase(ctx, cfg, keys.kek, s.log)
 	if err != nil {
 		return err
 	}
 	s.onClose(stop)
-	if err := postgres.Migrate(ctx, dsn); err != nil {
-		return err
-	}
-	ring, err := postgres.LoadKeys(ctx, dsn, keys.kek, s.source.Random)
-	if err != nil {
-		return err
-	}
 	s.store, err = postgres.Open(ctx, dsn, postgres.Options{
 		Source: s.source, Keys: ring, MaxConns: int32(cfg.Database.MaxConnections), Log: s.log,
 	})
@@ -350,17 +353,16 @@ func (s *server) run(e env, box *sandbox) error {
 // maxCheckpointAge is when the log counts as stopped.
 const maxCheckpointAge = 5 * time.Second
 
-// database gives the connection string and what to do at the end.
+// database gives the owner's connection string and what to do at the end.
 func database(ctx context.Context, c DatabaseConfig, log *slog.Logger) (dsn string, stop func(), err error) {
-	if c.URLFile != "" {
-		b, err := os.ReadFile(c.URLFile)
-		if err != nil {
-			return "", nil, fmt.Errorf("reading database.url_file: %w", err)
-		}
-		return strings.TrimSpace(string(b)), func() {}, nil
-	}
-	if url := os.Getenv("DATABASE_URL"); url != "" {
-		return url, func() {}, nil
+	dsn, err = connectionString(c.URLFile, "DATABASE_URL")
+	switch {
+	case err != nil:
+		return "", nil, err
+	case dsn != "":
+		return dsn, func() {}, nil
+	case c.Embedded == "":
+		return "", nil, errors.New("this needs the connection string of the tables' owner: give database.url_file")
 	}
 	server, err := local.Start(ctx, local.Config{Dir: c.Embedded, Log: log})
 	if err != nil {

@@ -43,9 +43,10 @@ func scanDataKeys(rows pgx.Rows) ([]DataKey, error) {
 }
 
 // LoadKeys reads the data keys of a migrated database and unwraps them; an
-// empty database gets its first ones. It connects as the owner of the tables.
+// empty database gets its first ones, from the owner of the tables alone.
 //
-// Errors: [ErrSealedBefore]; [sealing.ErrUnwrap] for another key-encryption key.
+// Errors: [ErrSealedBefore]; [ErrNotMigrated] for an account that finds no keys
+// and may not make them; [sealing.ErrUnwrap] for another key-encryption key.
 func LoadKeys(ctx context.Context, dsn string, kek sealing.KEK, random io.Reader) (*sealing.Keyring, error) {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
@@ -114,8 +115,12 @@ func firstKeys(ctx context.Context, conn *pgx.Conn, kek sealing.KEK, random io.R
 	// One statement: both rows of one server, or none.
 	_, err := conn.Exec(ctx, `INSERT INTO data_keys (id, wrapped, active_from) VALUES (0, $1, now()), (1, $2, now())`, wrapped[0], wrapped[1])
 	var known *registry.Error
-	if mapped := mapError(err); errors.As(mapped, &known) && isConstraint(mapped, "data_keys_pkey") {
+	mapped := mapError(err)
+	if errors.As(mapped, &known) && isConstraint(mapped, "data_keys_pkey") {
 		return nil
+	}
+	if db := (*DatabaseError)(nil); errors.As(mapped, &db) && db.SQLState == "42501" {
+		return ErrNotMigrated
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mist/registry"
 	"mist/registry/audit"
 	"mist/signature"
 	"mist/signature/facts"
@@ -71,6 +72,7 @@ type linkFinding struct {
 type entryFinding struct {
 	ID      string `json:"id"`
 	Matches bool   `json:"matches"`
+	Answer  bool   `json:"answer"` // the entry has the answer's hash, and it agrees
 	Differs string `json:"differs,omitempty"`
 }
 
@@ -155,7 +157,8 @@ func (c *exchangeCommand) container(name string, result *signature.Result, messa
 	return f
 }
 
-// joinEntry compares an audit entry with the request: message id, client and
+// joinEntry compares an audit entry with the exchange: message id, client,
+// the hash of the answer where the entry has one, and
 // the SHA-512 the registry recorded of what it received.
 func joinEntry(path string, link *xroad.Exchange) (*entryFinding, error) {
 	b, err := os.ReadFile(path)
@@ -170,16 +173,27 @@ func joinEntry(path string, link *xroad.Exchange) (*entryFinding, error) {
 	switch x := entry.Exchange; {
 	case x == nil:
 		f.Differs = "the entry speaks of no exchange"
-	case x.MessageID != link.Request.ID:
+	case x.MessageID != registry.MessageName(link.Request.ID, link.RequestSHA512[:]):
 		f.Differs = "message id"
 	case entry.Actor.XRoadClient != link.Request.Client.String():
 		f.Differs = "client"
 	case len(x.RequestSHA512) != sha512.Size || !bytes.Equal(x.RequestSHA512, link.RequestSHA512[:]):
 		f.Differs = "hash of the request"
+	case len(x.ResponseSHA512) > 0 && !answers(entry, link):
+		f.Differs = "hash of the answer"
 	default:
-		f.Matches = true
+		f.Matches, f.Answer = true, len(x.ResponseSHA512) > 0
 	}
 	return f, nil
+}
+
+// answers compares the answer with what an entry has of it: the bytes of the body element where the exchange itself was
+// recorded, the data told, whose hash the answer carries, where a disclosure was.
+func answers(e audit.Entry, link *xroad.Exchange) bool {
+	if e.Kind == audit.ExchangeAnswered {
+		return bytes.Equal(e.Exchange.ResponseSHA512, link.AnswerSHA512[:])
+	}
+	return hex.EncodeToString(e.Exchange.ResponseSHA512) == link.ToldSHA512
 }
 
 // judge gives the exit code: any disproof wins over any doubt.
@@ -238,7 +252,7 @@ func (r *exchangeReport) write(e *env, asJSON bool) error {
 	fmt.Fprintf(e.out, "exchange %q: %s asked %s\n", r.Link.MessageID, r.Link.Client, r.Link.Service)
 	fmt.Fprintf(e.out, "requestHash (%s) is that of the request: %t\n", r.Link.Algorithm, r.Link.HashMatches)
 	if r.Entry != nil {
-		fmt.Fprintf(e.out, "audit entry %s speaks of this request: %t\n", r.Entry.ID, r.Entry.Matches)
+		fmt.Fprintf(e.out, "audit entry %s speaks of this request: %t, and of this answer: %t\n", r.Entry.ID, r.Entry.Matches, r.Entry.Answer)
 	}
 	fmt.Fprintf(e.out, "%s\n", r.Verdict)
 	for _, reason := range r.Reasons {

@@ -116,7 +116,7 @@ func TestExchangeOfTrembita(t *testing.T) {
 		e := audit.Entry{
 			ID: source.NewID(), Kind: "disclosure", Time: time.Now().UTC().Truncate(time.Microsecond), Writer: audit.Writer{ID: source.NewID(), N: 1},
 			Actor: audit.Actor{XRoadClient: link.Request.Client.String()}, Channel: "soap", RequestID: "r", Nonce: make([]byte, 16),
-			Exchange: &audit.Exchange{MessageID: link.Request.ID, RequestSHA512: link.RequestSHA512[:], ResponseSHA512: make([]byte, 64)},
+			Exchange: &audit.Exchange{MessageID: link.Request.ID, RequestSHA512: link.RequestSHA512[:]},
 		}
 		edit(&e)
 		b, err := audit.Encode(e)
@@ -128,10 +128,12 @@ func TestExchangeOfTrembita(t *testing.T) {
 	code, r, errs = exchange(t, request, response, "--entry", entry(func(*audit.Entry) {}))
 	require.Equal(t, exitUndecided, code, errs)
 	require.True(t, r.Entry.Matches)
+	require.False(t, r.Entry.Answer, "the entry says nothing of the answer")
 	for want, edit := range map[string]func(*audit.Entry){
 		"message id":          func(e *audit.Entry) { e.Exchange.MessageID = "other" },
 		"client":              func(e *audit.Entry) { e.Actor.XRoadClient = "A/B/C/D" },
 		"hash of the request": func(e *audit.Entry) { e.Exchange.RequestSHA512 = make([]byte, 64) },
+		"hash of the answer":  func(e *audit.Entry) { e.Exchange.ResponseSHA512 = make([]byte, 64) },
 	} {
 		code, r, errs = exchange(t, request, response, "--entry", entry(edit))
 		require.Equal(t, exitFailed, code, errs)

@@ -21,6 +21,9 @@ import (
 	"mist/soap/xroad"
 )
 
+// answerBody carries the hash of "data", as answers of the Diia service do.
+var answerBody = fmt.Sprintf(`<x:GetThingResponse xmlns:x="urn:x"><x:responseHash>%x</x:responseHash></x:GetThingResponse>`, sha512.Sum512([]byte("data")))
+
 // xroadMessages are a request and its answer as a security server passes them on.
 func xroadMessages(id string) (request, response []byte) {
 	header := func(hash string) string {
@@ -33,7 +36,7 @@ func xroadMessages(id string) (request, response []byte) {
 	}
 	request = envelope(header(""), `<x:GetThing xmlns:x="urn:x"/>`)
 	sum := sha512.Sum512(request)
-	response = envelope(header(`<xrd:requestHash algorithmId="`+xroad.AlgorithmSHA512+`">`+base64.StdEncoding.EncodeToString(sum[:])+`</xrd:requestHash>`), `<x:GetThingResponse xmlns:x="urn:x"/>`)
+	response = envelope(header(`<xrd:requestHash algorithmId="`+xroad.AlgorithmSHA512+`">`+base64.StdEncoding.EncodeToString(sum[:])+`</xrd:requestHash>`), answerBody)
 	return request, response
 }
 
@@ -69,9 +72,9 @@ func TestExchangeOfXRoad(t *testing.T) {
 		q, a := container(name+"-request.asice", client, o, request), container(name+"-response.asice", server, o, response)
 		entry := func(edit func(*audit.Entry)) string {
 			source := registry.SystemSource()
-			sum, answer := sha512.Sum512(request), sha512.Sum512(response)
+			sum, answer := sha512.Sum512(request), sha512.Sum512([]byte(answerBody))
 			e := audit.Entry{
-				ID: source.NewID(), Kind: "disclosure", Time: now.UTC(), Writer: audit.Writer{ID: source.NewID(), N: 1},
+				ID: source.NewID(), Kind: audit.ExchangeAnswered, Time: now.UTC(), Writer: audit.Writer{ID: source.NewID(), N: 1},
 				Actor: audit.Actor{XRoadClient: "T/GOV/11111111/c"}, Channel: "soap", RequestID: "r", Nonce: make([]byte, 16),
 				Exchange: &audit.Exchange{MessageID: "m-1", RequestSHA512: sum[:], ResponseSHA512: answer[:]},
 			}
@@ -89,6 +92,19 @@ func TestExchangeOfXRoad(t *testing.T) {
 		require.Equal(t, "Шлюз клієнта", r.Request.Signer)
 		require.Equal(t, "Шлюз реєстру", r.Response.Signer)
 		require.True(t, r.Entry.Matches)
+		require.True(t, r.Entry.Answer)
+		// A disclosure keeps the hash of the data, which the answer names.
+		code, r, errs = exchange(t, "--trust", trusted, q, a, "--entry", entry(func(e *audit.Entry) {
+			data := sha512.Sum512([]byte("data"))
+			e.Kind, e.Exchange.ResponseSHA512 = audit.Disclosure, data[:]
+		}))
+		require.Equal(t, exitPassed, code, errs)
+		require.True(t, r.Entry.Answer)
+		for _, kind := range []audit.Kind{audit.Disclosure, audit.ExchangeAnswered} {
+			code, r, _ = exchange(t, "--trust", trusted, q, a, "--entry", entry(func(e *audit.Entry) { e.Kind, e.Exchange.ResponseSHA512 = kind, make([]byte, 64) }))
+			require.Equal(t, exitFailed, code)
+			require.Equal(t, "hash of the answer", r.Entry.Differs)
+		}
 
 		code, r, _ = exchange(t, "--trust", trusted, q, a, "--entry", entry(func(e *audit.Entry) { e.Exchange.MessageID = "m-2" }))
 		require.Equal(t, exitFailed, code)

@@ -69,6 +69,7 @@ func (c *reconcileCommand) Run(e env) error {
 	err = o.store.ExchangeEntries(e.ctx, from, until, func(x audit.Entry) error {
 		trail = append(trail, xroad.Recorded{
 			Entry: x.ID.String(), Client: x.Actor.XRoadClient, MessageID: x.Exchange.MessageID, SHA512: x.Exchange.RequestSHA512, GOST: x.Exchange.RequestGOST,
+			Refused: x.Kind == audit.ExchangeRefused,
 		})
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,7 +20,10 @@ import (
 	"mist/portal/fhir"
 	"mist/portal/gateway"
 	"mist/registry"
+	"mist/registry/exchange"
+	"mist/registry/postgres"
 	"mist/registry/query"
+	"mist/registry/quota"
 	"mist/soap"
 	"mist/soap/diia"
 	soapregistry "mist/soap/registry"
@@ -42,9 +46,18 @@ func (s *server) newTrembita(disclosures *query.Service, rest http.Handler, metr
 	if err != nil {
 		return nil, err
 	}
+	// One quota of each client for SOAP, its REST twin and FHIR.
+	calls, err := quota.New(c.RatePerSecond, c.Burst, s.source.Clock, slices.Concat(c.Clients, c.RegistryClients)...)
+	if err != nil {
+		return nil, fmt.Errorf("soap.rate_per_second: %w", err)
+	}
+	exchanges, err := exchange.New(postgres.NewPort[exchange.Tx](s.store).Everywhere())
+	if err != nil {
+		return nil, err
+	}
 	services, err := diia.Services(diia.Config{
 		Provider: provider, Clients: clients, Contract: contract, Queries: disclosures, Now: s.source.Now,
-		RequirePurpose: c.RequirePurpose, Rate: xroad.Rate{PerSecond: c.RatePerSecond, Burst: c.Burst, Clock: s.source.Clock},
+		RequirePurpose: c.RequirePurpose, Quota: calls, Recorder: exchanges,
 	})
 	if err != nil {
 		return nil, err
@@ -64,13 +77,13 @@ func (s *server) newTrembita(disclosures *query.Service, rest http.Handler, metr
 	all := http.NewServeMux()
 	all.Handle("/", handler)
 	if len(c.RegistryClients) > 0 {
-		registryHandler, err := s.registryBySOAP(provider, rest, observe)
+		registryHandler, err := s.registryBySOAP(provider, rest, observe, calls, exchanges)
 		if err != nil {
 			return nil, err
 		}
 		all.Handle("/registry", registryHandler)
 	}
-	if err := s.diiaByREST(all, disclosures); err != nil {
+	if err := s.diiaByREST(all, disclosures, calls); err != nil {
 		return nil, err
 	}
 	transport, err := c.transport(s.cfg.Limits)
@@ -93,13 +106,13 @@ func clientIDs(setting string, texts []string) (out []xroad.ClientID, err error)
 
 // diiaByREST mounts the REST twin of the Diia service and its FHIR form behind
 // the headers of the security server.
-func (s *server) diiaByREST(all *http.ServeMux, disclosures *query.Service) error {
+func (s *server) diiaByREST(all *http.ServeMux, disclosures *query.Service, calls *quota.Clients) error {
 	c := s.cfg.SOAP
 	own, err := gateway.ParseMember(c.Service)
 	if err != nil {
 		return fmt.Errorf("soap.service: %w", err)
 	}
-	guard := gateway.Config{Service: own, RequirePurpose: c.RequirePurpose, Refuse: portaldiia.Refuse}
+	guard := gateway.Config{Service: own, RequirePurpose: c.RequirePurpose, Quota: calls, Refuse: portaldiia.Refuse}
 	for _, text := range c.Clients {
 		m, err := gateway.ParseMember(text)
 		if err != nil {
@@ -134,7 +147,7 @@ func fhirSender(r *http.Request) (fhir.Sender, error) {
 }
 
 // registryBySOAP publishes every operation of the REST contract by SOAP.
-func (s *server) registryBySOAP(provider xroad.ClientID, rest http.Handler, observe func(soap.Outcome)) (http.Handler, error) {
+func (s *server) registryBySOAP(provider xroad.ClientID, rest http.Handler, observe func(soap.Outcome), calls *quota.Clients, exchanges xroad.Recorder) (http.Handler, error) {
 	c := s.cfg.SOAP
 	clients, err := clientIDs("soap.registry_clients", c.RegistryClients)
 	if err != nil {
@@ -146,7 +159,7 @@ func (s *server) registryBySOAP(provider xroad.ClientID, rest http.Handler, obse
 	}
 	services, err := soapregistry.Services(soapregistry.Config{
 		Provider: provider, Clients: clients, Contract: contract, Backend: carrier{rest},
-		Rate: xroad.Rate{PerSecond: c.RatePerSecond, Burst: c.Burst, Clock: s.source.Clock},
+		Quota: calls, Recorder: exchanges,
 	})
 	if err != nil {
 		return nil, err

@@ -210,16 +210,16 @@ func (h handler) answer(w http.ResponseWriter, r *http.Request, name string, ask
 	if err := call.About(q.Person.TaxID); err != nil {
 		return nil, err
 	}
-	q.MessageID = call.MessageID
-	if q.MessageID == "" {
-		q.MessageID = q.RequestID.String()
-	}
 	if len(call.Purposes) > 0 {
 		q.PurposeID = call.Purposes[0]
 	}
 	q.Hash = sha256.Sum256(text)
 	whole := sha512.Sum512(text)
 	q.Body512, q.Body = whole[:], text
+	q.MessageID = registry.MessageName(call.MessageID, whole[:])
+	if q.MessageID == "" {
+		q.MessageID = q.RequestID.String()
+	}
 	return ask(r.Context(), call.Caller(), q, b)
 }
 

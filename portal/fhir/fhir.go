@@ -104,11 +104,11 @@ func (h handler) declarations(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	q.request.MessageID, q.request.PurposeID = sender.MessageID, sender.PurposeID
+	q.sealed(body)
+	q.request.MessageID, q.request.PurposeID = registry.MessageName(sender.MessageID, q.request.Body512), sender.PurposeID
 	if q.request.MessageID == "" { // the header is optional; two requests are not one message for that
 		q.request.MessageID = q.request.RequestID.String()
 	}
-	q.sealed(body)
 	answer, err := h.Queries.DeclarationByPatient(r.Context(), sender.Caller, q.request, q.statuses)
 	if err != nil {
 		h.refuse(w, r, err)

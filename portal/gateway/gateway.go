@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mist/registry"
+	"mist/registry/quota"
 )
 
 // Config is who may pass.
@@ -15,6 +16,8 @@ type Config struct {
 	Service Member
 	// Clients may ask; nobody else.
 	Clients []Member
+	// Quota bounds each client's calls over all transports; nil bounds nothing.
+	Quota *quota.Clients
 	// RequirePurpose refuses requests that declare no purpose of processing (the monitoring of access to personal data).
 	RequirePurpose bool
 	// Refuse writes an error in the manner of the listener.
@@ -31,7 +34,11 @@ func From(ctx context.Context) (Call, bool) {
 
 // Caller is the client system for the rooms of the registry; scopes are the caller's of this to give.
 func (c Call) Caller() registry.Caller {
-	return registry.Caller{Channel: registry.ChannelREST, XRoad: c.Client.String(), UserID: c.UserID, RequestID: c.RequestID}
+	out := registry.Caller{Channel: registry.ChannelREST, XRoad: c.Client.String(), UserID: c.UserID, RequestID: c.RequestID}
+	if registry.MayHoldIdentifier(out.RequestID) {
+		out.RequestID = "" // it stands in entries; the message has a name of its own there
+	}
+	return out
 }
 
 // Handler stands before next: it answers what may not pass, and hands on the rest with its Call. The answer carries no
@@ -47,6 +54,9 @@ func (g Config) Handler(next http.Handler) http.Handler {
 		c, err := Read(r.Header)
 		if err == nil {
 			err = g.admit(c)
+		}
+		if err == nil {
+			err = g.Quota.Admit(c.Client.String())
 		}
 		if err != nil {
 			g.Refuse(w, r, err)

@@ -7,10 +7,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"mist/registry"
+	"mist/registry/quota"
 )
 
 var ours = Member{"SEVDEIR-TEST", "GOV", "42032422", "50_mist_prod"}
@@ -147,6 +149,21 @@ func TestGateway(t *testing.T) {
 	}
 	code, _ = call("GET", "/declarations")
 	require.Equal(t, 400, code)
+
+	// The quota of a client is one for all transports: what SOAP has spent is spent here.
+	calls, err := quota.New(1, 2, func() time.Time { return time.Unix(1, 0) }, client.String())
+	require.NoError(t, err)
+	require.NoError(t, calls.Admit(client.String()))
+	limited := g
+	limited.Quota = calls
+	h = limited.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	code, _ = call("GET", "/declarations", good...)
+	require.Equal(t, 204, code)
+	require.Equal(t, registry.CodeRateLimited, registry.CodeOf(calls.Admit(client.String())))
+
+	// A number as id of the request is not taken into entries.
+	require.Empty(t, Call{RequestID: "3126509817"}.Caller().RequestID)
+	require.Equal(t, "r-1", Call{RequestID: "r-1"}.Caller().RequestID)
 
 	// 77: the subject declared to the monitoring is the person of the body.
 	c, err := Read(header(append(good[:6:6], "Uxp-Subject-Id", "3126509817")...))

@@ -46,11 +46,15 @@ const (
 	Disclosure         Kind = "disclosure"
 	DisclosureReplayed Kind = "disclosure.replayed"
 	DisclosureRefused  Kind = "disclosure.refused"
-	AccessDecision     Kind = "access.decision"
-	ConsentRegistered  Kind = "consent.registered"
-	ConsentRevoked     Kind = "consent.revoked"
-	KeyChanged         Kind = "key.changed"
-	OperatorCommand    Kind = "operator.command"
+	// ExchangeAnswered and ExchangeRefused are the end of a message of a security
+	// server: the hashes of request and answer, beside what the operation wrote.
+	ExchangeAnswered  Kind = "exchange.answered"
+	ExchangeRefused   Kind = "exchange.refused"
+	AccessDecision    Kind = "access.decision"
+	ConsentRegistered Kind = "consent.registered"
+	ConsentRevoked    Kind = "consent.revoked"
+	KeyChanged        Kind = "key.changed"
+	OperatorCommand   Kind = "operator.command"
 	// Void stands for a counter value whose transaction did not commit.
 	Void Kind = "void"
 )

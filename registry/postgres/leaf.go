@@ -26,6 +26,10 @@ func (tx *Tx) Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error) {
 	if e.Kind.Discloses() && (e.LegalBasis == nil || !slices.Contains(audit.Bases(), e.LegalBasis.Code)) {
 		return audit.Receipt{}, tx.fail(fmt.Errorf("an entry %s without a coded legal basis", e.Kind))
 	}
+	if x := registry.ExchangeOf(ctx); x != nil && e.Exchange == nil {
+		e.Exchange = &audit.Exchange{MessageID: x.MessageID, RequestSHA512: x.RequestSHA512, RequestGOST: x.RequestGOST}
+		e.Actor.XRoadClient = x.Client
+	}
 	s := tx.store
 	var actID registry.ID
 	e.ID = s.source.NewID()

@@ -12,6 +12,7 @@ import (
 	"mist/registry/directory"
 	"mist/registry/emergency"
 	"mist/registry/employeerequest"
+	"mist/registry/exchange"
 	"mist/registry/idempotency"
 	"mist/registry/intake"
 	"mist/registry/job"
@@ -51,6 +52,7 @@ var (
 	_ declaration.SealTx    = (*Tx)(nil)
 	_ job.DeskTx            = (*Tx)(nil)
 	_ declaration.CitizenTx = (*Tx)(nil)
+	_ exchange.Tx           = (*Tx)(nil)
 
 	_ legalentity.Tx     = (*Tx)(nil)
 	_ employeerequest.Tx = (*Tx)(nil)

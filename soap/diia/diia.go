@@ -16,6 +16,7 @@ import (
 	"mist/registry"
 	"mist/registry/declaration"
 	"mist/registry/query"
+	"mist/registry/quota"
 	"mist/soap/xroad"
 	"mist/wsdl"
 )
@@ -46,8 +47,10 @@ type Config struct {
 	// RequirePurpose refuses requests without the identifier of a purpose
 	// declaration, as the monitoring of access to personal data will demand.
 	RequirePurpose bool
-	// Rate bounds each client's calls of each operation; zero bounds nothing.
-	Rate xroad.Rate
+	// Quota bounds each client's calls; nil bounds nothing.
+	Quota *quota.Clients
+	// Recorder keeps refused exchanges; the answers are in the trail already.
+	Recorder xroad.Recorder
 }
 
 // versions published: Trembita leaves serviceVersion out, X-Road has v1. Both
@@ -92,7 +95,7 @@ func Services(c Config) ([]xroad.Service, error) {
 		}
 		out = append(out, xroad.Service{
 			Provider: c.Provider, Code: code, Versions: versions, Namespace: c.Contract.TargetNamespace,
-			Clients: c.Clients, Rate: c.Rate, Validate: xroad.SchemaCheck(c.Contract), Operation: op, Processing: processing,
+			Clients: c.Clients, Quota: c.Quota, Recorder: c.Recorder, Validate: xroad.SchemaCheck(c.Contract), Operation: op, Processing: processing,
 		})
 	}
 	return out, nil

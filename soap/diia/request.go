@@ -28,7 +28,7 @@ func question(req *xroad.Request, id diia.UUID, person *diia.PersonIdentity, bas
 	}
 	whole := sha512.Sum512(req.Message.Wire)
 	return query.Request{
-		RequestID: requestID, Person: q, Basis: basis, MessageID: req.ID, PurposeID: req.PurposeID, Hash: hashOf(req), Body512: whole[:], Body: req.Message.Wire,
+		RequestID: requestID, Person: q, Basis: basis, MessageID: registry.MessageName(req.ID, whole[:]), PurposeID: req.PurposeID, Hash: hashOf(req), Body512: whole[:], Body: req.Message.Wire,
 	}, nil
 }
 

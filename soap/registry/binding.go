@@ -28,6 +28,7 @@ import (
 	"unicode/utf8"
 
 	"mist/registry"
+	"mist/registry/quota"
 	"mist/soap/xroad"
 	"mist/wsdl"
 )
@@ -57,13 +58,16 @@ type Backend interface {
 	Do(ctx context.Context, c Call) (body []byte, err error)
 }
 
-// Config of the binding. All but Rate are required.
+// Config of the binding. All but Quota and Recorder are required.
 type Config struct {
 	Provider xroad.ClientID
 	Clients  []xroad.ClientID
 	Contract *wsdl.Contract
 	Backend  Backend
-	Rate     xroad.Rate
+	// Quota bounds each client's calls; nil bounds nothing.
+	Quota *quota.Clients
+	// Recorder joins every exchange to the trail; nil keeps none.
+	Recorder xroad.Recorder
 }
 
 // node is the shape of a JSON value.
@@ -113,7 +117,7 @@ func Services(c Config) ([]xroad.Service, error) {
 		bound[o.Name] = true
 		out = append(out, xroad.Service{
 			Provider: c.Provider, Code: o.Name, Versions: versions, Namespace: c.Contract.TargetNamespace,
-			Clients: c.Clients, Rate: c.Rate, Validate: xroad.SchemaCheck(c.Contract),
+			Clients: c.Clients, Quota: c.Quota, Recorder: c.Recorder, Joined: c.Recorder != nil, Validate: xroad.SchemaCheck(c.Contract),
 			Operation: func(ctx context.Context, req *xroad.Request) ([]byte, error) { return b.serve(ctx, c, o, req) },
 		})
 	}

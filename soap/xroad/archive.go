@@ -11,6 +11,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"mist/registry"
 )
 
 // Bounds of an archive of exchanges.
@@ -111,7 +113,8 @@ type Archive struct {
 	// Provider, when set, is whose messages count: those to another member or subsystem are passed over.
 	Provider ClientID
 
-	requests  map[exchangeKey][]*archived
+	requests  map[exchangeKey][]*archived // by the name the trail has for the message
+	asked     map[exchangeKey][]*archived // by the id as sent, which answers repeat
 	responses []*archived
 	seen      map[[64]byte]bool
 	Passed    int // messages of other services
@@ -121,6 +124,7 @@ type exchangeKey struct{ client, id string }
 
 type archived struct {
 	file       string
+	name       string // registry.MessageName
 	header     *Header
 	hashes     Hashes
 	hash, algo string // requestHash of an answer and its algorithm
@@ -143,9 +147,10 @@ func (a *Archive) Add(c Container) error {
 		return fmt.Errorf("reading the message: %w", err)
 	}
 	if a.requests == nil {
-		a.requests, a.seen = map[exchangeKey][]*archived{}, map[[64]byte]bool{}
+		a.requests, a.asked, a.seen = map[exchangeKey][]*archived{}, map[exchangeKey][]*archived{}, map[[64]byte]bool{}
 	}
 	m := &archived{file: c.Name, header: h, hashes: Hashes{SHA512: sha512.Sum512(message)}}
+	m.name = registry.MessageName(h.ID, m.hashes.SHA512[:])
 	if a.seen[m.hashes.SHA512] {
 		return nil // Trembita gives each container twice
 	}
@@ -163,8 +168,10 @@ func (a *Archive) Add(c Container) error {
 		a.responses = append(a.responses, m)
 		return nil
 	}
-	key := exchangeKey{h.Client.String(), h.ID}
+	key := exchangeKey{h.Client.String(), m.name}
 	a.requests[key] = append(a.requests[key], m)
+	sent := exchangeKey{h.Client.String(), h.ID}
+	a.asked[sent] = append(a.asked[sent], m)
 	return nil
 }
 
@@ -175,6 +182,7 @@ type Recorded struct {
 	MessageID string
 	SHA512    []byte
 	GOST      []byte // empty in entries that were written before it was kept
+	Refused   bool   // answered with a fault, which security servers do not keep
 }
 
 // Finding is one thing in which archive and trail do not agree.
@@ -222,7 +230,7 @@ func (a *Archive) Reconcile(trail []Recorded) Reconciliation {
 				}
 				continue
 			}
-			m.in = true
+			m.in, m.answered = true, m.answered || t.Refused
 			f.Kind, f.File = "", m.file
 			if a.GOST != nil && len(t.GOST) > 0 && !bytes.Equal(m.hashes.GOST[:], t.GOST) {
 				f.Kind = HashesDisagree
@@ -235,7 +243,7 @@ func (a *Archive) Reconcile(trail []Recorded) Reconciliation {
 	}
 	for _, m := range a.responses {
 		if !a.answers(m) {
-			r.Findings = append(r.Findings, Finding{Kind: ResponseUnrelated, Client: m.header.Client.String(), MessageID: m.header.ID, File: m.file})
+			r.Findings = append(r.Findings, Finding{Kind: ResponseUnrelated, Client: m.header.Client.String(), MessageID: m.name, File: m.file})
 		}
 	}
 	for key, list := range a.requests {
@@ -266,7 +274,7 @@ func (a *Archive) answers(m *archived) bool {
 	if err != nil {
 		return false
 	}
-	for _, q := range a.requests[exchangeKey{m.header.Client.String(), m.header.ID}] {
+	for _, q := range a.asked[exchangeKey{m.header.Client.String(), m.header.ID}] {
 		if m.algo == AlgorithmSHA512 && bytes.Equal(told, q.hashes.SHA512[:]) ||
 			m.algo == AlgorithmGOST34311 && a.GOST != nil && bytes.Equal(told, q.hashes.GOST[:]) {
 			q.answered = true

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -83,6 +84,16 @@ func TestReconcile(t *testing.T) {
 				"a.asics": string(w.files["m-1-request.asics"]), "b.asics": string(w.files["m-1-response.asics"]), "linkinginfo": "x",
 				"c.asice": string(w.files["m-2-request.asics"]), "d.asice": string(w.files["m-2-response.asics"]),
 			})}
+		}, nil},
+		{"a fault is not kept, and its entry says so", func(w *world) {
+			delete(w.files, "m-1-response.asics")
+			w.trail[0].Refused = true
+		}, nil},
+		{"an id with a person's number stands in the trail under another name", func(w *world) {
+			const number = "UA-3126509817"
+			w.files["m-1-request.asics"], w.files["m-1-response.asics"] = kept(t, request(number)), kept(t, answered(request(number)))
+			w.trail[0] = recorded(number)
+			w.trail[0].MessageID = hex.EncodeToString(w.trail[0].SHA512[:16])
 		}, nil},
 		{"an entry from before GOST was kept", func(w *world) { w.trail[0].GOST = nil }, nil},
 		{"trail lacks an entry", func(w *world) { w.trail = w.trail[1:] },

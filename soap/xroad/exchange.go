@@ -26,6 +26,11 @@ type Exchange struct {
 	HashKnown, HashMatches bool
 	// RequestSHA512 is the hash our audit trail keeps of a request.
 	RequestSHA512 [64]byte
+	// AnswerSHA512 is over the body element of the answer, byte for byte;
+	// ToldSHA512 is what its element responseHash says (hexadecimal), the hash
+	// of the data told, where there is one.
+	AnswerSHA512 [64]byte
+	ToldSHA512   string
 }
 
 // Linked reports whether the answer is proven to answer this request.
@@ -49,6 +54,8 @@ func LinkExchange(request, response []byte, hashes map[string]func([]byte) []byt
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
 	x.Fault = a.IsFault()
+	x.AnswerSHA512 = sha512.Sum512(a.Payload.Raw)
+	x.ToldSHA512, _ = soap.TextAt(a.Payload.Standalone(), "responseHash")
 	x.Response, err = ParseHeader(a, Protocol{EmptyID: true})
 	switch {
 	case err != nil && x.Fault:

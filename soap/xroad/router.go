@@ -2,11 +2,15 @@ package xroad
 
 import (
 	"context"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"mist/registry"
+	"mist/registry/quota"
+	"mist/signature/gost34311"
 	"mist/soap"
 )
 
@@ -93,16 +97,26 @@ type Service struct {
 	// neither relies on the other. AnyClient lifts ours.
 	Clients   []ClientID
 	AnyClient bool
-	// Rate bounds each client's calls; it is checked before the body is looked at.
-	Rate Rate
+	// Quota bounds each client's calls; it is asked before the body is looked at.
+	Quota *quota.Clients
+	// Recorder keeps the hashes of exchanges. It is told every refusal of a
+	// client that may call; with Joined also every answer, before it leaves, and
+	// then what the operation writes into the trail names the message. Services
+	// that record their answers themselves leave Joined out.
+	Recorder Recorder
+	Joined   bool
 	// Validate checks the body element as a document of its own against the
 	// schema, before dispatch; it returns a fault or registry error. nil skips.
 	Validate func(doc []byte) error
 	// Processing is enforced after validation; nil asks for nothing.
 	Processing *Processing
 	Operation  Operation
+}
 
-	limiter *limiter
+// Recorder keeps exchanges; *exchange.Service is one. An answer it cannot keep
+// does not leave.
+type Recorder interface {
+	Record(ctx context.Context, x registry.Exchanged) error
 }
 
 // maxDocument bounds a body after optimised content is put back.
@@ -134,10 +148,9 @@ func NewRouter(services []Service, echo bool) (*Router, error) {
 			return nil, fmt.Errorf("service %s publishes no version", s.Code)
 		case len(s.Clients) > 0 && s.AnyClient:
 			return nil, fmt.Errorf("service %s has both a client list and any client", s.Code)
-		case s.Rate.PerSecond > 0 && (s.Rate.Burst < 1 || s.Rate.Clock == nil):
-			return nil, fmt.Errorf("service %s has a rate without burst or clock", s.Code)
+		case s.Joined && s.Recorder == nil:
+			return nil, fmt.Errorf("service %s is joined to no trail", s.Code)
 		}
-		s.limiter = newLimiter(s.Rate, s.Clients)
 		if s.Element == "" {
 			s.Element = s.Code
 		}
@@ -187,9 +200,51 @@ func (r *Router) ServeSOAP(ctx context.Context, m *soap.Message) (*soap.Answer, 
 	if !s.AnyClient && !slices.Contains(s.Clients, h.Client) {
 		return nil, soap.Faultf("AccessDenied", "the client is not allowed to use this service")
 	}
-	if err := s.limiter.admit(h.Client); err != nil {
+	if err := s.Quota.Admit(h.Client.String()); err != nil {
 		return nil, err
 	}
+	if s.Recorder == nil {
+		return s.answer(ctx, m, h)
+	}
+	return s.recorded(ctx, m, h)
+}
+
+// recorded answers a message and keeps the exchange.
+func (s *Service) recorded(ctx context.Context, m *soap.Message, h *Header) (*soap.Answer, error) {
+	var x *registry.Exchange
+	if s.Joined {
+		x = exchangeOf(m, h)
+		ctx = registry.WithExchange(ctx, x)
+	}
+	answer, err := s.answer(ctx, m, h)
+	if err == nil && !s.Joined {
+		return answer, nil
+	}
+	if x == nil {
+		x = exchangeOf(m, h)
+	}
+	over := registry.Exchanged{Exchange: *x, Service: s.Code, TrackingID: m.TrackingID()}
+	if err != nil {
+		over.Refused = soap.FaultOf(err).Code
+		// The refusal is what the caller is told, whatever becomes of its entry.
+		return nil, errors.Join(err, s.Recorder.Record(ctx, over))
+	}
+	sum, national := sha512.Sum512(answer.Body), gost34311.Sum256(answer.Body)
+	over.ResponseSHA512, over.ResponseGOST = sum[:], national[:]
+	if err := s.Recorder.Record(ctx, over); err != nil {
+		return nil, registry.Errorf(registry.CodeUnavailable, "the exchange could not be recorded; send the same message again").WithCause(err)
+	}
+	return answer, nil
+}
+
+// exchangeOf takes the hashes of a message as received.
+func exchangeOf(m *soap.Message, h *Header) *registry.Exchange {
+	sum, national := sha512.Sum512(m.Wire), gost34311.Sum256(m.Wire)
+	return &registry.Exchange{Client: h.Client.String(), MessageID: registry.MessageName(h.ID, sum[:]), RequestSHA512: sum[:], RequestGOST: national[:]}
+}
+
+// answer checks the body of a message and lets the operation answer it.
+func (s *Service) answer(ctx context.Context, m *soap.Message, h *Header) (*soap.Answer, error) {
 	p := &m.Payload
 	if p.Space != s.Namespace || strings.TrimSuffix(p.Local, "Request") != strings.TrimSuffix(s.Element, "Request") {
 		return nil, soap.Faultf("InconsistentHeaders", "the body element must be %s in the namespace of the contract", s.Element)

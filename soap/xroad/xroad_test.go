@@ -16,6 +16,7 @@ import (
 
 	"mist/fixtures/corpus"
 	"mist/registry"
+	"mist/registry/quota"
 	"mist/soap"
 	"mist/soap/xroad"
 )
@@ -252,7 +253,7 @@ func TestRouterRefusesBadConfiguration(t *testing.T) {
 		"versions":  func(s *xroad.Service) { s.Versions = nil },
 		"twice":     func(s *xroad.Service) { s.Versions = []string{"v1", "v1"} },
 		"clients":   func(s *xroad.Service) { s.AnyClient = true },
-		"rate":      func(s *xroad.Service) { s.Rate = xroad.Rate{PerSecond: 1} },
+		"trail":     func(s *xroad.Service) { s.Joined = true },
 	} {
 		s := good
 		edit(&s)
@@ -265,13 +266,15 @@ func TestRouterRefusesBadConfiguration(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Each client has a bucket of its own, filled by time.
-func TestRateIsPerClient(t *testing.T) {
+// The quota of a client is asked before its message is looked at.
+func TestQuotaIsPerClient(t *testing.T) {
 	now := time.Unix(1000, 0)
 	s := thing(ok)
 	other := xroad.ClientID{Instance: "SEVDEIR-TEST", Class: "GOV", Member: "00015622", Subsystem: "DpDiia_cons"}
 	s.Clients = append(s.Clients, other)
-	s.Rate = xroad.Rate{PerSecond: 2, Burst: 3, Clock: func() time.Time { return now }}
+	var err error
+	s.Quota, err = quota.New(2, 3, func() time.Time { return now }, s.Clients[0].String(), other.String())
+	require.NoError(t, err)
 	h := handler(t, false, s)
 	ask := func(doc string) string {
 		if w := send(t, h, "text/xml", []byte(doc)); w.Code != http.StatusOK {
@@ -287,11 +290,6 @@ func TestRateIsPerClient(t *testing.T) {
 	now = now.Add(500 * time.Millisecond)
 	require.Equal(t, "ok", ask(message))
 	require.Equal(t, "RateLimited", ask(message))
-	now = now.Add(time.Hour)
-	for range 3 {
-		require.Equal(t, "ok", ask(message))
-	}
-	require.Equal(t, "RateLimited", ask(message), "no more than a burst is saved up")
 }
 
 func TestClientID(t *testing.T) {

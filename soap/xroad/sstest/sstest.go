@@ -3,8 +3,8 @@
 // would, judges the answer by the rules of real ones and adds the requestHash.
 // Tests and client stacks go through it, so that what passes here passes there.
 //
-// It is no security server: it signs nothing, keeps no log and knows no access
-// rights. The rules are those of nordic-institute/X-Road (SaxSoapParserImpl,
+// It is no security server: it knows no access rights, and seals and keeps what
+// passed only when told to ([Archive]), for tests of what reads such archives. The rules are those of nordic-institute/X-Road (SaxSoapParserImpl,
 // ServerMessageProcessor, AbstractHttpSender); where UXP, Trembita's own
 // server, is known to be laxer, the profile Trembita follows it.
 package sstest
@@ -50,8 +50,10 @@ type Server struct {
 	// Hash and Algorithm make the requestHash; nil means SHA-512.
 	Hash      func([]byte) []byte
 	Algorithm string
-	// Exchanged, when set, is told the bytes of every exchange, as a message log would be.
-	Exchanged func(request, response []byte)
+	// Exchanged, when set, is told the SOAP messages of every exchange, as a
+	// message log would be; response is nil for a fault, which servers do not log.
+	// What it cannot keep does not pass.
+	Exchanged func(ctx context.Context, request, response []byte) error
 }
 
 // maxMessage bounds what the simulator buffers.
@@ -132,7 +134,7 @@ func (s *Server) exchange(r *http.Request) (answer []byte, contentType string, e
 	}
 	if response.envelope.IsFault() {
 		// Faults travel on unmodified; they need no headers.
-		return answer, contentType, nil
+		return answer, contentType, s.keep(r.Context(), request.soap, nil)
 	}
 	if err := xroad.Consistent(request.header, response.header); err != nil {
 		return nil, "", &fail{failedSide + "InconsistentHeaders", err.Error()}
@@ -140,11 +142,22 @@ func (s *Server) exchange(r *http.Request) (answer []byte, contentType string, e
 	if !strings.HasPrefix(response.envelope.Payload.Local, request.header.Service.Code) {
 		return nil, "", &fail{failedSide + "InconsistentHeaders", "the body element does not begin with the service code"}
 	}
-	answer = s.addHash(request, response)
-	if s.Exchanged != nil {
-		s.Exchanged(request.soap, answer)
+	hashed := s.addHash(request, response)
+	if err := s.keep(r.Context(), request.soap, hashed); err != nil {
+		return nil, "", err
 	}
-	return answer, contentType, nil
+	return bytes.Replace(response.whole, response.soap, hashed, 1), contentType, nil
+}
+
+// keep tells the message log of an exchange.
+func (s *Server) keep(ctx context.Context, request, response []byte) error {
+	if s.Exchanged == nil {
+		return nil
+	}
+	if err := s.Exchanged(ctx, request, response); err != nil {
+		return &fail{proxySide + "LoggingFailed.InternalError", "the exchange could not be kept: " + err.Error()}
+	}
+	return nil
 }
 
 // forward calls the provider: of a client's HTTP headers only Content-Type and
@@ -256,7 +269,8 @@ func firstPart(body []byte, boundary string) []byte {
 }
 
 // addHash writes requestHash right after the answer's id, with id's prefix and
-// attributes, as a real server does, and drops one that is there already.
+// attributes, as a real server does, and drops one that is there already. It
+// gives the SOAP message.
 func (s *Server) addHash(request, response *part) []byte {
 	hash, algorithm := s.Hash, s.Algorithm
 	if hash == nil {
@@ -291,6 +305,5 @@ func (s *Server) addHash(request, response *part) []byte {
 			out = append(out, "<"+prefix+"requestHash"+attributes+` algorithmId="`+algorithm+`">`+base64.StdEncoding.EncodeToString(hash(request.soap))+"</"+prefix+"requestHash>"...)
 		}
 	}
-	out = append(out, e.Bytes[at:]...)
-	return bytes.Replace(response.whole, response.soap, out, 1)
+	return append(out, e.Bytes[at:]...)
 }

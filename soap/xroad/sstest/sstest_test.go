@@ -55,7 +55,9 @@ var question = xroad.Call{Service: service, Body: []byte(`<GetThing xmlns="urn:t
 
 func TestExchangeThroughTheRoad(t *testing.T) {
 	var kept [][]byte
-	c := road(t, echo(t), func(s *sstest.Server) { s.Exchanged = func(q, a []byte) { kept = [][]byte{q, a} } })
+	c := road(t, echo(t), func(s *sstest.Server) {
+		s.Exchanged = func(_ context.Context, q, a []byte) error { kept = [][]byte{q, a}; return nil }
+	})
 	for name, edit := range map[string]func(*xroad.Call){
 		"plain":       func(*xroad.Call) {},
 		"user":        func(c *xroad.Call) { c.UserID = xroad.Value{Text: " UA<1>& ", Set: true} },

@@ -101,7 +101,13 @@ type TimestampReport struct {
 
 // Digest is "sha256:" and the hash of the report's JSON form. Field order is
 // that of the types above and maps do not occur, so it is stable.
-func (r *Report) Digest() string { return digestJSON(r) }
+func (r *Report) Digest() string { return DigestOf(r.AppendJSON(make([]byte, 0, 32<<10))) }
+
+// DigestOf is the digest of a report whose JSON is at hand.
+func DigestOf(report []byte) string {
+	sum := sha256.Sum256(report)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
 
 func digestJSON(v any) string {
 	b, err := json.Marshal(v)

@@ -99,7 +99,9 @@ type Report struct {
 	Indication string
 	Policy     string
 	Body       []byte // JSON
-	CreatedAt  time.Time
+	// Objects are kept once beside all reports: Body names them by digest.
+	Objects   []Object
+	CreatedAt time.Time
 }
 
 // Tx is what the pipeline itself needs of a transaction.

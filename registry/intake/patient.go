@@ -172,10 +172,7 @@ func (s *Service[T]) SignByPatient(ctx context.Context, c registry.Caller, id re
 	if err != nil {
 		return Draft{}, s.refuse(ctx, c, d, nil, verifierError(err))
 	}
-	report, err := s.report(digest, result)
-	if err != nil {
-		return Draft{}, err
-	}
+	report := newReport(s.source, container, digest, result)
 	rule, err := s.signing.For(registry.KindName(name), s.source.Now())
 	if err != nil {
 		return Draft{}, err

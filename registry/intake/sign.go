@@ -3,7 +3,6 @@ package intake
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -104,9 +103,7 @@ func (s *Service[T]) judge(ctx context.Context, draft Draft, container []byte) (
 	if err != nil {
 		return nil, verifierError(err)
 	}
-	if j.report, err = s.report(j.digest, result); err != nil {
-		return nil, err
-	}
+	j.report = newReport(s.source, container, j.digest, result)
 	if j.signing, err = s.signing.For(s.kind.Name(), s.source.Now()); err != nil {
 		return nil, err
 	}
@@ -295,23 +292,4 @@ func (s *Service[T]) expireNow(ctx context.Context, c registry.Caller, id regist
 		err = refusal
 	}
 	return err
-}
-
-// evidence is what is kept of a judgement: with the facts it can be judged
-// again offline, years later, to the same report digest.
-type evidence struct {
-	Result *signature.Result `json:"result"`
-	Report *signature.Report `json:"report"`
-	Facts  *facts.Facts      `json:"facts"`
-}
-
-func (s *Service[T]) report(container registry.Digest, r *signature.Result) (*Report, error) {
-	body, err := json.Marshal(evidence{r, r.Report, r.Facts})
-	if err != nil {
-		return nil, fmt.Errorf("encoding a signature report: %w", err)
-	}
-	return &Report{
-		ID: s.source.NewID(), Container: container, Digest: r.Report.Digest(),
-		Indication: string(r.Indication), Policy: r.Report.Policy.ID, Body: body, CreatedAt: s.source.Now(),
-	}, nil
 }

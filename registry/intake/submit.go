@@ -3,7 +3,6 @@ package intake
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -89,10 +88,7 @@ func (s *Submissions[T]) Submit(ctx context.Context, c registry.Caller, containe
 	if err != nil {
 		return Outcome{}, s.refuse(ctx, c, act, nil, verifierError(err))
 	}
-	report, err := s.report(digest, result)
-	if err != nil {
-		return Outcome{}, err
-	}
+	report := newReport(s.source, container, digest, result)
 	signing, err := s.signing.For(act.Kind, now)
 	if err != nil {
 		return Outcome{}, err
@@ -211,15 +207,4 @@ func (s *Submissions[T]) entry(c registry.Caller, kind audit.Kind, a registry.Ac
 		e.Act.Content = a.Content[:]
 	}
 	return e
-}
-
-func (s *Submissions[T]) report(container registry.Digest, r *signature.Result) (*Report, error) {
-	body, err := json.Marshal(evidence{r, r.Report, r.Facts})
-	if err != nil {
-		return nil, fmt.Errorf("encoding a signature report: %w", err)
-	}
-	return &Report{
-		ID: s.source.NewID(), Container: container, Digest: r.Report.Digest(),
-		Indication: string(r.Indication), Policy: r.Report.Policy.ID, Body: body, CreatedAt: s.source.Now(),
-	}, nil
 }

@@ -67,7 +67,7 @@ func (tx *Tx) InsertAct(ctx context.Context, a registry.Act) error {
 // PutContainer keeps a signed container under its digest, sealed. The same
 // bytes a second time change nothing.
 func (tx *Tx) PutContainer(ctx context.Context, digest registry.Digest, b []byte) error {
-	sealed, err := tx.seal("media", hexOf(digest), b)
+	sealed, err := tx.sealShort("media", hexOf(digest), b)
 	if err != nil {
 		return err
 	}
@@ -84,12 +84,23 @@ func (tx *Tx) Container(ctx context.Context, digest registry.Digest) ([]byte, er
 	if !found {
 		return nil, errNotFound
 	}
-	return tx.open("media", hexOf(digest), sealed)
+	return tx.openShort("media", hexOf(digest), sealed)
 }
 
-// InsertReport keeps a signature report, sealed: it names the signer.
+// InsertReport keeps a signature report, sealed: it names the signer. Its
+// objects are kept among the containers, by digest, when this server has not
+// done so before.
 func (tx *Tx) InsertReport(ctx context.Context, r intake.Report) error {
-	body, err := tx.seal("reports", r.ID.String(), r.Body)
+	for _, o := range r.Objects {
+		if tx.store.kept.has(o.Digest) {
+			continue
+		}
+		if err := tx.PutContainer(ctx, o.Digest, o.Body); err != nil {
+			return err
+		}
+		tx.keeping = append(tx.keeping, o.Digest)
+	}
+	body, err := tx.sealShort("reports", r.ID.String(), r.Body)
 	if err != nil {
 		return err
 	}
@@ -111,7 +122,7 @@ func (tx *Tx) Report(ctx context.Context, id registry.ID) (intake.Report, error)
 	}
 	copy(r.Container[:], container)
 	r.CreatedAt = r.CreatedAt.UTC()
-	r.Body, err = tx.open("reports", id.String(), body)
+	r.Body, err = tx.openShort("reports", id.String(), body)
 	return r, err
 }
 

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,31 +12,6 @@ import (
 )
 
 func hexOf(d registry.Digest) string { return hex.EncodeToString(d[:]) }
-
-// draftBody is the sealed part of a draft: the person's data and phone.
-type draftBody struct {
-	Data       []byte `json:"data"`
-	ToBeSigned []byte `json:"to_be_signed,omitempty"`
-	Phone      string `json:"phone,omitempty"`
-	// Earlier are MACs of superseded codes.
-	Earlier [][]byte `json:"otp_earlier,omitempty"`
-	// Of a draft that the patient began.
-	Channel   string      `json:"channel,omitempty"`
-	Applicant registry.ID `json:"applicant,omitzero"`
-	Patient   []byte      `json:"patient_container,omitempty"`
-}
-
-func (tx *Tx) sealDraft(d intake.Draft) ([]byte, error) {
-	body := draftBody{Data: d.Data, ToBeSigned: d.ToBeSigned, Phone: d.Phone, Earlier: d.OTPEarlier, Channel: d.Channel, Applicant: d.ApplicantID}
-	if d.PatientContainer != (registry.Digest{}) {
-		body.Patient = d.PatientContainer[:]
-	}
-	plain, err := json.Marshal(body)
-	if err != nil {
-		return nil, tx.fail(err)
-	}
-	return tx.seal("drafts", d.ID.String(), plain)
-}
 
 // InsertDraft queues a new draft.
 func (tx *Tx) InsertDraft(ctx context.Context, d intake.Draft) error {
@@ -84,17 +58,9 @@ func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID,
 	if !found {
 		return intake.Draft{}, errNotFound
 	}
-	plain, err := tx.open("drafts", id.String(), sealed)
-	if err != nil {
+	if err := tx.openDraft(&d, sealed); err != nil {
 		return intake.Draft{}, err
 	}
-	var body draftBody
-	if err := json.Unmarshal(plain, &body); err != nil {
-		return intake.Draft{}, tx.fail(err)
-	}
-	d.Data, d.ToBeSigned, d.Phone, d.OTPEarlier = body.Data, body.ToBeSigned, body.Phone, body.Earlier
-	d.Channel, d.ApplicantID = body.Channel, body.Applicant
-	copy(d.PatientContainer[:], body.Patient)
 	d.OTPExpiresAt, d.InsertedAt, d.UpdatedAt, d.ExpiresAt = utc(otpExpires), d.InsertedAt.UTC(), d.UpdatedAt.UTC(), d.ExpiresAt.UTC()
 	if documents {
 		d.Documents, err = tx.Documents(ctx, d.ID)

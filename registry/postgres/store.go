@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"mist/registry"
+	"mist/registry/compact"
 	"mist/registry/sealing"
 )
 
@@ -60,6 +61,8 @@ type Store struct {
 	system int64
 	epoch  int32
 	writer counter
+	kept   keptObjects
+	short  *compact.Compactor
 }
 
 // Open connects to a migrated database. It refuses an empty or older one
@@ -90,6 +93,9 @@ func Open(ctx context.Context, dsn string, opt Options) (*Store, error) {
 	}
 	s := &Store{source: opt.Source, keys: opt.Keys, opt: opt}
 	s.writer.id = opt.Source.NewID()
+	if s.short, err = compact.New(); err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
 	cfg.MaxConns = opt.MaxConns
 	p := cfg.ConnConfig.RuntimeParams
 	p["application_name"] = "mist"

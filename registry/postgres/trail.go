@@ -197,7 +197,7 @@ func (tx *Tx) ReportBody(ctx context.Context, container []byte, digest string) (
 	if err != nil || !found {
 		return nil, false, err
 	}
-	body, err = tx.open("reports", id.String(), sealed)
+	body, err = tx.openShort("reports", id.String(), sealed)
 	return body, err == nil, err
 }
 

@@ -39,6 +39,8 @@ type Tx struct {
 	leafOf map[registry.ID]registry.ID // act → entry id reserved for it
 	spent  []uint64                    // writer numbers that become void on rollback
 	voided []uint64                    // void numbers this transaction records
+
+	keeping []registry.Digest // objects of reports this transaction keeps
 }
 
 type statement struct {
@@ -251,6 +253,7 @@ func (tx *Tx) commit() error {
 	err := tx.trip(nil)
 	if committed {
 		tx.begun, tx.spent, tx.voided = false, nil, nil
+		tx.store.kept.add(tx.keeping)
 		return nil
 	}
 	return err

@@ -2,6 +2,7 @@ package signature
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -148,4 +149,13 @@ func (t *AlgorithmTable) token(a facts.Algorithm, at time.Time) algorithmFinding
 		f.detail = d.detail + k.detail
 	}
 	return f
+}
+
+// Form is the JSON of the table; ParseAlgorithms reads it back.
+func (t *AlgorithmTable) Form() []byte {
+	b, err := json.Marshal(t)
+	if err != nil {
+		panic("marshalling the algorithm table: " + err.Error()) // strings and numbers
+	}
+	return b
 }

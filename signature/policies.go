@@ -66,3 +66,15 @@ func (t PolicyTable) For(kind string, at time.Time) (Policy, error) {
 	}
 	return Policy{}, fmt.Errorf("no validation policy is in force for %q on %s", kind, at.Format(time.DateOnly))
 }
+
+// Policies are all that the table may choose, each once.
+func (t PolicyTable) Policies() (list []Policy) {
+	seen := map[string]bool{}
+	for _, r := range t {
+		if p := r.policy; p.digest != "" && !seen[p.digest] {
+			seen[p.digest] = true
+			list = append(list, p)
+		}
+	}
+	return list
+}

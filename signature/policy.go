@@ -199,3 +199,28 @@ func (r rules) of(key string) Rule {
 	}
 	return Rule{Level: LevelIgnore}
 }
+
+// Form is the exact JSON that the digest of the policy is taken over, with all
+// rules of what it extends: kept beside reports, it lets a later program judge
+// by rules that it no longer brings along.
+func (p Policy) Form() []byte {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic("marshalling a policy: " + err.Error()) // strings, maps of strings and durations
+	}
+	return b
+}
+
+// RestorePolicy reads what Form wrote. Nothing is added to it, so its digest is
+// the one it had; the caller compares that with the one a report names.
+func RestorePolicy(b []byte) (Policy, error) {
+	var p Policy
+	if err := strictUnmarshal(b, &p); err != nil {
+		return Policy{}, fmt.Errorf("reading a kept policy: %w", err)
+	}
+	if p.ID == "" || p.Version == "" {
+		return Policy{}, fmt.Errorf("reading a kept policy: id and version are required")
+	}
+	p.digest = digestJSON(p)
+	return p, nil
+}

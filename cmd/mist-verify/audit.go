@@ -34,6 +34,7 @@ only ever grew. It trusts the key given to it and nothing else.
 
 Usage:
   mist-verify audit --log URL --key FILE [--state FILE] [--receipt FILE] ENTRY
+  mist-verify audit --evidence PACKAGE --key FILE [--trust DIR]
 
 Examples:
   mist-verify audit --log https://registry.example/log --key log.key 019a7c1e-8f2b-7c3d-9e4f-0123456789ab
@@ -42,6 +43,7 @@ Examples:
   mist-verify audit --log https://registry.example/log --key log.key --token-file token --json 1234
   mist-verify audit --log https://registry.example/log --key log.key --state log.state
   mist-verify audit --log https://registry.example/log --key log.key --witness a.key --witness b.key --witness c.key --quorum 2 1234
+  mist-verify audit --evidence mist-evidence-019a7c1e.asice --key log.key --trust certs/
 
 ENTRY is the entry's id (UUID) or its place in the log. Without ENTRY and
 receipt only the log itself is checked against the state.
@@ -53,6 +55,9 @@ Flags:
   --witness FILE     public key of a witness of the log, one line; may be repeated
   --quorum N         how many of the witnesses must have cosigned (default: all that are given)
   --receipt FILE     receipt of the entry as JSON {entry_id, leaf_hash}
+  --evidence FILE    package of mist evidence export: everything is proven offline, the
+                     signature judged again to the same report
+  --trust DIR        with --evidence: folder of trusted certificates; may be repeated
   --token-file FILE  bearer token, where entries are not open
   --wait DURATION    wait so long for an entry that is not yet in the tree (default 3s)
   --timeout DURATION limit of one request (default 10s)
@@ -73,12 +78,15 @@ type auditOptions struct {
 	quorum  audit.Quorum
 	state   string
 	receipt *audit.Receipt
-	token   string
-	wait    time.Duration
-	timeout time.Duration
-	json    bool
-	lang    string
-	entry   string
+	// evidence is a package that is judged instead of a log; trust are folders.
+	evidence string
+	trust    []string
+	token    string
+	wait     time.Duration
+	timeout  time.Duration
+	json     bool
+	lang     string
+	entry    string
 }
 
 // auditCommand runs "mist-verify audit" with the arguments after that word.
@@ -95,7 +103,11 @@ func auditCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 		}
 		return code
 	}
-	result := auditCheck(ctx, opt)
+	check := auditCheck
+	if opt.evidence != "" {
+		check = auditPackage
+	}
+	result := check(ctx, opt)
 	if opt.json {
 		e := json.NewEncoder(stdout)
 		e.SetIndent("", "  ")
@@ -118,6 +130,9 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 	state := f.String("state", "", "")
 	receipt := f.String("receipt", "", "")
 	token := f.String("token-file", "", "")
+	dossier := f.String("evidence", "", "")
+	var anchors []string
+	f.Func("trust", "", func(s string) error { anchors = append(anchors, s); return nil })
 	var witnesses []string
 	f.Func("witness", "", func(s string) error { witnesses = append(witnesses, s); return nil })
 	need := f.Int("quorum", -1, "")
@@ -136,7 +151,7 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 		}
 		positional, rest = append(positional, f.Arg(0)), f.Args()[1:]
 	}
-	opt := auditOptions{state: *state, wait: *wait, timeout: *timeout, json: *asJSON, lang: auditLanguage(*lang, getenv)}
+	opt := auditOptions{evidence: *dossier, trust: anchors, state: *state, wait: *wait, timeout: *timeout, json: *asJSON, lang: auditLanguage(*lang, getenv)}
 	wrong := func(format string, a ...any) (auditOptions, int, error) {
 		return auditOptions{}, auditWrongUse, fmt.Errorf(format, a...)
 	}
@@ -144,7 +159,11 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 		return auditOptions{}, auditOwnFault, fmt.Errorf("%s: %w", what, err)
 	}
 	switch {
-	case *logURL == "":
+	case *dossier != "" && (*logURL != "" || *state != "" || *receipt != "" || *token != "" || len(positional) > 0):
+		return wrong("--evidence is proven by itself: give it --key, --witness and --trust, nothing of a log")
+	case *dossier == "" && len(anchors) > 0:
+		return wrong("--trust goes with --evidence")
+	case *dossier == "" && *logURL == "":
 		return wrong("--log URL is missing")
 	case *keyFile == "":
 		return wrong("--key FILE is missing: the log's public key, got from the log's keeper by a way of its own")
@@ -156,7 +175,7 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 		return wrong("--timeout and --wait are positive durations like 10s")
 	}
 	u, err := url.Parse(strings.TrimRight(*logURL, "/"))
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	if *dossier == "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return wrong("--log must be an http or https address")
 	}
 	opt.log = u
@@ -212,7 +231,7 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 		}
 		opt.entry = name
 	}
-	if opt.entry == "" && opt.state == "" {
+	if opt.entry == "" && opt.state == "" && opt.evidence == "" {
 		return wrong("nothing to prove: give an ENTRY, a --receipt or a --state")
 	}
 	return opt, 0, nil

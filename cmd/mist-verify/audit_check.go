@@ -33,11 +33,16 @@ type auditResult struct {
 	Checkpoint  *auditCheckpoint  `json:"checkpoint,omitempty"`
 	Witnesses   []auditWitness    `json:"witnesses,omitempty"`
 	Consistency *auditConsistency `json:"consistency,omitempty"`
+	// Judgement is of a package: the signature judged again from kept facts.
+	Judgement *auditJudgement `json:"judgement,omitempty"`
+	// Pinned is the size of the tree whose root the signed document carries.
+	Pinned *int64 `json:"pinned_size,omitempty"`
 	// Evidence names a file with a checkpoint that contradicts the one seen before.
 	Evidence string `json:"evidence,omitempty"`
 	Exit     int    `json:"exit"`
 
 	stateKept bool
+	packaged  bool
 }
 
 type auditStep struct {
@@ -68,6 +73,15 @@ type auditWitness struct {
 	Name string    `json:"name"`
 	Time time.Time `json:"time"` // when the witness saw this tree last
 }
+
+type auditJudgement struct {
+	Report     string    `json:"report"` // digest, equal to the one in the entry
+	Indication string    `json:"indication"`
+	Policy     string    `json:"policy"`
+	Time       time.Time `json:"time"`
+}
+
+func leafHashOf(entry []byte) string { return audit.LeafHash(entry).String() }
 
 type auditConsistency struct {
 	From int64 `json:"from_size"`

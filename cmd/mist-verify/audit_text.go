@@ -8,6 +8,7 @@ import (
 
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/evidence"
 )
 
 // auditWords are the texts of the report.
@@ -17,7 +18,7 @@ type auditWords struct {
 	proven  string            // "entry %d stands in the log %s"
 	grown   string            // "the log only grew"
 
-	entry, when, who, what, basis, fields, code, place, tree, past, notCompared, firstTime, why, advice, evidence, witnesses, unwitnessed string
+	entry, when, who, what, basis, fields, code, place, tree, past, notCompared, firstTime, why, advice, evidence, witnesses, unwitnessed, judged, pinned, skipped string
 }
 
 var auditText = map[string]auditWords{
@@ -26,22 +27,28 @@ var auditText = map[string]auditWords{
 		steps: map[string]string{
 			stepState: "стан, збережений минулого разу", stepEntry: "запис", stepCheckpoint: "підписаний стан журналу",
 			stepConsistency: "журнал лише доповнювався", stepWitnesses: "свідки журналу", stepReceipt: "розписка", stepForm: "форма запису", stepInclusion: "запис стоїть у журналі",
+			evidence.StepPackage: "пакет доказів", evidence.StepSeal: "печатка пакета", evidence.StepReport: "звіт про підпис", evidence.StepAgain: "повторне судження про підпис",
+			evidence.StepDocument: "підписаний документ", evidence.StepSeed: "минуле журналу, закріплене в документі",
 		},
 		proven: "запис %d стоїть у журналі %s незмінним", grown: "журнал %s лише доповнювався",
 		entry: "Запис", when: "Час", who: "Хто", what: "Акт", basis: "Підстава", fields: "Розкрито", code: "Підсумок", place: "Місце", tree: "Дерево", past: "Минуле",
 		notCompared: "не порівняно: немає --state", firstTime: "перший раз: стан збережено, наступного разу буде порівняно",
 		why: "Причина", advice: "Що робити", evidence: "Докази", witnesses: "Свідки", unwitnessed: "не запитано: немає --witness",
+		judged: "Підпис", pinned: "Закріплено", skipped: "Не запитано",
 	},
 	"en": {
 		verdict: map[string]string{"proven": "✔ PROVEN", "disproven": "✘ DISPROVEN", "undecided": "? NOT DECIDED", "error": "! NOT CHECKED"},
 		steps: map[string]string{
 			stepState: "state kept last time", stepEntry: "entry", stepCheckpoint: "signed state of the log",
 			stepConsistency: "the log only grew", stepWitnesses: "witnesses of the log", stepReceipt: "receipt", stepForm: "form of the entry", stepInclusion: "the entry stands in the log",
+			evidence.StepPackage: "package of evidence", evidence.StepSeal: "seal of the package", evidence.StepReport: "signature report", evidence.StepAgain: "signature judged again",
+			evidence.StepDocument: "signed document", evidence.StepSeed: "past of the log pinned by the document",
 		},
 		proven: "entry %d stands unchanged in the log %s", grown: "the log %s only grew",
 		entry: "Entry", when: "Time", who: "Who", what: "Act", basis: "Basis", fields: "Disclosed", code: "Outcome", place: "Place", tree: "Tree", past: "Past",
 		notCompared: "not compared: no --state", firstTime: "first time: state kept, the next run compares",
 		why: "Reason", advice: "What to do", evidence: "Evidence", witnesses: "Witnesses", unwitnessed: "not asked: no --witness",
+		judged: "Signature", pinned: "Pinned", skipped: "Not asked",
 	},
 }
 
@@ -75,6 +82,18 @@ var auditReasons = map[string]string{
 	stepForm + " undecided":        "запис новішої версії: потрібна новіша програма",
 	stepInclusion + " disproven":   "показаний запис не той, що стоїть у підписаному журналі",
 	stepInclusion + " undecided":   "не вдалося отримати все потрібне для доведення",
+
+	evidence.StepPackage + " disproven":  "пакет змінено після запечатування",
+	evidence.StepPackage + " error":      "це не пакет доказів",
+	evidence.StepSeal + " undecided":     "печатці пакета за цими сертифікатами довіряти не можна",
+	evidence.StepReport + " disproven":   "звіт у пакеті не той, що названий у записі",
+	evidence.StepReport + " undecided":   "у пакеті бракує частини звіту",
+	evidence.StepAgain + " disproven":    "повторне судження дає інший звіт",
+	evidence.StepAgain + " undecided":    "судити повторно не вдалося",
+	evidence.StepDocument + " disproven": "документ не той, про який запис, або його підпис перевіряється інакше",
+	evidence.StepDocument + " undecided": "документ за цими сертифікатами перевіряється інакше",
+	evidence.StepSeed + " disproven":     "журнал не продовжує минулого, яке закріпив підписаний документ",
+	evidence.StepSeed + " undecided":     "у пакеті бракує контрольної точки, яку закріпив документ",
 }
 
 // text is the report for people: verdict, then facts, a line each.
@@ -123,7 +142,19 @@ func (r *auditResult) text(lang string) string {
 	for _, c := range r.Witnesses {
 		line(w.witnesses, c.Name+" · "+c.Time.Format("02.01.2006 15:04:05 UTC"))
 	}
+	if r.Judgement != nil {
+		line(w.judged, joined(r.Judgement.Indication, r.Judgement.Policy, r.Judgement.Report))
+	}
+	if r.Pinned != nil {
+		line(w.pinned, fmt.Sprintf("%d → %d", *r.Pinned, r.Checkpoint.Size))
+	}
 	switch {
+	case r.packaged:
+		var left []string
+		for _, s := range r.Skipped {
+			left = append(left, w.steps[s])
+		}
+		line(w.skipped, strings.Join(left, ", "))
 	case r.Consistency != nil:
 		line(w.past, fmt.Sprintf("%d → %d", r.Consistency.From, r.Consistency.To))
 	case !r.stateKept:

@@ -38,6 +38,7 @@ type cli struct {
 	Jobs      jobsCommand      `cmd:"" help:"Jobs: list those that are not done, replay or discard dead ones."`
 	Witness   witnessCommand   `cmd:"" help:"Cosign the checkpoints of audit logs from outside, as long as none rewrites its past."`
 	Monitor   monitorCommand   `cmd:"" help:"Recount an audit log from its database (or a replica) and name any row that was touched."`
+	Evidence  evidenceCommand  `cmd:"" help:"Evidence: packages that prove an act to a court or another auditor."`
 	APIKeys   apiKeysCommand   `cmd:"" name:"api-keys" help:"Keys of hospitals for their own programs: make, list, revoke."`
 	WSDL      wsdlCommand      `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
 	Reconcile reconcileCommand `cmd:"" help:"Compare an archive of a security server with the trail, and name what either lacks: exit code 0 nothing, 1 findings, 2 some files unreadable."`

@@ -22,7 +22,9 @@ type operator struct {
 	store *postgres.Store
 	kek   sealing.KEK
 	ring  *sealing.Keyring
-	close func()
+	// logKey is the public key of the log.
+	logKey string
+	close  func()
 }
 
 // joinDatabase is database beside a server that may run on the same folder.
@@ -70,7 +72,7 @@ func openOperator(e env, path string, maxConns int32) (*operator, error) {
 		stop()
 		return nil, err
 	}
-	return &operator{cfg, store, keys.kek, ring, func() {
+	return &operator{cfg, store, keys.kek, ring, keys.log.Verifier(), func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), 5*time.Second)
 		defer cancel()
 		if err := store.Close(closing); err != nil {

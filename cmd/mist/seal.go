@@ -45,13 +45,12 @@ func (n *nhsuSeal) Seal(ctx context.Context, content []byte) ([]byte, error) {
 	return sign.CAdES(ctx, n.signer, facts.Bytes(content), sign.Options{Time: n.now(), TSA: n.tsa})
 }
 
-// newSeals is nil when no seal is configured.
-func (s *server) newSeals(store *postgres.Store) (*declaration.Seals, error) {
-	c := s.cfg.Seal
+// open is nil when no seal is configured.
+func (c SealConfig) open(sandboxed bool, source registry.Source) (*nhsuSeal, error) {
 	if c.KeyFile == "" {
 		return nil, nil
 	}
-	text, err := readKeyFile(c.KeyFile, s.cfg.Profile == profileSandbox)
+	text, err := readKeyFile(c.KeyFile, sandboxed)
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +72,18 @@ func (s *server) newSeals(store *postgres.Store) (*declaration.Seals, error) {
 	if err := key.Fits(x, rand.Reader); err != nil {
 		return nil, &failure{exitUsage, fmt.Errorf("seal.key_file does not belong to seal.cert_file: %w", err)}
 	}
-	seal := &nhsuSeal{signer: sign.Signer{Key: key, Certificate: x.Raw}, now: s.source.Now}
+	seal := &nhsuSeal{signer: sign.Signer{Key: key, Certificate: x.Raw}, now: source.Now}
 	if c.TSA != "" {
 		seal.tsa = tsaClient(c.TSA)
 	}
-	return declaration.NewSeals(postgres.NewPort[declaration.SealTx](store), seal, registry.Source{Clock: s.source.Clock, Random: s.source.Random})
+	return seal, nil
+}
+
+// newSeals is nil when no seal is configured.
+func (s *server) newSeals(store *postgres.Store) (*declaration.Seals, error) {
+	seal, err := s.cfg.Seal.open(s.cfg.Profile == profileSandbox, s.source)
+	if err != nil || seal == nil {
+		return nil, err
+	}
+	return declaration.NewSeals(postgres.NewPort[declaration.SealTx](store), seal, s.source)
 }

@@ -309,6 +309,11 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+	proofs, err := s.openEvidence(ctx, keys.log.Verifier(), policies, metrics)
+	if err != nil {
+		return err
+	}
+	periodic = append(periodic, proofs.Jobs(cfg.Limits.Upkeep)...)
 	if seals != nil {
 		handlers, periodic = handlers.Add(seals.Handlers()), append(periodic, seals.Jobs(cfg.Limits.Upkeep)...)
 	}

@@ -118,7 +118,8 @@ func digestOfID(id string) (d registry.Digest, ok bool) {
 
 // OpenEvidence reads what was kept of a judgement back into facts that can be
 // judged again, each raw object compared with the digest that names it. object
-// gives what is kept under a digest.
+// gives what is kept under a digest. Without the container, nil, the objects
+// that lay in it are left out.
 func OpenEvidence(body, container []byte, object func(registry.Digest) ([]byte, error)) (*facts.Facts, *signature.Report, error) {
 	fail := func(err error) (*facts.Facts, *signature.Report, error) {
 		return nil, nil, fmt.Errorf("reading the evidence of a judgement: %w", err)
@@ -138,6 +139,9 @@ func OpenEvidence(body, container []byte, object func(registry.Digest) ([]byte, 
 	bytesOf := map[string][]byte{}
 	for _, r := range e.Raw {
 		switch {
+		case r.At != nil && container == nil:
+			// Of a refused document only the report is kept: the ids stand for
+			// what lay in it, and judging needs no more.
 		case r.At != nil:
 			if *r.At < 0 || r.Size <= 0 || *r.At > len(container) || r.Size > len(container)-*r.At {
 				return fail(fmt.Errorf("%s lies outside of the container", r.ID))

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mist/registry"
+	"mist/registry/audit"
+	"mist/registry/evidence"
+	"mist/registry/postgres"
+	"mist/registry/trail"
+	"mist/signature"
+	"mist/signature/sign"
+)
+
+// SealPackage implements evidence.Sealer: one CAdES signature over the manifest
+// of all files (EN 319 162-1, 4.4).
+func (n *nhsuSeal) SealPackage(ctx context.Context, files []sign.DataObject) ([]byte, error) {
+	var b bytes.Buffer
+	err := sign.ASiC(ctx, &b, n.signer, sign.ASiCOptions{Extended: true, XAdESOptions: sign.XAdESOptions{Options: sign.Options{Time: n.now(), TSA: n.tsa}}}, files...)
+	return b.Bytes(), err
+}
+
+// newEvidence makes the service that exports packages and judges again.
+func newEvidence(cfg Config, store *postgres.Store, source registry.Source, logKey string, alarm func(context.Context, string)) (*evidence.Service, error) {
+	key, err := audit.ReadVerifier(logKey)
+	if err != nil {
+		return nil, err
+	}
+	c := evidence.Config{Store: postgres.NewPort[evidence.Tx](store).Everywhere(), Log: store, Key: key, LogKey: logKey, Source: source, Alarm: alarm}
+	for _, w := range cfg.Log.Witnesses {
+		c.Witnesses = append(c.Witnesses, w.Key)
+	}
+	seal, err := cfg.Seal.open(cfg.Profile == profileSandbox, source)
+	if err != nil {
+		return nil, err
+	}
+	if seal != nil {
+		c.Sealer = seal
+	}
+	return evidence.New(c)
+}
+
+// openEvidence is newEvidence for the server: the rules in force are kept, and
+// what no longer comes out is counted.
+func (s *server) openEvidence(ctx context.Context, logKey string, policies signature.PolicyTable, to prometheus.Registerer) (*evidence.Service, error) {
+	failures := prometheus.NewCounter(prometheus.CounterOpts{Name: "mist_evidence_mismatches_total", Help: "Kept signature reports that came out otherwise when judged again; any is an alarm."})
+	to.MustRegister(failures)
+	e, err := newEvidence(s.cfg, s.store, s.source, logKey, func(_ context.Context, what string) {
+		failures.Inc()
+		s.log.Error("a kept judgement does not come out again", "what", what)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, e.KeepRules(ctx, policies.Policies())
+}
+
+type evidenceCommand struct {
+	Export evidenceExportCommand `cmd:"" help:"Make the package that proves an entry: report, proofs, checkpoint, protocol, by right the signed document, under the seal (ASiC-E)."`
+}
+
+type evidenceExportCommand struct {
+	Config    string   `required:"" type:"existingfile" help:"Configuration file (YAML)." env:"MIST_CONFIG"`
+	Out       string   `short:"o" default:"." type:"existingdir" help:"Folder for the packages."`
+	Documents bool     `help:"Put the signed documents in: data of persons. Needs --reason; the citizen sees it in the access log."`
+	Reason    string   `help:"What the package is made for: a case number, a request; it stands in the log and in the protocol."`
+	Entries   []string `arg:"" name:"entry" help:"Entries by id or by place in the tree."`
+}
+
+// Run implements the command.
+func (c *evidenceExportCommand) Run(e env) error {
+	op, err := openOperator(e, c.Config, 2)
+	if err != nil {
+		return err
+	}
+	defer op.close()
+	s, err := newEvidence(op.cfg, op.store, registry.SystemSource(), op.logKey, nil)
+	if err != nil {
+		return err
+	}
+	caller := registry.Caller{Channel: registry.ChannelJob, RequestID: "operator-" + registry.SystemSource().NewID().String(), Scopes: []string{trail.Scope}}
+	if c.Documents {
+		caller.Scopes = append(caller.Scopes, evidence.ScopeDocuments)
+	}
+	for _, entry := range c.Entries {
+		name, b, err := s.Export(e.ctx, caller, evidence.Request{Entry: entry, Documents: c.Documents, Reason: c.Reason})
+		if err != nil {
+			return refused(fmt.Errorf("entry %s: %w", entry, err))
+		}
+		path := filepath.Join(c.Out, name)
+		// O_EXCL: a package that was handed out is never written over.
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return &failure{exitFail, err}
+		}
+		_, err = f.Write(b)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return err
+		}
+		fmt.Fprintln(e.stdout, path)
+	}
+	return nil
+}

@@ -42,9 +42,9 @@ type Tx interface {
 	Seed(ctx context.Context) (string, error)
 	// CancelDrafts supersedes open drafts of the same person, employee and legal entity.
 	CancelDrafts(ctx context.Context, kind registry.KindName, person, employee, legalEntity, except registry.ID) error
-	// ActiveDeclaration finds the person's declaration that is active or pending.
-	ActiveDeclaration(ctx context.Context, person registry.ID) (Declaration, bool, error)
-	EndDeclaration(ctx context.Context, id registry.ID, status Status, reason string, by registry.ID) error
+	// SupersedeDeclaration ends the person's declaration that is active or
+	// pending, if there is one, by a newer act.
+	SupersedeDeclaration(ctx context.Context, person, by registry.ID) error
 	InsertDeclaration(ctx context.Context, d Declaration) error
 	DeclarationByAct(ctx context.Context, act registry.ID) (Declaration, error)
 }
@@ -230,30 +230,16 @@ func (Kind) Decode(draft *intake.Draft, signed signature.SignedBytes) (any, erro
 
 // Accept implements intake.Kind: rules that depend on the moment of signing,
 // then the effects. The person's row is locked by the pipeline.
-func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, act registry.Act, content any) error {
+func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, p intake.Parties, act registry.Act, content any) (any, error) {
 	c := content.(Content)
-	e, err := tx.Employee(ctx, draft.EmployeeID)
-	if err != nil {
-		return err
+	if !p.AuthorApproved {
+		return nil, registry.Errorf(registry.CodeForbidden, "Employee is not approved").WithReason("employee_status")
 	}
-	if !e.Approved() {
-		return registry.Errorf(registry.CodeForbidden, "Employee is not approved").WithReason("employee_status")
+	if err := stillEligible(patient.Person{Status: patient.Status(p.PersonStatus), VerificationStatus: p.PersonVerification}); err != nil {
+		return nil, err
 	}
-	p, err := tx.Person(ctx, draft.PersonID)
-	if err != nil {
-		return err
-	}
-	if err := stillEligible(p); err != nil {
-		return err
-	}
-	old, found, err := tx.ActiveDeclaration(ctx, draft.PersonID)
-	if err != nil {
-		return err
-	}
-	if found {
-		if err := tx.EndDeclaration(ctx, old.ID, StatusTerminated, ReasonSuperseded, act.ID); err != nil {
-			return err
-		}
+	if err := tx.SupersedeDeclaration(ctx, draft.PersonID, act.ID); err != nil {
+		return nil, err
 	}
 	status, reason := StatusActive, ""
 	switch {
@@ -262,12 +248,13 @@ func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, act regist
 	case c.Person.NoTaxID || c.Person.TaxID == "":
 		status, reason = StatusPendingVerification, ReasonNoTaxID
 	}
-	return tx.InsertDeclaration(ctx, Declaration{
+	d := Declaration{
 		ID: act.ID, ActID: act.ID, Number: c.Number, RequestID: draft.ID,
 		PersonID: draft.PersonID, EmployeeID: draft.EmployeeID, DivisionID: draft.DivisionID, LegalEntityID: draft.LegalEntityID,
 		Scope: c.Scope, StartDate: c.StartDate, EndDate: c.EndDate, SignedAt: act.AcceptedAt,
 		Status: status, Reason: reason, Seed: c.Seed, Overlimit: c.Overlimit, InsertedAt: act.AcceptedAt, UpdatedAt: act.AcceptedAt,
-	})
+	}
+	return d, tx.InsertDeclaration(ctx, d)
 }
 
 // Resource implements intake.Kind: the declaration of an accepted act.

@@ -85,6 +85,8 @@ type Draft struct {
 	InsertedAt time.Time
 	UpdatedAt  time.Time
 	ExpiresAt  time.Time
+	// Revision is of the stored row as it was read; empty for a new draft.
+	Revision string
 }
 
 // Open reports whether the draft can still move on by itself.
@@ -112,12 +114,17 @@ type Tx interface {
 	// Draft reads a draft; with lock set, its row is held until commit.
 	Draft(ctx context.Context, kind registry.KindName, id registry.ID, lock bool) (Draft, error)
 	UpdateDraft(ctx context.Context, d Draft) error
+	// MoveDraft writes Status, StatusReason, UpdatedAt and ExpiresAt alone.
+	MoveDraft(ctx context.Context, d Draft) error
+	// DraftToSign reads a draft without its documents, and whether an act was
+	// accepted from these bytes, for this draft or another one.
+	DraftToSign(ctx context.Context, kind registry.KindName, id registry.ID, container registry.Digest) (d Draft, accepted bool, err error)
+	// Hold takes the row locks that order acts of one patient and one author,
+	// then the draft's; always in this order, so that two competing acts wait
+	// instead of deadlock. It gives the draft as it is now.
+	Hold(ctx context.Context, known Draft) (Draft, Parties, error)
 	// Documents reads what a draft demands, in the order of their types.
 	Documents(ctx context.Context, draft registry.ID) ([]Document, error)
-	// LockPerson and LockEmployee take the row locks that order acts of one
-	// patient and one author; always person first.
-	LockPerson(ctx context.Context, id registry.ID) error
-	LockEmployee(ctx context.Context, id registry.ID) error
 	// Signatory is what a signature of the employee is compared with.
 	Signatory(ctx context.Context, employee registry.ID) (Signatory, error)
 	ActByContainer(ctx context.Context, digest registry.Digest) (registry.Act, bool, error)
@@ -138,10 +145,24 @@ type Tx interface {
 	PutContainer(ctx context.Context, digest registry.Digest, b []byte) error
 }
 
+// Parties are the patient and the author of an act, as they stand while it is
+// accepted: nobody changes them before it is.
+type Parties struct {
+	PersonStatus, PersonVerification string
+	AuthorApproved                   bool
+	Author                           Signatory
+}
+
 // Store begins and ends transactions. T is the port of the room that asks.
 type Store[T any] interface {
 	View(ctx context.Context, f func(ctx context.Context, tx T) error) error
 	Update(ctx context.Context, f func(ctx context.Context, tx T) error) error
+}
+
+// PeekStore can also make one trip of reads without a transaction around it.
+type PeekStore[T any] interface {
+	Store[T]
+	Peek(ctx context.Context, f func(ctx context.Context, tx T) error) error
 }
 
 // Kind is one kind of act over its own port T on a transaction.
@@ -156,9 +177,10 @@ type Kind[T any] interface {
 	Approve(ctx context.Context, tx T, d *Draft) error
 	// Decode reads the document strictly; only verified bytes come here.
 	Decode(d *Draft, signed signature.SignedBytes) (any, error)
-	// Accept runs the rules of the moment and the effects, inside the act's transaction.
-	Accept(ctx context.Context, tx T, d *Draft, a registry.Act, content any) error
-	// Resource is what the caller is shown for an accepted act.
+	// Accept runs the rules of the moment and the effects, inside the act's
+	// transaction, and gives what Resource would.
+	Accept(ctx context.Context, tx T, d *Draft, p Parties, a registry.Act, content any) (any, error)
+	// Resource is what the caller is shown for an act that was accepted before.
 	Resource(ctx context.Context, tx T, a registry.Act) (any, error)
 }
 

@@ -37,7 +37,7 @@ func DefaultLimits() Limits {
 // Service is the pipeline for one kind.
 type Service[T Tx] struct {
 	kind     Kind[T]
-	store    Store[T]
+	store    PeekStore[T]
 	verifier Verifier
 	policies Policies
 	signing  SigningRules
@@ -50,7 +50,7 @@ type Service[T Tx] struct {
 // Config of a Service; every field but Signing is needed.
 type Config[T Tx] struct {
 	Kind     Kind[T]
-	Store    Store[T]
+	Store    PeekStore[T]
 	Verifier Verifier
 	Policies Policies
 	Signing  SigningRules // nil: the embedded table
@@ -285,10 +285,17 @@ func (s *Service[T]) own(ctx context.Context, tx T, c registry.Caller, id regist
 	if err != nil {
 		return Draft{}, err
 	}
-	if d.LegalEntityID != c.LegalEntityID {
-		return Draft{}, registry.Errorf(registry.CodeNotFound, "not found")
+	if err := mine(c, d); err != nil {
+		return Draft{}, err
 	}
 	return d, nil
+}
+
+func mine(c registry.Caller, d Draft) error {
+	if d.LegalEntityID != c.LegalEntityID {
+		return registry.Errorf(registry.CodeNotFound, "not found")
+	}
+	return nil
 }
 
 // expire turns an open draft past its time into EXPIRED; the refusal is for

@@ -46,24 +46,25 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	}
 	digest := registry.Digest(sha256.Sum256(container))
 
-	// What is already known needs no second verification.
 	var draft Draft
-	var repeated *Outcome
-	err := s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
-		repeated = nil
-		if draft, err = s.own(ctx, tx, c, id, false); err != nil {
-			return err
-		}
-		if repeated, err = s.known(ctx, tx, c, draft, digest); err == nil && repeated == nil {
-			repeated, err = s.pendingAgain(ctx, tx, c, draft, digest)
+	var accepted bool
+	err := s.store.Peek(ctx, func(ctx context.Context, tx T) (err error) {
+		if draft, accepted, err = tx.DraftToSign(ctx, s.kind.Name(), id, digest); err == nil {
+			err = mine(c, draft)
 		}
 		return err
 	})
 	if err != nil {
 		return Outcome{}, err
 	}
-	if repeated != nil {
-		return *repeated, nil
+	if accepted || draft.Status == StatusPending {
+		repeated, err := s.repeat(ctx, c, &draft, digest)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if repeated != nil {
+			return *repeated, nil
+		}
 	}
 	if draft.Status != StatusApproved {
 		return Outcome{}, s.refuse(ctx, c, draft, nil, transition(draft.Status))
@@ -88,6 +89,20 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 		return Outcome{}, s.refuse(ctx, c, draft, j.report, err)
 	}
 	return out, nil
+}
+
+// repeat answers for bytes that are known: they need no second verification.
+func (s *Service[T]) repeat(ctx context.Context, c registry.Caller, draft *Draft, digest registry.Digest) (repeated *Outcome, err error) {
+	err = s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
+		if *draft, err = s.own(ctx, tx, c, draft.ID, false); err != nil {
+			return err
+		}
+		if repeated, err = s.known(ctx, tx, c, *draft, digest); err == nil && repeated == nil {
+			repeated, err = s.pendingAgain(ctx, tx, c, *draft, digest)
+		}
+		return err
+	})
+	return repeated, err
 }
 
 // judge gathers facts and judges them, with no transaction open, and reads the
@@ -142,33 +157,25 @@ func (s *Service[T]) accept(ctx context.Context, c registry.Caller, draft Draft,
 	}
 	err = s.store.Update(ctx, func(ctx context.Context, tx T) error {
 		out = Outcome{}
-		// Locks in one order (person, author, draft), so that two competing acts wait instead of deadlock.
-		if err := tx.LockPerson(ctx, draft.PersonID); err != nil {
-			return err
+		d, parties, err := tx.Hold(ctx, draft)
+		if err == nil {
+			err = mine(c, d)
 		}
-		if err := tx.LockEmployee(ctx, draft.EmployeeID); err != nil {
-			return err
-		}
-		d, err := s.own(ctx, tx, c, draft.ID, true)
 		if err != nil {
 			return err
 		}
-		again, err := s.known(ctx, tx, c, d, j.digest)
-		if err != nil {
-			return err
-		}
-		if again != nil {
+		if d.Status != from {
+			again, err := s.known(ctx, tx, c, d, j.digest)
+			if err != nil {
+				return err
+			}
+			if again == nil {
+				return transition(d.Status)
+			}
 			out = *again
 			return nil
 		}
-		if d.Status != from {
-			return transition(d.Status)
-		}
-		author, err := tx.Signatory(ctx, d.EmployeeID)
-		if err != nil {
-			return err
-		}
-		if err := j.signing.check(j.signers, author); err != nil {
+		if err := j.signing.check(j.signers, parties.Author); err != nil {
 			return err
 		}
 		if waited != nil {
@@ -182,33 +189,29 @@ func (s *Service[T]) accept(ctx context.Context, c registry.Caller, draft Draft,
 			AuthorID: d.EmployeeID, LegalEntityID: d.LegalEntityID,
 			Container: j.digest, Content: j.signed, AcceptedAt: now,
 		}
+		report := *j.report
+		report.ActID = act.ID
+		e := s.entry(c, "act.accepted", d)
+		e.Act.Container, e.Act.Content = act.Container[:], act.Content[:]
+		e.Report = &audit.ReportRef{Digest: report.Digest, Indication: report.Indication, Policy: report.Policy}
 		if err := tx.PutContainer(ctx, j.digest, container); err != nil {
+			return err
+		}
+		if err := tx.InsertReport(ctx, report); err != nil {
 			return err
 		}
 		if err := tx.InsertAct(ctx, act); err != nil {
 			return err
 		}
-		report := *j.report
-		report.ActID = act.ID
-		if err := tx.InsertReport(ctx, report); err != nil {
-			return err
-		}
-		if err := s.kind.Accept(ctx, tx, &d, act, j.content); err != nil {
-			return err
-		}
-		d.Status, d.UpdatedAt, d.StatusReason = StatusSigned, now, ""
-		if err := tx.UpdateDraft(ctx, d); err != nil {
-			return err
-		}
-		e := s.entry(c, "act.accepted", d)
-		e.Act.Container, e.Act.Content = act.Container[:], act.Content[:]
-		e.Report = &audit.ReportRef{Digest: report.Digest, Indication: report.Indication, Policy: report.Policy}
 		if out.Receipt, err = tx.Audit(ctx, e); err != nil {
 			return err
 		}
 		out.Act = act
-		out.Resource, err = s.kind.Resource(ctx, tx, act)
-		return err
+		if out.Resource, err = s.kind.Accept(ctx, tx, &d, parties, act, j.content); err != nil {
+			return err
+		}
+		d.Status, d.UpdatedAt, d.StatusReason = StatusSigned, now, ""
+		return tx.MoveDraft(ctx, d)
 	})
 	if err != nil {
 		return Outcome{}, err

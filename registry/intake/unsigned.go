@@ -21,7 +21,9 @@ func (Unsigned[T]) Version() int { return 0 }
 func (Unsigned[T]) Decode(*Draft, signature.SignedBytes) (any, error) { return nil, errUnsigned }
 
 // Accept is never asked.
-func (Unsigned[T]) Accept(context.Context, T, *Draft, registry.Act, any) error { return errUnsigned }
+func (Unsigned[T]) Accept(context.Context, T, *Draft, Parties, registry.Act, any) (any, error) {
+	return nil, errUnsigned
+}
 
 // Resource is never asked.
 func (Unsigned[T]) Resource(context.Context, T, registry.Act) (any, error) { return nil, errUnsigned }

@@ -27,6 +27,8 @@ type Tx interface {
 	patient.RelateTx
 	patient.MethodTx
 	Relationship(ctx context.Context, id registry.ID) (patient.Relationship, error)
+	// LockPerson takes the row lock that orders acts of one patient.
+	LockPerson(ctx context.Context, id registry.ID) error
 	PutPerson(ctx context.Context, p patient.Person) error
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)

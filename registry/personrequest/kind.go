@@ -262,28 +262,27 @@ func (Kind) Decode(draft *intake.Draft, signed signature.SignedBytes) (any, erro
 
 // Accept implements intake.Kind: the record is written. The person's row is
 // locked by the pipeline.
-func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, act registry.Act, content any) error {
+func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, parties intake.Parties, act registry.Act, content any) (any, error) {
 	c := content.(Content)
+	if !parties.AuthorApproved {
+		return nil, registry.Errorf(registry.CodeForbidden, "Employee is not approved").WithReason("employee_status")
+	}
 	stored, err := tx.Person(ctx, draft.PersonID)
 	if err != nil {
-		return err
-	}
-	e, err := tx.Employee(ctx, draft.EmployeeID)
-	if err != nil {
-		return err
-	}
-	if !e.Approved() {
-		return registry.Errorf(registry.CodeForbidden, "Employee is not approved").WithReason("employee_status")
+		return nil, err
 	}
 	p, err := next(stored, c.Person)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.UpdatedAt = act.AcceptedAt
 	if err := tx.PutPerson(ctx, p); err != nil {
-		return err
+		return nil, err
 	}
-	return k.relate(ctx, tx, stored.Version == 0, p, act.AcceptedAt)
+	if err := k.relate(ctx, tx, stored.Version == 0, p, act.AcceptedAt); err != nil {
+		return nil, err
+	}
+	return k.Resource(ctx, tx, act)
 }
 
 // relate writes the relationships of a new record to confidants of the index;

@@ -83,6 +83,15 @@ func (tx *Tx) EndDeclaration(ctx context.Context, id registry.ID, status declara
 WHERE id = $1 AND status IN ('active', 'pending_verification')`, id, string(status), reason, by, tx.store.source.Now())
 }
 
+// SupersedeDeclaration queues the end of the person's declaration that is
+// active or pending, if there is one, by a newer act.
+func (tx *Tx) SupersedeDeclaration(ctx context.Context, person, by registry.ID) error {
+	defer tx.across()()
+	return tx.exec(ctx, `UPDATE declarations SET status = $2, reason = $3, ended_by = $4, updated_at = $5
+WHERE person_id = $1 AND status IN ('active', 'pending_verification')`,
+		person, string(declaration.StatusTerminated), declaration.ReasonSuperseded, by, tx.store.source.Now())
+}
+
 // InsertDeclaration queues a new declaration.
 func (tx *Tx) InsertDeclaration(ctx context.Context, d declaration.Declaration) error {
 	return tx.exec(ctx, `INSERT INTO declarations (id, number, request_id, act_id, person_id, employee_id, division_id, legal_entity_id,

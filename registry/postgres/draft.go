@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"mist/registry"
 	"mist/registry/intake"
+	"mist/registry/prm"
 )
 
 func hexOf(d registry.Digest) string { return hex.EncodeToString(d[:]) }
@@ -35,37 +37,103 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 
 const selectDraft = `SELECT id, kind, status, status_reason, act_id, number, person_id, employee_id, party_id,
     division_id, legal_entity_id, client_id, body, auth_method, otp_mac, otp_tries_left, otp_expires_at, inserted_at, updated_at, expires_at,
-    EXISTS (SELECT FROM draft_documents dd WHERE dd.draft_id = drafts.id)
+    EXISTS (SELECT FROM draft_documents dd WHERE dd.draft_id = drafts.id), xmin::text`
+
+const oneDraft = `
 FROM drafts WHERE id = $1 AND kind = $2`
+
+// draftRow holds what a scan of selectDraft gives; the body is sealed.
+type draftRow struct {
+	draft      intake.Draft
+	sealed     []byte
+	otpExpires *time.Time
+	documents  bool
+}
+
+func (r *draftRow) dest() []any {
+	d := &r.draft
+	return []any{&d.ID, &d.Kind, &d.Status, &d.StatusReason, &d.ActID, &d.Number, &d.PersonID, &d.EmployeeID, &d.PartyID,
+		&d.DivisionID, &d.LegalEntityID, &d.ClientID, &r.sealed, &d.AuthMethod, &d.OTPMAC, &d.OTPTriesLeft, &r.otpExpires, &d.InsertedAt, &d.UpdatedAt, &d.ExpiresAt, &r.documents, &d.Revision}
+}
+
+func (tx *Tx) readDraft(r draftRow) (intake.Draft, error) {
+	d := r.draft
+	if err := tx.openDraft(&d, r.sealed); err != nil {
+		return intake.Draft{}, err
+	}
+	d.OTPExpiresAt, d.InsertedAt, d.UpdatedAt, d.ExpiresAt = utc(r.otpExpires), d.InsertedAt.UTC(), d.UpdatedAt.UTC(), d.ExpiresAt.UTC()
+	return d, nil
+}
 
 // Draft reads a draft of a kind; not-found if there is none. With lock its row
 // is held until the transaction ends.
 func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID, lock bool) (intake.Draft, error) {
-	sql := selectDraft
+	sql := selectDraft + oneDraft
 	if lock {
 		sql += ` FOR NO KEY UPDATE`
 	}
-	var d intake.Draft
-	var sealed []byte
-	var otpExpires *time.Time
-	var documents bool
-	found, err := tx.queryOne(ctx, []any{&d.ID, &d.Kind, &d.Status, &d.StatusReason, &d.ActID, &d.Number, &d.PersonID, &d.EmployeeID, &d.PartyID,
-		&d.DivisionID, &d.LegalEntityID, &d.ClientID, &sealed, &d.AuthMethod, &d.OTPMAC, &d.OTPTriesLeft, &otpExpires, &d.InsertedAt, &d.UpdatedAt, &d.ExpiresAt, &documents},
-		sql, id, string(kind))
+	var r draftRow
+	found, err := tx.queryOne(ctx, r.dest(), sql, id, string(kind))
 	if err != nil {
 		return intake.Draft{}, err
 	}
 	if !found {
 		return intake.Draft{}, errNotFound
 	}
-	if err := tx.openDraft(&d, sealed); err != nil {
-		return intake.Draft{}, err
-	}
-	d.OTPExpiresAt, d.InsertedAt, d.UpdatedAt, d.ExpiresAt = utc(otpExpires), d.InsertedAt.UTC(), d.UpdatedAt.UTC(), d.ExpiresAt.UTC()
-	if documents {
+	d, err := tx.readDraft(r)
+	if err == nil && r.documents {
 		d.Documents, err = tx.Documents(ctx, d.ID)
 	}
 	return d, err
+}
+
+// DraftToSign reads a draft without its documents, and whether an act was
+// accepted from these bytes, for this draft or another one.
+func (tx *Tx) DraftToSign(ctx context.Context, kind registry.KindName, id registry.ID, container registry.Digest) (d intake.Draft, accepted bool, err error) {
+	var r draftRow
+	found, err := tx.queryOne(ctx, append(r.dest(), &accepted), selectDraft+`, EXISTS (SELECT FROM acts WHERE container = $3)`+oneDraft, id, string(kind), container[:])
+	if err == nil && !found {
+		err = errNotFound
+	}
+	if err == nil {
+		d, err = tx.readDraft(r)
+	}
+	return d, accepted, err
+}
+
+// Hold takes the row locks that order acts of one patient and one author, then
+// the draft's, in one trip, and reads what an act needs of the three. A draft
+// that nobody changed since it was read is not read again.
+func (tx *Tx) Hold(ctx context.Context, known intake.Draft) (intake.Draft, intake.Parties, error) {
+	var p intake.Parties
+	var e prm.Employee
+	var sealed []byte
+	var revision string
+	rows := 0
+	once := func(dest ...any) func(pgx.Rows) error {
+		return func(r pgx.Rows) error { rows++; return r.Scan(dest...) }
+	}
+	err := tx.queries(ctx,
+		read{across: true, scan: once(&p.PersonStatus, &p.PersonVerification), args: []any{known.PersonID}, sql: holdPersonState},
+		read{across: true, scan: once(append(employeeDest(&e, &sealed), &p.Author.EDRPOU)...), args: []any{known.EmployeeID},
+			sql: selectSignatory + ` FOR NO KEY UPDATE OF e`},
+		read{scan: once(&revision), args: []any{known.ID, string(known.Kind)},
+			sql: `SELECT xmin::text` + oneDraft + ` FOR NO KEY UPDATE`},
+	)
+	if err == nil && rows != 3 {
+		err = errNotFound
+	}
+	if err == nil {
+		err = tx.openParty(&e.Party, sealed)
+	}
+	if err != nil {
+		return intake.Draft{}, intake.Parties{}, err
+	}
+	p.Author.TaxID, p.Author.LastName, p.AuthorApproved = e.Party.TaxID, e.Party.LastName, e.Approved()
+	if revision != known.Revision {
+		known, err = tx.Draft(ctx, known.Kind, known.ID, true)
+	}
+	return known, p, err
 }
 
 // UpdateDraft queues the change of what may change in a draft.
@@ -77,6 +145,12 @@ func (tx *Tx) UpdateDraft(ctx context.Context, d intake.Draft) error {
 	return tx.execChecked(ctx, oneRow, `UPDATE drafts SET status = $2, status_reason = $3, body = $4, otp_mac = $5, otp_tries_left = $6,
     otp_expires_at = $7, updated_at = $8, expires_at = $9, auth_method = $10 WHERE id = $1`,
 		d.ID, string(d.Status), d.StatusReason, body, d.OTPMAC, d.OTPTriesLeft, nullTime(d.OTPExpiresAt), d.UpdatedAt, d.ExpiresAt, d.AuthMethod)
+}
+
+// MoveDraft queues the change of a draft's state and of nothing that is sealed.
+func (tx *Tx) MoveDraft(ctx context.Context, d intake.Draft) error {
+	return tx.execChecked(ctx, oneRow, `UPDATE drafts SET status = $2, status_reason = $3, updated_at = $4, expires_at = $5 WHERE id = $1`,
+		d.ID, string(d.Status), d.StatusReason, d.UpdatedAt, d.ExpiresAt)
 }
 
 // oneRow demands that a change found its row.

@@ -193,6 +193,9 @@ func (tx *Tx) LockPerson(ctx context.Context, id registry.ID) error {
 	return tx.lock(ctx, `SELECT FROM persons WHERE id = $1 FOR NO KEY UPDATE`, id)
 }
 
+// holdPersonState is LockPerson and what an act needs to know of the record.
+const holdPersonState = `SELECT status, verification_status FROM persons WHERE id = $1 FOR NO KEY UPDATE`
+
 const countByMethodSQL = `SELECT count(*) FROM person_keys k JOIN persons p ON p.id = k.person_id
 WHERE k.kind = $1 AND k.key = $2 AND p.status = 'active' AND p.id IS DISTINCT FROM $3`
 

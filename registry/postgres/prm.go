@@ -95,13 +95,15 @@ func (tx *Tx) Employee(ctx context.Context, id registry.ID) (e prm.Employee, err
 	return e, err
 }
 
+const selectSignatory = `SELECT ` + employeeColumns + `, l.edrpou
+FROM ` + employeeTables + ` JOIN legal_entities l ON l.id = e.legal_entity_id WHERE e.id = $1`
+
 // Signatory is what a signature of an employee is compared with.
 func (tx *Tx) Signatory(ctx context.Context, employee registry.ID) (intake.Signatory, error) {
 	var e prm.Employee
 	var sealed []byte
 	var edrpou registry.EDRPOU
-	found, err := tx.queryOne(ctx, append(employeeDest(&e, &sealed), &edrpou), `SELECT `+employeeColumns+`, l.edrpou
-FROM `+employeeTables+` JOIN legal_entities l ON l.id = e.legal_entity_id WHERE e.id = $1`, employee)
+	found, err := tx.queryOne(ctx, append(employeeDest(&e, &sealed), &edrpou), selectSignatory, employee)
 	if err == nil && !found {
 		err = errNotFound
 	}

@@ -190,6 +190,13 @@ func (s *Store) View(ctx context.Context, f func(ctx context.Context, tx *Tx) er
 // one that writes, is refused. The database is told no reach: Look is for
 // tables without a wall (tokens, clients, providers).
 func (s *Store) Look(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
+	return s.run(registry.WithReach(ctx, registry.Reach{All: true}), "", s.opt.ReadLimit, f)
+}
+
+// Peek is Look under the caller's reach, for tables with a wall: it is told in
+// the same trip, and ends with it (statements between two synchronisation points
+// are one transaction of the database).
+func (s *Store) Peek(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
 	return s.run(ctx, "", s.opt.ReadLimit, f)
 }
 
@@ -308,6 +315,11 @@ func (p Port[T]) Update(ctx context.Context, f func(ctx context.Context, tx T) e
 // Look is [Store.Look] over T.
 func (p Port[T]) Look(ctx context.Context, f func(ctx context.Context, tx T) error) error {
 	return p.store.Look(ctx, func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
+}
+
+// Peek is [Store.Peek] over T.
+func (p Port[T]) Peek(ctx context.Context, f func(ctx context.Context, tx T) error) error {
+	return p.store.Peek(p.bind(ctx), func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
 }
 
 // View is [Store.View] over T.

@@ -353,10 +353,10 @@ func TestLookMakesOneQuery(t *testing.T) {
 	}
 	require.NoError(t, s.Look(t.Context(), once))
 	require.NoError(t, s.View(t.Context(), twice))
-	require.ErrorContains(t, s.Look(t.Context(), twice), "Look makes one query")
+	require.ErrorContains(t, s.Look(t.Context(), twice), "Look and Peek make one trip")
 	require.ErrorContains(t, s.Look(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
 		_, err := tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure, LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute}})
 		return err
-	}), "Look makes one query")
+	}), "Look and Peek make one trip")
 	require.NoError(t, s.Look(t.Context(), once), "the connection is good for the next")
 }

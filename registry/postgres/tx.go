@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,13 +27,14 @@ type Tx struct {
 	ctx   context.Context
 	begin string
 	// reach is whose rows are seen; wide counts the methods on the way that see
-	// all, and opened tells what the database was told last.
+	// all, and narrow tells what the database was told last: a connection begins
+	// with all rows.
 	reach  registry.Reach
 	wide   int
-	opened bool
+	narrow bool
 
 	begun  bool
-	looked bool // the one query of Look was made
+	looked bool // the one trip of Look or Peek was made
 	queue  []statement
 	err    error // the first failure; the transaction cannot commit after it
 
@@ -48,6 +50,8 @@ type statement struct {
 	args []any
 	// check judges the outcome; nil takes any.
 	check func(pgconn.CommandTag) error
+	// scan gets the rows of a question that waits for the next trip.
+	scan func(pgx.Rows) error
 	// across lets the statement see rows of all legal entities.
 	across bool
 	// act is set when the statement inserts this act and nothing else.
@@ -127,14 +131,24 @@ func (tx *Tx) fail(err error) error {
 	return tx.err
 }
 
-// trip makes one round trip: BEGIN and the caller's reach if they are due, the
-// queue, then the reads.
+// trip makes one round trip: BEGIN if it is due, the queue, then the reads; and
+// between them whose rows may be seen, where that changes. What comes first and
+// sees all rows is told nothing: a connection begins with all of them.
 func (tx *Tx) trip(reads []read) error {
-	if tx.begin == "" {
-		return tx.look(reads)
-	}
 	queue := tx.queue
 	tx.queue = nil
+	for _, r := range reads {
+		queue = append(queue, statement{sql: r.sql, args: r.args, scan: r.scan, across: r.across || tx.wide > 0})
+	}
+	if tx.begin == "" {
+		if tx.looked || slices.ContainsFunc(queue, func(s statement) bool { return s.scan == nil }) {
+			return tx.fail(errLook)
+		}
+		tx.looked = true
+		if len(queue) == 1 && tx.reach.All {
+			return tx.look(queue[0])
+		}
+	}
 	batch := &pgx.Batch{}
 	// outcomes take the results in the order of the batch.
 	var outcomes []func(pgx.BatchResults) error
@@ -142,34 +156,20 @@ func (tx *Tx) trip(reads []read) error {
 		batch.Queue(sql, args...)
 		outcomes = append(outcomes, outcome)
 	}
-	tell := func(r registry.Reach) { add(setReach, reachArgs(r), ignored) }
-	if !tx.begun {
+	if !tx.begun && tx.begin != "" {
 		tx.begun = true
 		add(tx.begin, nil, ignored)
-		if !tx.reach.All {
-			tell(tx.reach)
-		}
-	}
-	look := func(across bool) {
-		if tx.reach.All || across == tx.opened {
-			return
-		}
-		if tx.opened = across; across {
-			tell(registry.Reach{All: true})
-		} else {
-			tell(tx.reach)
-		}
 	}
 	for _, s := range queue {
 		// What ends with the transaction needs no closing, and leaves have no wall.
-		if s.sql != commit && s.sql != insertLeaf {
-			look(s.across)
+		if narrow := !s.across && !tx.reach.All; narrow != tx.narrow && s.sql != commit && s.sql != insertLeaf {
+			if tx.narrow = narrow; narrow {
+				add(setReach, reachArgs(tx.reach), ignored)
+			} else {
+				add(setReach, reachArgs(registry.Reach{All: true}), ignored)
+			}
 		}
 		add(s.sql, s.args, s.judge)
-	}
-	for _, r := range reads {
-		look(r.across || tx.wide > 0)
-		add(r.sql, r.args, func(results pgx.BatchResults) error { return scanAll(results, r.scan) })
 	}
 	if batch.Len() == 0 {
 		return nil
@@ -188,19 +188,15 @@ func (tx *Tx) trip(reads []read) error {
 	return nil
 }
 
-// look runs the one query of [Store.Look]: no BEGIN, no reach, no COMMIT.
-func (tx *Tx) look(reads []read) error {
-	if tx.looked || len(reads) != 1 || len(tx.queue) > 0 {
-		return tx.fail(errLook)
-	}
-	tx.looked = true
-	rows, err := tx.conn.Query(tx.ctx, reads[0].sql, reads[0].args...)
+// look runs a single query without a pipeline.
+func (tx *Tx) look(s statement) error {
+	rows, err := tx.conn.Query(tx.ctx, s.sql, s.args...)
 	if err != nil {
 		return tx.fail(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := reads[0].scan(rows); err != nil {
+		if err := s.scan(rows); err != nil {
 			return tx.fail(err)
 		}
 	}
@@ -210,7 +206,7 @@ func (tx *Tx) look(reads []read) error {
 	return nil
 }
 
-var errLook = errors.New("postgres: Look makes one query and writes nothing")
+var errLook = errors.New("postgres: Look and Peek make one trip and write nothing")
 
 const commit = "commit"
 
@@ -221,6 +217,9 @@ func ignored(results pgx.BatchResults) error {
 
 // judge takes the statement's outcome.
 func (s statement) judge(results pgx.BatchResults) error {
+	if s.scan != nil {
+		return scanAll(results, s.scan)
+	}
 	tag, err := results.Exec()
 	if err == nil && s.check != nil {
 		err = s.check(tag)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,8 @@ type Cluster struct {
 	// Durable keeps fsync on, as benchmarks need it. Without it commits still
 	// survive a kill of the server, though not of the machine.
 	Durable bool
+	// Settings are server parameters over those of tests.
+	Settings map[string]string
 
 	once   sync.Once
 	dir    string
@@ -67,6 +70,7 @@ func (c *Cluster) start() {
 		settings["fsync"] = "off"
 		settings["full_page_writes"] = "off"
 	}
+	maps.Copy(settings, c.Settings)
 	if c.dir, c.err = os.MkdirTemp("", "mist-pgtest-"); c.err != nil {
 		return
 	}

@@ -71,8 +71,10 @@ func (tx *Tx) PutContainer(ctx context.Context, digest registry.Digest, b []byte
 	if err != nil {
 		return err
 	}
-	return tx.exec(ctx, `INSERT INTO media (digest, body) VALUES ($1, $2) ON CONFLICT DO NOTHING`, digest[:], sealed)
+	return tx.exec(ctx, insertMedia, digest[:], sealed)
 }
+
+const insertMedia = `INSERT INTO media (digest, body) VALUES ($1, $2) ON CONFLICT DO NOTHING`
 
 // Container reads a signed container; not-found if it is not kept.
 func (tx *Tx) Container(ctx context.Context, digest registry.Digest) ([]byte, error) {

@@ -61,9 +61,19 @@ func (tx *Tx) ConsentsOf(ctx context.Context, person registry.ID, limit int) (li
 	return list, err
 }
 
-const insertConsent = `INSERT INTO consents AS c (id, person_id, method, recipient, purpose, scope, fields, granted_at, expires_at,
-    single_use, status, revoked_at, container, content, nonce, body, used_at, created_at, access_level)
+const (
+	insertConsent = `INSERT INTO consents AS c (` + consentColumns + `)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+	consentTypes = "uuid uuid text text text text[] text[] timestamptz timestamptz bool text timestamptz bytea bytea bytea bytea timestamptz timestamptz text"
+
+	// What is used again marks its use; what is for one use is used up once.
+	markConsent = ` ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at, status = excluded.status
+WHERE c.content = excluded.content AND c.person_id = excluded.person_id AND `
+	useConsentAgainTail = markConsent + `c.status <> 'revoked'`
+	useConsentOnceTail  = markConsent + `c.status = 'active'`
+	useConsent          = insertConsent + useConsentAgainTail
+	useConsentSingle    = insertConsent + useConsentOnceTail
+)
 
 func (tx *Tx) consentArgs(r consent.Record) ([]any, error) {
 	body, err := tx.seal("consents", r.ID.String(), []byte(r.Text))
@@ -107,9 +117,9 @@ func (tx *Tx) UseConsent(ctx context.Context, r consent.Record) error {
 	if err != nil {
 		return err
 	}
-	check, states := consentChanged, `c.status <> 'revoked'`
+	sql, check := useConsent, consentChanged
 	if r.SingleUse {
-		states = `c.status = 'active'`
+		sql = useConsentSingle
 		check = func(tag pgconn.CommandTag) error {
 			if tag.RowsAffected() == 1 {
 				return nil
@@ -117,8 +127,7 @@ func (tx *Tx) UseConsent(ctx context.Context, r consent.Record) error {
 			return registry.Errorf(registry.CodeConflict, "the single-use consent was used before; ask again").WithReason(query.SpentReason)
 		}
 	}
-	return tx.execChecked(ctx, check, insertConsent+` ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at, status = excluded.status
-WHERE `+states+` AND c.content = excluded.content AND c.person_id = excluded.person_id`, args...)
+	return tx.execChecked(ctx, check, sql, args...)
 }
 
 // RevokeConsent takes a consent back; changed is false when it was before.
@@ -162,8 +171,11 @@ func (tx *Tx) InsertExchange(ctx context.Context, e query.Exchange) error {
 		leaf.sql, leaf.args = insertLeafWithExchange, append(leaf.args, plain(args)...)
 		return nil
 	}
-	return tx.exec(ctx, `INSERT INTO exchanges (client, message_id, request, answer, entry_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`, args...)
+	return tx.exec(ctx, `INSERT INTO exchanges `+exchangeColumns+` VALUES ($1, $2, $3, $4, $5, $6)`, args...)
 }
 
-const insertLeafWithExchange = `WITH leaf AS (` + insertLeaf + `)
-INSERT INTO exchanges (client, message_id, request, answer, entry_id, created_at) VALUES ($10, $11, $12, $13, $14, $15)`
+const (
+	exchangeColumns        = `(client, message_id, request, answer, entry_id, created_at)`
+	insertLeafWithExchange = `WITH leaf AS (` + insertLeaf + `)
+INSERT INTO exchanges ` + exchangeColumns + ` VALUES ($10, $11, $12, $13, $14, $15)`
+)

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -113,12 +114,42 @@ func (tx *Tx) DeclarationByAct(ctx context.Context, act registry.ID) (d declarat
 // DeclarationsOf lists a person's declarations in the given states, newest
 // first, with the provider's side as it is today.
 func (tx *Tx) DeclarationsOf(ctx context.Context, person registry.ID, statuses []declaration.Status, limit int) (list []query.Row, err error) {
+	var found sealedRows
+	err = tx.queries(ctx, found.read(selectProvided+`WHERE dc.person_id = $1`+whereProvided, person, statusNames(statuses), limit))
+	if err != nil {
+		return nil, err
+	}
+	return found.open(tx)
+}
+
+func statusNames(statuses []declaration.Status) []string {
 	names := make([]string, len(statuses))
 	for i, s := range statuses {
 		names[i] = string(s)
 	}
-	var parties [][]byte
-	err = tx.query(ctx, func(rows pgx.Rows) error {
+	return names
+}
+
+// Declarations with the provider's side; whose stands between the two.
+const (
+	selectProvided = `SELECT ` + declarationColumns + `, ` + employeeColumns + `, ` + divisionColumns + `, ` + legalEntityColumns + `
+FROM declarations dc
+JOIN employees e ON e.id = dc.employee_id JOIN parties pt ON pt.id = e.party_id
+JOIN divisions d ON d.id = dc.division_id
+JOIN legal_entities l ON l.id = dc.legal_entity_id
+`
+	whereProvided = ` AND dc.status = ANY ($2)
+ORDER BY dc.inserted_at DESC, dc.id DESC LIMIT $3`
+)
+
+// sealedRows are declarations whose doctors are not opened yet.
+type sealedRows struct {
+	list    []query.Row
+	parties [][]byte
+}
+
+func (f *sealedRows) read(sql string, args ...any) read {
+	return read{sql: sql, args: args, scan: func(rows pgx.Rows) error {
 		var r query.Row
 		var sealed []byte
 		dest := append(declarationDest(&r.Declaration), employeeDest(&r.Employee, &sealed)...)
@@ -127,20 +158,21 @@ func (tx *Tx) DeclarationsOf(ctx context.Context, person registry.ID, statuses [
 			return err
 		}
 		r.Declaration = inUTC(r.Declaration)
-		list, parties = append(list, r), append(parties, sealed)
+		f.list, f.parties = append(f.list, r), append(f.parties, sealed)
 		return nil
-	}, `SELECT `+declarationColumns+`, `+employeeColumns+`, `+divisionColumns+`, `+legalEntityColumns+`
-FROM declarations dc
-JOIN employees e ON e.id = dc.employee_id JOIN parties pt ON pt.id = e.party_id
-JOIN divisions d ON d.id = dc.division_id
-JOIN legal_entities l ON l.id = dc.legal_entity_id
-WHERE dc.person_id = $1 AND dc.status = ANY ($2)
-ORDER BY dc.inserted_at DESC, dc.id DESC LIMIT $3`, person, names, limit)
-	for i := 0; err == nil && i < len(list); i++ {
-		err = tx.openParty(&list[i].Employee.Party, parties[i])
+	}}
+}
+
+// all reports that every declaration is the person's.
+func (f *sealedRows) all(person registry.ID) bool {
+	return !slices.ContainsFunc(f.list, func(r query.Row) bool { return r.Declaration.PersonID != person })
+}
+
+func (f *sealedRows) open(tx *Tx) ([]query.Row, error) {
+	for i := range f.list {
+		if err := tx.openParty(&f.list[i].Employee.Party, f.parties[i]); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return list, nil
+	return f.list, nil
 }

@@ -13,8 +13,10 @@ import (
 
 // The database makes xid itself. The epoch is the store's: a function
 // as default would cost more than the rest of the row.
-const insertLeaf = `INSERT INTO leaves (id, epoch, kind, act_id, writer, n, entry, subject_id, subject_salt)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+const (
+	leafInto   = `(id, epoch, kind, act_id, writer, n, entry, subject_id, subject_salt)`
+	insertLeaf = `INSERT INTO leaves ` + leafInto + ` VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+)
 
 // Audit writes the leaf of this transaction's event: it completes the entry
 // (id, time, writer number, nonce, commitment to the person) and queues it. The

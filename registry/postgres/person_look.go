@@ -104,6 +104,9 @@ func (tx *Tx) settle(ctx context.Context, q patient.Query, l *looked) (err error
 // merged since.
 const lookConsentSQL = `SELECT ` + consentColumns + `, (SELECT master_id FROM persons WHERE id = consents.person_id) FROM consents WHERE id = $1`
 
+// lookDeclarationsSQL reads the declarations of whom lookPersonSQL reads first.
+const lookDeclarationsSQL = selectProvided + `WHERE dc.person_id = (SELECT person_id FROM person_keys WHERE kind = $4 AND key >= $1 ORDER BY key LIMIT 1)` + whereProvided
+
 // Look implements query.Tx: the stored answer, the consent and the person, in
 // one trip.
 func (tx *Tx) Look(ctx context.Context, l query.Look) (s query.Seen, err error) {
@@ -122,8 +125,17 @@ func (tx *Tx) Look(ctx context.Context, l query.Look) (s query.Seen, err error) 
 			return err
 		}})
 	}
+	var rows sealedRows
+	if len(l.Declarations) > 0 {
+		reads = append(reads, rows.read(lookDeclarationsSQL, tx.personKey(kind, value), statusNames(l.Declarations), l.Limit, kind))
+	}
 	if err := tx.queries(ctx, reads...); err != nil {
 		return query.Seen{}, err
+	}
+	// Each statement has a snapshot of its own, and a key may have changed its
+	// record between two: what is not of the record read is not used.
+	if len(l.Declarations) > 0 && who.rows == 1 && rows.all(who.read) {
+		s.Of, s.Rows = who.read, func() ([]query.Row, error) { return rows.open(tx) }
 	}
 	if who.rows == 0 {
 		// No key is greater: nobody was read, and the answer is asked for alone.

@@ -63,6 +63,7 @@ type Store struct {
 	writer counter
 	kept   keptObjects
 	short  *compact.Compactor
+	group  group // of those who commit together
 }
 
 // Open connects to a migrated database. It refuses an empty or older one
@@ -185,10 +186,11 @@ func (s *Store) View(ctx context.Context, f func(ctx context.Context, tx *Tx) er
 	return s.run(ctx, "begin isolation level repeatable read read only", s.opt.ReadLimit, f)
 }
 
-// Look runs f with one query on its own snapshot and no transaction around it:
-// a look-up then costs one round trip instead of two. A second statement, or
-// one that writes, is refused. The database is told no reach: Look is for
-// tables without a wall (tokens, clients, providers).
+// Look runs f with queries, each on a snapshot of its own and without a
+// transaction around them: a look-up then costs one round trip instead of two.
+// A statement that writes is refused. The database is told no reach: Look is
+// for tables without a wall (tokens, clients, providers) and for rooms that
+// reach all rows.
 func (s *Store) Look(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
 	return s.run(registry.WithReach(ctx, registry.Reach{All: true}), "", s.opt.ReadLimit, f)
 }

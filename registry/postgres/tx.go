@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,9 +35,11 @@ type Tx struct {
 	narrow bool
 
 	begun  bool
-	looked bool // the one trip of Look or Peek was made
-	queue  []statement
-	err    error // the first failure; the transaction cannot commit after it
+	looked bool // the one trip of Peek was made
+	// gathers says that the queue is taken by [Store.Together] and nothing is read.
+	gathers bool
+	queue   []statement
+	err     error // the first failure; the transaction cannot commit after it
 
 	leafOf map[registry.ID]registry.ID // act → entry id reserved for it
 	spent  []uint64                    // writer numbers that become void on rollback
@@ -54,6 +57,8 @@ type statement struct {
 	scan func(pgx.Rows) error
 	// across lets the statement see rows of all legal entities.
 	across bool
+	// guard says that the database refuses instead of changing no row.
+	guard bool
 	// act is set when the statement inserts this act and nothing else.
 	act registry.ID
 }
@@ -135,13 +140,16 @@ func (tx *Tx) fail(err error) error {
 // between them whose rows may be seen, where that changes. What comes first and
 // sees all rows is told nothing: a connection begins with all of them.
 func (tx *Tx) trip(reads []read) error {
+	if tx.gathers {
+		return tx.fail(errGathers)
+	}
 	queue := tx.queue
 	tx.queue = nil
 	for _, r := range reads {
 		queue = append(queue, statement{sql: r.sql, args: r.args, scan: r.scan, across: r.across || tx.wide > 0})
 	}
 	if tx.begin == "" {
-		if tx.looked || slices.ContainsFunc(queue, func(s statement) bool { return s.scan == nil }) {
+		if tx.looked && !tx.reach.All || slices.ContainsFunc(queue, func(s statement) bool { return s.scan == nil }) {
 			return tx.fail(errLook)
 		}
 		tx.looked = true
@@ -206,7 +214,7 @@ func (tx *Tx) look(s statement) error {
 	return nil
 }
 
-var errLook = errors.New("postgres: Look and Peek make one trip and write nothing")
+var errLook = errors.New("postgres: Look and Peek write nothing, and Peek makes one trip")
 
 const commit = "commit"
 
@@ -221,10 +229,41 @@ func (s statement) judge(results pgx.BatchResults) error {
 		return scanAll(results, s.scan)
 	}
 	tag, err := results.Exec()
+	if s.guard {
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pg.Code == divisionByZero {
+			err = s.check(noRow)
+			if err == nil {
+				err = pg // the database has rolled back all the same
+			}
+		}
+		return err
+	}
 	if err == nil && s.check != nil {
 		err = s.check(tag)
 	}
 	return err
+}
+
+const divisionByZero = "22012"
+
+var noRow, oneRowDone = pgconn.NewCommandTag("UPDATE 0"), pgconn.NewCommandTag("UPDATE 1")
+
+// guarded is the statement in a form that the database itself refuses when it
+// does not change one row. What travels with COMMIT has to be: a judge on this side
+// reads the outcome when everything is committed. It is there for statements
+// whose check takes one row and refuses none.
+func (s statement) guarded() (statement, bool) {
+	if s.check(oneRowDone) != nil || s.check(noRow) == nil || !plainWrite(s.sql) {
+		return s, false
+	}
+	s.sql, s.guard = `WITH done AS (`+s.sql+` RETURNING 1) SELECT 1 / (count(*) = 1)::integer FROM done`, true
+	return s, true
+}
+
+// plainWrite reports that a statement can stand in WITH and returns nothing yet.
+func plainWrite(sql string) bool {
+	return (strings.HasPrefix(sql, "INSERT ") || strings.HasPrefix(sql, "UPDATE ") || strings.HasPrefix(sql, "DELETE ")) && !strings.Contains(sql, "RETURNING")
 }
 
 // commit sends what is queued together with COMMIT.
@@ -239,6 +278,20 @@ func (tx *Tx) commit() error {
 		if err := tx.recordVoids(); err != nil {
 			return err
 		}
+	}
+	for i, s := range tx.queue {
+		if s.check == nil {
+			continue
+		}
+		guarded, ok := s.guarded()
+		if !ok {
+			// Its outcome must be known before COMMIT is sent.
+			if err := tx.trip(nil); err != nil {
+				return err
+			}
+			break
+		}
+		tx.queue[i] = guarded
 	}
 	committed := false
 	tx.queue = append(tx.queue, statement{sql: commit, check: func(tag pgconn.CommandTag) error {

@@ -12,6 +12,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/consent"
+	"mist/registry/declaration"
 	"mist/registry/jcs"
 	"mist/registry/patient"
 	"mist/signature/gost34311"
@@ -25,7 +26,11 @@ type disclosure[T any] struct {
 	names []string
 	// needs are names without which the operation tells nothing.
 	needs []string
-	read  func(ctx context.Context, tx Tx, r *reading) (T, error)
+	// declarations are the states of the declarations it reads, newest first, at
+	// most limit: they come with the first look.
+	declarations []declaration.Status
+	limit        int
+	read         func(ctx context.Context, tx Tx, r *reading) (T, error)
 }
 
 // reading is what a read is done with, and what it found beside the data.
@@ -43,6 +48,19 @@ type reading struct {
 	// refuse ends the question with another code than OK; detail is for the trail.
 	refuse consent.Code
 	detail string
+
+	seen     *Seen
+	statuses []declaration.Status
+	limit    int
+}
+
+// declarations opens those of the person that came with the look. After a merge
+// the look read another record's, and they are asked for.
+func (q *reading) declarations(ctx context.Context, tx Tx) ([]Row, error) {
+	if q.seen.Rows != nil && q.seen.Of == q.person.ID {
+		return q.seen.Rows()
+	}
+	return tx.DeclarationsOf(ctx, q.person.ID, q.statuses, q.limit)
 }
 
 // markEvery is how fresh used_at of a stored consent is kept; every single use
@@ -91,25 +109,37 @@ func answerOnce[T any](ctx context.Context, s *Service, c registry.Caller, r Req
 		code = consent.RateLimited
 	}
 	var answer Answer[T]
-	run := func() error {
-		return s.store.Update(ctx, func(ctx context.Context, tx Tx) (err error) {
-			answer, err = within(ctx, s, tx, c, r, d, g, code)
-			return err
-		})
-	}
-	err := run()
-	if err != nil && registry.AsError(err).Reason == SpentReason {
-		// Another message used the consent up, or this one did, a moment ago: a
-		// second look sees which.
-		err = run()
-	}
-	if err != nil {
-		return Answer[T]{}, err
+	for try := 1; ; try++ {
+		p := plan[T]{code: code, given: g}
+		err := s.store.Look(ctx, func(ctx context.Context, tx Tx) error { return p.consider(ctx, s, tx, c, r, d) })
+		if err == nil {
+			err = s.store.Together(ctx, func(ctx context.Context, tx Tx) error { return p.conclude(ctx, s, tx, c, r) })
+		}
+		if err == nil {
+			answer = p.answer
+			break
+		}
+		if try == maxLooks || !overtaken(err) {
+			return Answer[T]{}, err
+		}
 	}
 	if answer.Code == consent.NotFound && !answer.Replayed {
 		s.misses.spend(c.XRoad)
 	}
 	return answer, nil
+}
+
+// maxLooks bounds how often a question that was overtaken looks again.
+const maxLooks = 4
+
+// overtaken tells that another message used the consent up or changed it, or
+// this one was answered, after the look: a second look sees which.
+func overtaken(err error) bool {
+	switch registry.AsError(err).Reason {
+	case SpentReason, ChangedReason, AnsweredReason:
+		return true
+	}
+	return false
 }
 
 // judge holds the rules of inline consents that need no database.
@@ -145,74 +175,97 @@ func among(consented, names []string) []string {
 	return out
 }
 
-// within does everything that happens in the transaction: looks, judges, reads,
-// uses the consent, writes the entry and keeps the answer. code is what is
-// decided already.
-func within[T any](ctx context.Context, s *Service, tx Tx, c registry.Caller, r Request, d disclosure[T], g given, code consent.Code) (Answer[T], error) {
-	look := Look{Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Consent: g.consent.ID, Person: r.Person}
+// plan is what one question leads to: consider reads and decides, conclude
+// writes.
+type plan[T any] struct {
+	code  consent.Code // what is decided already
+	given given
+
+	now      time.Time
+	look     Look
+	seen     Seen
+	replayed bool
+	record   consent.Record // the consent acted on
+	read     *reading
+	subject  registry.ID
+	detail   string
+	answer   Answer[T]
+}
+
+// consider looks, judges and reads: first everything that depends on no answer,
+// in one trip, then what the operation reads beside.
+func (p *plan[T]) consider(ctx context.Context, s *Service, tx Tx, c registry.Caller, r Request, d disclosure[T]) (err error) {
+	p.look = Look{Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Consent: p.given.consent.ID, Person: r.Person, Declarations: d.declarations, Limit: d.limit}
 	inline := r.Basis.ConsentID.IsZero()
 	if !inline {
-		look.Consent = r.Basis.ConsentID
+		p.look.Consent = r.Basis.ConsentID
 	}
-	seen, err := tx.Look(ctx, look)
+	if p.seen, err = tx.Look(ctx, p.look); err != nil {
+		return err
+	}
+	p.now = s.source.Now()
+	if p.seen.Answered && p.now.Sub(p.seen.Exchange.CreatedAt) <= s.replay {
+		p.replayed = true
+		return nil
+	}
+	p.record = p.seen.Consent
+	if inline && p.code == consent.OK {
+		p.record = p.given.consent.Record(p.seen.Person.ID, p.given.evidence, p.now)
+	}
+	p.read = &reading{now: p.now, person: p.seen.Person, fields: among(p.record.Fields, d.names), seen: &p.seen, statuses: d.declarations, limit: d.limit}
+	if p.code == consent.OK {
+		p.subject = p.seen.Person.ID // else decided without looking at anybody
+		if p.code, p.detail, err = s.admit(ctx, tx, c, r, p.seen, p.given, d.scope, d.names, d.needs); err != nil {
+			return err
+		}
+	}
+	if p.code != consent.OK {
+		return nil
+	}
+	if p.answer.Data, err = d.read(ctx, tx, p.read); err != nil {
+		return err
+	}
+	if p.read.refuse != "" {
+		var nothing T
+		p.code, p.detail, p.answer.Data = p.read.refuse, p.read.detail, nothing
+	}
+	return nil
+}
+
+// conclude uses the consent, writes the entry and keeps the answer.
+func (p *plan[T]) conclude(ctx context.Context, s *Service, tx Tx, c registry.Caller, r Request) (err error) {
+	if p.replayed {
+		p.answer, err = replayed[T](ctx, s, tx, c, r, p.seen.Exchange)
+		return err
+	}
+	p.answer.Outcome = s.outcome(r, p.code)
+	p.answer.AnsweredAt = p.now
+	e := s.entry(c, r, audit.DisclosureRefused, p.subject)
+	e.Code, e.Reason = string(p.code), p.detail
+	if p.code != consent.OK {
+		if !p.look.Consent.IsZero() {
+			e.LegalBasis = &audit.LegalBasis{Code: "consent", Consent: p.look.Consent, Method: p.record.Method, Purpose: p.record.Purpose}
+		}
+		return keep(ctx, s, tx, c, r, e, &p.answer, "null")
+	}
+	if err := s.use(ctx, tx, r, p.seen, p.given, p.record, p.now, r.Basis.ConsentID.IsZero()); err != nil {
+		return err
+	}
+	p.answer.Message = p.read.message
+	canonical, err := canonicalOf(p.answer.Data)
 	if err != nil {
-		return Answer[T]{}, err
-	}
-	now := s.source.Now()
-	if seen.Answered && now.Sub(seen.Exchange.CreatedAt) <= s.replay {
-		return replayed[T](ctx, s, tx, c, r, seen.Exchange)
-	}
-	record := seen.Consent
-	if inline && code == consent.OK {
-		record = g.consent.Record(seen.Person.ID, g.evidence, now)
-	}
-	read := &reading{now: now, person: seen.Person, fields: among(record.Fields, d.names)}
-	subject := seen.Person.ID
-	outcome, detail := code, ""
-	if outcome == consent.OK {
-		if outcome, detail, err = s.admit(ctx, tx, c, r, seen, g, d.scope, d.names, d.needs); err != nil {
-			return Answer[T]{}, err
-		}
-	} else {
-		subject = registry.ID{} // decided without looking at anybody
-	}
-	var data T
-	if outcome == consent.OK {
-		if data, err = d.read(ctx, tx, read); err != nil {
-			return Answer[T]{}, err
-		}
-		if read.refuse != "" {
-			outcome, detail = read.refuse, read.detail
-		}
-	}
-	answer := Answer[T]{Outcome: s.outcome(r, outcome)}
-	answer.AnsweredAt = now
-	e := s.entry(c, r, audit.DisclosureRefused, subject)
-	e.Code, e.Reason = string(outcome), detail
-	if outcome != consent.OK {
-		if !look.Consent.IsZero() {
-			e.LegalBasis = &audit.LegalBasis{Code: "consent", Consent: look.Consent, Method: record.Method, Purpose: record.Purpose}
-		}
-		return answer, keep(ctx, s, tx, c, r, e, &answer, "null")
-	}
-	if err := s.use(ctx, tx, r, seen, g, record, now, inline); err != nil {
-		return Answer[T]{}, err
-	}
-	answer.Data, answer.Message = data, read.message
-	canonical, err := canonicalOf(data)
-	if err != nil {
-		return Answer[T]{}, err
+		return err
 	}
 	e.Kind = audit.Disclosure
-	e.LegalBasis = &audit.LegalBasis{Code: pick(read.basis, audit.BasisConsent), Consent: record.ID, Digest: record.Container[:], Method: record.Method, Purpose: record.Purpose}
-	e.Fields = read.fields
-	if read.told != nil {
-		e.Fields = read.told
+	e.LegalBasis = &audit.LegalBasis{Code: pick(p.read.basis, audit.BasisConsent), Consent: p.record.ID, Digest: p.record.Container[:], Method: p.record.Method, Purpose: p.record.Purpose}
+	e.Fields = p.read.fields
+	if p.read.told != nil {
+		e.Fields = p.read.told
 	}
-	if !read.subject.IsZero() {
-		e.SubjectID = read.subject
+	if !p.read.subject.IsZero() {
+		e.SubjectID = p.read.subject
 	}
-	return answer, keep(ctx, s, tx, c, r, e, &answer, canonical)
+	return keep(ctx, s, tx, c, r, e, &p.answer, canonical)
 }
 
 func pick(a, b string) string {
@@ -300,12 +353,16 @@ func isSubject(sub consent.Subject, p *patient.Person) bool {
 
 // stored answers a repeated message from what was kept.
 func stored[T any](ctx context.Context, s *Service, c registry.Caller, r Request) (answer Answer[T], found bool, err error) {
-	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
-		seen, err := tx.Look(ctx, Look{Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Person: r.Person})
-		found = err == nil && seen.Answered && s.source.Now().Sub(seen.Exchange.CreatedAt) <= s.replay
-		if !found {
-			return err
-		}
+	var seen Seen
+	err = s.store.Look(ctx, func(ctx context.Context, tx Tx) (err error) {
+		seen, err = tx.Look(ctx, Look{Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Person: r.Person})
+		return err
+	})
+	found = err == nil && seen.Answered && s.source.Now().Sub(seen.Exchange.CreatedAt) <= s.replay
+	if !found {
+		return answer, false, err
+	}
+	err = s.store.Together(ctx, func(ctx context.Context, tx Tx) (err error) {
 		answer, err = replayed[T](ctx, s, tx, c, r, seen.Exchange)
 		return err
 	})

@@ -28,9 +28,10 @@ func (s *Service) DeclarationByPatient(ctx context.Context, c registry.Caller, r
 	if len(statuses) == 0 {
 		statuses = openStatuses
 	}
-	return ask(ctx, s, c, r, disclosure[[]DeclarationView]{scope: consent.ScopeDeclaration, names: fieldNames,
+	return ask(ctx, s, c, r, disclosure[[]DeclarationView]{scope: consent.ScopeDeclaration, names: fieldNames, declarations: statuses, limit: maxDeclarations,
 		read: func(ctx context.Context, tx Tx, q *reading) ([]DeclarationView, error) {
-			list, err := views(ctx, tx, q, q.person.ID, statuses)
+			rows, err := q.declarations(ctx, tx)
+			list := views(rows, q.fields)
 			if len(list) == 0 {
 				q.message = "no declaration in the asked states"
 			}
@@ -38,16 +39,12 @@ func (s *Service) DeclarationByPatient(ctx context.Context, c registry.Caller, r
 		}})
 }
 
-func views(ctx context.Context, tx Tx, q *reading, person registry.ID, statuses []declaration.Status) ([]DeclarationView, error) {
-	rows, err := tx.DeclarationsOf(ctx, person, statuses, maxDeclarations)
-	if err != nil {
-		return nil, err
-	}
+func views(rows []Row, fields []string) []DeclarationView {
 	list := make([]DeclarationView, 0, len(rows))
 	for _, row := range rows {
-		list = append(list, view(row, q.fields))
+		list = append(list, view(row, fields))
 	}
-	return list, nil
+	return list
 }
 
 // DeclarationByNumber gives one declaration of the person. A number that is
@@ -56,9 +53,9 @@ func (s *Service) DeclarationByNumber(ctx context.Context, c registry.Caller, r 
 	if number == "" || len(number) > 64 {
 		return Answer[[]DeclarationView]{}, registry.Invalid(registry.FieldError{Entry: "$.declarationNumber", Rule: "required", Description: "can't be blank"})
 	}
-	return ask(ctx, s, c, r, disclosure[[]DeclarationView]{scope: consent.ScopeDeclaration, names: fieldNames,
+	return ask(ctx, s, c, r, disclosure[[]DeclarationView]{scope: consent.ScopeDeclaration, names: fieldNames, declarations: everyStatus, limit: maxDeclarations,
 		read: func(ctx context.Context, tx Tx, q *reading) ([]DeclarationView, error) {
-			rows, err := tx.DeclarationsOf(ctx, q.person.ID, everyStatus, maxDeclarations)
+			rows, err := q.declarations(ctx, tx)
 			if err != nil {
 				return nil, err
 			}
@@ -81,10 +78,10 @@ type ActiveView struct {
 // CheckActiveDeclaration tells whether the person has a declaration in force,
 // and nothing else.
 func (s *Service) CheckActiveDeclaration(ctx context.Context, c registry.Caller, r Request) (Answer[ActiveView], error) {
-	return ask(ctx, s, c, r, disclosure[ActiveView]{scope: consent.ScopeDeclaration, names: fieldNames, needs: []string{"status"},
+	return ask(ctx, s, c, r, disclosure[ActiveView]{scope: consent.ScopeDeclaration, names: fieldNames, needs: []string{"status"}, declarations: openStatuses, limit: 1,
 		read: func(ctx context.Context, tx Tx, q *reading) (ActiveView, error) {
 			q.told = []string{"status"}
-			rows, err := tx.DeclarationsOf(ctx, q.person.ID, openStatuses, 1)
+			rows, err := q.declarations(ctx, tx)
 			if err != nil || len(rows) == 0 {
 				return ActiveView{}, err
 			}

@@ -6,7 +6,6 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/consent"
-	"mist/registry/declaration"
 	"mist/registry/patient"
 )
 
@@ -50,6 +49,7 @@ func (s *Service) DependentDeclarations(ctx context.Context, c registry.Caller, 
 				return nil, nil
 			}
 			x.subject, x.basis = child.ID, audit.BasisStatute // Family Code, article 154; Civil Code, articles 67 and 69
-			return views(ctx, tx, x, child.ID, []declaration.Status{declaration.StatusActive, declaration.StatusPendingVerification})
+			rows, err := tx.DeclarationsOf(ctx, child.ID, openStatuses, maxDeclarations)
+			return views(rows, x.fields), err
 		}})
 }

@@ -35,9 +35,9 @@ func (s *Service) DeclarationHistory(ctx context.Context, c registry.Caller, r R
 	if page < 1 || page > maxDeclarations {
 		return Answer[HistoryPage]{}, registry.Invalid(registry.FieldError{Entry: "$.page", Rule: "number", Description: "pages begin with 1"})
 	}
-	return ask(ctx, s, c, r, disclosure[HistoryPage]{scope: consent.ScopeDeclaration, names: fieldNames, needs: []string{"history"},
+	return ask(ctx, s, c, r, disclosure[HistoryPage]{scope: consent.ScopeDeclaration, names: fieldNames, needs: []string{"history"}, declarations: everyStatus, limit: page*historySize + 1,
 		read: func(ctx context.Context, tx Tx, q *reading) (HistoryPage, error) {
-			rows, err := tx.DeclarationsOf(ctx, q.person.ID, everyStatus, page*historySize+1)
+			rows, err := q.declarations(ctx, tx)
 			if err != nil {
 				return HistoryPage{}, err
 			}

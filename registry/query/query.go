@@ -49,6 +49,10 @@ type Look struct {
 	// Consent names the consent it stands on; zero for none.
 	Consent registry.ID
 	Person  patient.Query
+	// Declarations are the states of the declarations to read beside, at most
+	// Limit, newest first; none when empty.
+	Declarations []declaration.Status
+	Limit        int
 }
 
 // Seen is what a Look found.
@@ -65,6 +69,10 @@ type Seen struct {
 	// birth date and identifiers alone.
 	Person patient.Person
 	Found  bool
+	// Rows opens the declarations read beside of the person Of, meant or not: what
+	// they hold stays sealed until then. Nil when none were asked for.
+	Rows func() ([]Row, error)
+	Of   registry.ID
 }
 
 // Tx is what disclosures need of a transaction.
@@ -88,12 +96,22 @@ type Tx interface {
 	dependantsTx
 }
 
-// SpentReason marks the error of a consent that was used before.
-const SpentReason = "consent_spent"
+// SpentReason marks the error of a consent that was used before, ChangedReason
+// of one that was revoked meanwhile, AnsweredReason of a message that was
+// answered meanwhile: a second look tells.
+const (
+	SpentReason    = "consent_spent"
+	ChangedReason  = "consent_changed"
+	AnsweredReason = "exchange_answered"
+)
 
 // Store begins and ends transactions.
 type Store interface {
 	Update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
+	// Look only reads; Together only writes, and commits with others that write at
+	// the same moment.
+	Look(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
+	Together(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 }
 
 // Row is a declaration with the provider's side.

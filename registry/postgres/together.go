@@ -1,0 +1,350 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"mist/registry"
+)
+
+// Together runs f, which may only write, and commits what it queued in one
+// transaction with what others queue at the same moment: a commit, its trip and
+// its wait for the disk are shared, and statements of one kind become one over
+// arrays. Whoever waits alone goes alone, at once.
+//
+// Each keeps its own outcome: when the shared transaction fails, it is rolled
+// back and every member is sent by itself. It returns after the commit. The
+// caller must reach all rows; a member's statement may neither wait for a row
+// that another member writes nor need to stand before another's.
+func (s *Store) Together(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
+	if ctx.Value(insideKey{}) != nil {
+		panic("postgres: a transaction inside a transaction")
+	}
+	if !registry.ReachOf(ctx).All {
+		return errors.New("postgres: Together is for rooms that reach all rows")
+	}
+	inside := context.WithValue(ctx, insideKey{}, true)
+	tx := &Tx{store: s, ctx: inside, gathers: true, reach: registry.Reach{All: true}}
+	err := f(inside, tx)
+	if err == nil {
+		err = tx.err
+	}
+	if err == nil && len(tx.queue) > 0 {
+		err = s.group.join(s, &member{queue: tx.queue, spent: tx.spent, turn: make(chan bool, 1)})
+	}
+	if err != nil {
+		s.writer.giveBack(tx.spent)
+		return mapError(err)
+	}
+	return nil
+}
+
+// Together is [Store.Together] over T.
+func (p Port[T]) Together(ctx context.Context, f func(ctx context.Context, tx T) error) error {
+	return p.store.Together(p.bind(ctx), func(ctx context.Context, tx *Tx) error { return f(ctx, any(tx).(T)) })
+}
+
+var errGathers = errors.New("postgres: Together only writes")
+
+const (
+	// maxTogether bounds a shared transaction.
+	maxTogether = 32
+	// maxLanes is how many shared transactions run at a time: with one, everybody
+	// would wait for the disk twice.
+	maxLanes = 2
+)
+
+// group gathers those who wait to commit. One of them, the lane's leader, sends
+// for all; when it is done the first who came meanwhile leads.
+type group struct {
+	mu      sync.Mutex // guards what follows
+	waiting []*member
+	lanes   int
+}
+
+// member is what one caller wants committed.
+type member struct {
+	queue []statement
+	spent []uint64
+	// turn tells true: lead; false: err is the outcome.
+	turn chan bool
+	err  error
+}
+
+func (g *group) join(s *Store, m *member) error {
+	g.mu.Lock()
+	lead := g.lanes < maxLanes
+	if lead {
+		g.lanes++
+	} else {
+		g.waiting = append(g.waiting, m)
+	}
+	g.mu.Unlock()
+	if !lead && !<-m.turn {
+		return m.err
+	}
+	g.mu.Lock()
+	n := min(len(g.waiting), maxTogether-1)
+	others := g.waiting[:n:n]
+	g.waiting = g.waiting[n:]
+	g.mu.Unlock()
+	defer g.handOver(others)
+	s.sendAll(append([]*member{m}, others...))
+	return m.err
+}
+
+// handOver tells the others their outcome and passes the lane on.
+func (g *group) handOver(others []*member) {
+	for _, m := range others {
+		m.turn <- false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.waiting) == 0 {
+		g.lanes--
+		g.waiting = nil
+		return
+	}
+	next := g.waiting[0]
+	g.waiting = g.waiting[1:]
+	next.turn <- true
+}
+
+// errNotSent stands until an outcome is known.
+var errNotSent = errors.New("postgres: the transaction was not sent")
+
+// sendAll gives each member its outcome.
+func (s *Store) sendAll(members []*member) {
+	for _, m := range members {
+		m.err = errNotSent
+	}
+	if len(members) > 1 {
+		var queue []statement
+		var spent []uint64
+		for _, m := range members {
+			queue, spent = append(queue, m.queue...), append(spent, m.spent...)
+		}
+		err := s.send(bundled(queue), spent)
+		if err == nil || !refused(err) {
+			for _, m := range members {
+				m.err = err
+			}
+			return
+		}
+	}
+	for _, m := range members {
+		for try := 1; ; try++ {
+			m.err = s.send(m.queue, m.spent)
+			if m.err == nil || try == maxTries || !lostToAnother(m.err) || answeredMeanwhile(m.err) {
+				break
+			}
+		}
+	}
+}
+
+// refused reports that the database, or a judge of an outcome, said no: then
+// nothing was committed and each may be tried alone. Of an error on the way
+// nobody knows.
+func refused(err error) bool {
+	var pg *pgconn.PgError
+	var db *DatabaseError
+	var judged *registry.Error
+	return errors.As(err, &pg) || errors.As(err, &db) || errors.As(err, &judged) && judged.Err == nil
+}
+
+// answeredMeanwhile is told to the caller, who must look again.
+func answeredMeanwhile(err error) bool {
+	var db *DatabaseError
+	return errors.As(err, &db) && db.Constraint == "exchanges_pkey"
+}
+
+// send commits a queue in one transaction and one trip. A single statement is a
+// transaction by itself.
+func (s *Store) send(queue []statement, spent []uint64) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.opt.WriteLimit)
+	defer cancel()
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return mapError(err)
+	}
+	defer conn.Release()
+	if len(queue) == 1 && queue[0].check == nil && !s.writer.hasVoids() {
+		_, err := conn.Exec(ctx, queue[0].sql, queue[0].args...)
+		return mapError(err)
+	}
+	tx := &Tx{store: s, conn: conn.Conn(), ctx: ctx, begin: "begin", reach: registry.Reach{All: true},
+		queue: append(make([]statement, 0, len(queue)+2), queue...), spent: spent}
+	if err = tx.commit(); err != nil {
+		tx.spent = nil // whether they are void is for who asked
+		tx.rollback()
+	}
+	return mapError(err)
+}
+
+func (c *counter) hasVoids() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.void) > 0
+}
+
+// bundle is a statement over arrays: what several of one kind do, in one.
+type bundle struct {
+	sql   string
+	types []string // of the arguments, as PostgreSQL names them
+}
+
+// newBundle writes a statement whose rows are the arguments: where each %s
+// stands, columns of the types named follow as a query. A list of texts comes
+// as its literal, for unnest would take its members apart.
+func newBundle(sql string, parts ...string) bundle {
+	var b bundle
+	for _, part := range parts {
+		var names, columns, arrays strings.Builder
+		for i, t := range strings.Fields(part) {
+			b.types = append(b.types, t)
+			name := "c" + strconv.Itoa(i)
+			if i > 0 {
+				names.WriteString(", ")
+				columns.WriteString(", ")
+				arrays.WriteString(", ")
+			}
+			names.WriteString(name)
+			columns.WriteString(name)
+			array := t
+			if t == "text[]" {
+				columns.WriteString("::text[]")
+				array = "text"
+			}
+			arrays.WriteString("$" + strconv.Itoa(len(b.types)) + "::" + array + "[]")
+		}
+		sql = strings.Replace(sql, "%s", "SELECT "+columns.String()+" FROM unnest("+arrays.String()+") AS x ("+names.String()+")", 1)
+	}
+	b.sql = sql
+	return b
+}
+
+const leafTypes, exchangeTypes = "uuid int4 text uuid uuid int8 bytea uuid bytea", "text text bytea bytea uuid timestamptz"
+
+// bundles are the statements that can be one over many rows, by their text.
+var bundles = map[string]bundle{
+	insertLeaf: newBundle(`INSERT INTO leaves `+leafInto+` %s`, leafTypes),
+	insertLeafWithExchange: newBundle(`WITH leaf AS (INSERT INTO leaves `+leafInto+` %s)
+INSERT INTO exchanges `+exchangeColumns+` %s`, leafTypes, exchangeTypes),
+	insertMedia:      newBundle(`INSERT INTO media (digest, body) %s ON CONFLICT DO NOTHING`, "bytea bytea"),
+	useConsent:       newBundle(`INSERT INTO consents AS c (`+consentColumns+`) %s`+useConsentAgainTail, consentTypes),
+	useConsentSingle: newBundle(`INSERT INTO consents AS c (`+consentColumns+`) %s`+useConsentOnceTail, consentTypes),
+}
+
+// bundled puts statements of one kind into one.
+func bundled(queue []statement) []statement {
+	kinds := map[string][]statement{}
+	var order []string
+	var out []statement
+	for _, s := range queue {
+		if _, ok := bundles[s.sql]; !ok {
+			out = append(out, s)
+			continue
+		}
+		if kinds[s.sql] == nil {
+			order = append(order, s.sql)
+		}
+		kinds[s.sql] = append(kinds[s.sql], s)
+	}
+	for _, sql := range order {
+		list := kinds[sql]
+		if len(list) == 1 {
+			out = append(out, list[0])
+			continue
+		}
+		b := bundles[sql]
+		one := statement{sql: b.sql, args: make([]any, len(b.types))}
+		for i, t := range b.types {
+			one.args[i] = array(t, list, i)
+		}
+		if list[0].check != nil {
+			// As guarded, for all of them.
+			one.sql = `WITH done AS (` + b.sql + ` RETURNING 1) SELECT 1 / (count(*) = $` + strconv.Itoa(len(b.types)+1) + `)::integer FROM done`
+			one.args = append(one.args, int64(len(list)))
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// array takes one argument of each statement.
+func array(kind string, list []statement, i int) any {
+	switch kind {
+	case "uuid":
+		out := make([]pgtype.UUID, len(list))
+		for k, s := range list {
+			if s.args[i] != nil {
+				out[k] = pgtype.UUID{Bytes: s.args[i].([16]byte), Valid: true}
+			}
+		}
+		return out
+	case "text":
+		return column[string](list, i)
+	case "bytea":
+		return column[[]byte](list, i)
+	case "int4":
+		return column[int32](list, i)
+	case "int8":
+		return column[int64](list, i)
+	case "bool":
+		return column[bool](list, i)
+	case "timestamptz":
+		out := make([]pgtype.Timestamptz, len(list))
+		for k, s := range list {
+			if s.args[i] != nil {
+				out[k] = pgtype.Timestamptz{Time: s.args[i].(time.Time), Valid: true}
+			}
+		}
+		return out
+	case "text[]":
+		out := make([]string, len(list))
+		for k, s := range list {
+			out[k] = arrayLiteral(s.args[i].([]string))
+		}
+		return out
+	}
+	panic("postgres: no arrays of " + kind)
+}
+
+// column panics where an argument is not of the column's type, as array does: a
+// fault of the build, and no value may turn into another on the way.
+func column[T any](list []statement, i int) []T {
+	out := make([]T, len(list))
+	for k, s := range list {
+		out[k] = s.args[i].(T)
+	}
+	return out
+}
+
+// arrayLiteral writes a list of texts as PostgreSQL reads it, every member
+// quoted.
+func arrayLiteral(texts []string) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, t := range texts {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		for k := range len(t) {
+			if t[k] == '"' || t[k] == '\\' {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(t[k])
+		}
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String()
+}

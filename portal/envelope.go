@@ -10,8 +10,14 @@ import (
 	"net/http"
 	"strings"
 
+	"mist/registry/audit"
 	"mist/registry/query"
 )
+
+// ReceiptSigner makes of a receipt the log's signed promise; *audit.Signer is one.
+type ReceiptSigner interface {
+	Promise(r audit.Receipt) (audit.Receipt, error)
+}
 
 // refusal is every refusal in the envelope {meta, data | error} (domain notes
 // 1.0). Answers with data are put together by around: meta, data and, where
@@ -46,6 +52,14 @@ func (p *portal) answer(w http.ResponseWriter, r *http.Request, status int, data
 	}
 	if u == nil {
 		return p.around(w, status, p.meta(r, status), b, "", nil)
+	}
+	if u.Receipt != nil && p.receipts != nil {
+		// The act has committed: what is signed here is true, and nothing waits for it.
+		signed, err := p.receipts.Promise(*u.Receipt)
+		if err != nil {
+			return err
+		}
+		u.Receipt = &signed
 	}
 	rest, err := encode(u)
 	if err != nil {

@@ -96,6 +96,8 @@ type Config struct {
 	Public map[string]http.Handler
 	// Pages are for people; nil serves none.
 	Pages Pages
+	// Receipts signs the receipts that are told, with the log's key; nil signs none.
+	Receipts ReceiptSigner
 	// Journal remembers the latest requests of each client; nil remembers none.
 	Journal *Journal
 }
@@ -148,6 +150,7 @@ type portal struct {
 	// contract is what requests are checked against.
 	contract contract
 	journal  *Journal
+	receipts ReceiptSigner
 
 	proxyTellsCertificate bool
 }
@@ -174,7 +177,7 @@ func build(c Config) (*portal, error) {
 		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), users: newBuckets(c.Limits.User), visits: newBuckets(c.Limits.Address), replies: c.Replies, links: c.DocumentLinks,
 		proxyTellsCertificate: c.ProxyTellsCertificate,
 	}
-	p.journal = c.Journal
+	p.journal, p.receipts = c.Journal, c.Receipts
 	if p.contract, err = readContract(); err != nil {
 		return nil, err
 	}

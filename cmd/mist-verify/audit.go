@@ -54,7 +54,8 @@ Flags:
   --state FILE       checkpoint seen last time; made the first time, moved on when proven
   --witness FILE     public key of a witness of the log, one line; may be repeated
   --quorum N         how many of the witnesses must have cosigned (default: all that are given)
-  --receipt FILE     receipt of the entry as JSON {entry_id, leaf_hash}
+  --receipt FILE     receipt of the entry as JSON {entry_id, leaf_hash, time, promise}; with the
+                     promise no token is needed, and a dropped entry is disproven
   --evidence FILE    package of mist evidence export: everything is proven offline, the
                      signature judged again to the same report
   --trust DIR        with --evidence: folder of trusted certificates; may be repeated

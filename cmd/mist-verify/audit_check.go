@@ -25,11 +25,13 @@ type auditResult struct {
 	// Reason is empty when everything is proven.
 	Reason string `json:"reason,omitempty"`
 	// Step is the check that decided.
-	Step        string            `json:"step,omitempty"`
-	Log         string            `json:"log"`
-	Checks      []auditStep       `json:"checks"`
-	Skipped     []string          `json:"skipped"`
-	Entry       *auditEntry       `json:"entry,omitempty"`
+	Step    string      `json:"step,omitempty"`
+	Log     string      `json:"log"`
+	Checks  []auditStep `json:"checks"`
+	Skipped []string    `json:"skipped"`
+	Entry   *auditEntry `json:"entry,omitempty"`
+	// Kept is of a receipt alone: the leaf stands in the tree, the entry was not shown.
+	Kept        *auditKept        `json:"kept,omitempty"`
 	Checkpoint  *auditCheckpoint  `json:"checkpoint,omitempty"`
 	Witnesses   []auditWitness    `json:"witnesses,omitempty"`
 	Consistency *auditConsistency `json:"consistency,omitempty"`
@@ -152,12 +154,19 @@ func (r *auditRun) run(ctx context.Context) *stop {
 	if s != nil {
 		return s
 	}
+	promised, s := r.promise()
+	if s != nil {
+		return s
+	}
 	// The entry first, the checkpoint after it, so that the one covers the other.
 	var entry []byte
 	index := int64(-1)
 	if r.opt.entry != "" {
 		if entry, index, s = r.fetchEntry(ctx); s != nil {
-			return s
+			if promised == nil {
+				return s
+			}
+			return r.kept(ctx, older, seen, *promised)
 		}
 	} else {
 		r.res.Skipped = append(r.res.Skipped, stepEntry)

@@ -206,6 +206,61 @@ func TestAudit(t *testing.T) {
 		a.expect(5, "not a receipt", "--receipt", file)
 	})
 
+	t.Run("a promise", func(t *testing.T) {
+		a := stand(t)
+		file := filepath.Join(t.TempDir(), "receipt.json")
+		keep := func(r audit.Receipt, change func(*audit.Receipt)) {
+			r, err := a.signer.Promise(r)
+			require.NoError(t, err)
+			if change != nil {
+				change(&r)
+			}
+			b, err := json.Marshal(r)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(file, b, 0o600))
+		}
+		token := filepath.Join(t.TempDir(), "token")
+		require.NoError(t, os.WriteFile(token, []byte("nobody\n"), 0o600))
+		keep(a.receipts[170], nil)
+		a.expect(0, "PROVEN", "--receipt", file)
+		a.expect(0, "stands unchanged in the log", "--receipt", file, "--token-file", token) // without the right to read it
+		require.NoError(t, os.Remove(file))
+		a.sabotage(`DELETE FROM leaves WHERE id = $1`, a.receipts[170].EntryID.String())
+		keep(a.receipts[170], nil)
+		a.expect(0, "stands unchanged in the log", "--receipt", file) // the tree cannot forget it
+
+		// A leaf that never came into the tree: before the promised time nothing is
+		// decided, after it the log is convicted.
+		gone := audit.Receipt{EntryID: registry.SystemSource().NewID(), LeafHash: audit.LeafHash([]byte("dropped")).String(), Time: time.Now()}
+		keep(gone, nil)
+		a.expect(2, "promised it by", "--receipt", file)
+		gone.Time = time.Now().Add(-audit.Delay - time.Second)
+		keep(gone, nil)
+		a.expect(1, "does not have it", "--receipt", file)
+		// Tiles that are not the signed tree are told as that, and not as absence.
+		a.answer("tile/0/000", func(b []byte) (int, []byte) { b[100] ^= 1; return 200, b })
+		a.expect(1, "do not give the signed root", "--receipt", file)
+		a.answer("tile/0/000", nil)
+
+		// A promise of nobody, about another receipt, or of another log.
+		keep(gone, func(r *audit.Receipt) { r.Promise = strings.Replace(r.Promise, "\n60\n", "\n10\n", 1) })
+		a.expect(5, "false signature", "--receipt", file)
+		keep(gone, func(r *audit.Receipt) { r.LeafHash = a.receipts[1].LeafHash })
+		a.expect(5, "not a promise", "--receipt", file)
+		private, _, err := audit.GenerateKey(rand.Reader, "another.example")
+		require.NoError(t, err)
+		other, err := audit.NewSigner("another.example", private)
+		require.NoError(t, err)
+		keep(gone, func(r *audit.Receipt) { r.Promise = ""; *r, err = other.Promise(*r) })
+		require.NoError(t, err)
+		a.expect(5, "not signed by the given key", "--receipt", file)
+		// A checkpoint is no promise.
+		signed, err := a.signer.Sign(300, audit.EmptyRoot())
+		require.NoError(t, err)
+		keep(gone, func(r *audit.Receipt) { r.Promise = string(signed) })
+		a.expect(5, "not a promise", "--receipt", file)
+	})
+
 	t.Run("a changed entry", func(t *testing.T) {
 		a := stand(t)
 		id := a.receipts[17].EntryID
@@ -354,7 +409,7 @@ func TestAuditTextsAreComplete(t *testing.T) {
 				require.NotEmpty(t, auditAdvice[lang][verdict])
 			}
 		}
-		for _, step := range []string{stepState, stepEntry, stepCheckpoint, stepConsistency, stepReceipt, stepForm, stepInclusion} {
+		for _, step := range []string{stepState, stepEntry, stepCheckpoint, stepConsistency, stepReceipt, stepPromise, stepForm, stepInclusion} {
 			require.NotEmpty(t, auditText[lang].steps[step])
 		}
 	}

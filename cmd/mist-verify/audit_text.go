@@ -26,7 +26,7 @@ var auditText = map[string]auditWords{
 		verdict: map[string]string{"proven": "✔ ДОВЕДЕНО", "disproven": "✘ СПРОСТОВАНО", "undecided": "? НЕ ВИРІШЕНО", "error": "! НЕ ПЕРЕВІРЕНО"},
 		steps: map[string]string{
 			stepState: "стан, збережений минулого разу", stepEntry: "запис", stepCheckpoint: "підписаний стан журналу",
-			stepConsistency: "журнал лише доповнювався", stepWitnesses: "свідки журналу", stepReceipt: "розписка", stepForm: "форма запису", stepInclusion: "запис стоїть у журналі",
+			stepConsistency: "журнал лише доповнювався", stepWitnesses: "свідки журналу", stepReceipt: "розписка", stepPromise: "обіцянка журналу", stepForm: "форма запису", stepInclusion: "запис стоїть у журналі",
 			evidence.StepPackage: "пакет доказів", evidence.StepSeal: "печатка пакета", evidence.StepReport: "звіт про підпис", evidence.StepAgain: "повторне судження про підпис",
 			evidence.StepDocument: "підписаний документ", evidence.StepSeed: "минуле журналу, закріплене в документі",
 		},
@@ -40,7 +40,7 @@ var auditText = map[string]auditWords{
 		verdict: map[string]string{"proven": "✔ PROVEN", "disproven": "✘ DISPROVEN", "undecided": "? NOT DECIDED", "error": "! NOT CHECKED"},
 		steps: map[string]string{
 			stepState: "state kept last time", stepEntry: "entry", stepCheckpoint: "signed state of the log",
-			stepConsistency: "the log only grew", stepWitnesses: "witnesses of the log", stepReceipt: "receipt", stepForm: "form of the entry", stepInclusion: "the entry stands in the log",
+			stepConsistency: "the log only grew", stepWitnesses: "witnesses of the log", stepReceipt: "receipt", stepPromise: "promise of the log", stepForm: "form of the entry", stepInclusion: "the entry stands in the log",
 			evidence.StepPackage: "package of evidence", evidence.StepSeal: "seal of the package", evidence.StepReport: "signature report", evidence.StepAgain: "signature judged again",
 			evidence.StepDocument: "signed document", evidence.StepSeed: "past of the log pinned by the document",
 		},
@@ -78,6 +78,9 @@ var auditReasons = map[string]string{
 	stepConsistency + " disproven": "журнал переписано: він не продовжує того, що бачили раніше",
 	stepConsistency + " undecided": "не вдалося отримати все потрібне для порівняння з минулим",
 	stepReceipt + " disproven":     "запис у журналі не той, на який дано розписку",
+	stepPromise + " disproven":     "журнал обіцяв цей запис і не має його",
+	stepPromise + " undecided":     "час, до якого журнал обіцяв запис, ще не минув або це не показано",
+	stepPromise + " error":         "розписку підписано не цим журналом",
 	stepForm + " disproven":        "у журналі стоїть не той запис",
 	stepForm + " undecided":        "запис новішої версії: потрібна новіша програма",
 	stepInclusion + " disproven":   "показаний запис не той, що стоїть у підписаному журналі",
@@ -129,6 +132,9 @@ func (r *auditResult) text(lang string) string {
 		}
 		line(w.fields, strings.Join(e.Fields, ", "))
 		line(w.code, joined(e.Code, e.Reason))
+	case r.Kept != nil:
+		fmt.Fprintf(&b, "  "+w.proven+"\n", r.Kept.Index, printable(r.Checkpoint.Origin))
+		line(w.entry, r.Kept.ID.String())
 	default:
 		fmt.Fprintf(&b, "  "+w.grown+"\n", printable(r.Checkpoint.Origin))
 	}

@@ -29,6 +29,7 @@ type monitorCommand struct {
 	Quorum   int           `default:"-1" help:"How many of the witnesses must have cosigned (default: all that are given)."`
 	Log      string        `help:"Address of the log as the world sees it (URL/checkpoint): compared with the database."`
 	State    string        `help:"File that remembers the checkpoint seen last: what was seen once must stay."`
+	Receipts string        `type:"existingdir" help:"Folder of receipts (JSON files) that holders handed in: an entry the log promised and does not have is a finding."`
 	Once     bool          `help:"One full recount, then stop: exit code 0 nothing found, 1 findings, 2 could not tell."`
 	JSON     bool          `name:"json" help:"Findings and reports as JSON, one object a line."`
 	Every    time.Duration `default:"2s" help:"Pause between two looks at what is new."`
@@ -101,6 +102,9 @@ func (c *monitorCommand) open(e env) (*watcher, func(), error) {
 	}
 	if c.Quorum < 0 {
 		cfg.Quorum.Need = len(c.Witness)
+	}
+	if c.Receipts != "" {
+		cfg.Receipts = func() (map[string]audit.Receipt, error) { return readReceipts(c.Receipts) }
 	}
 	if w.monitor, err = monitor.New(cfg); err != nil {
 		return nil, nil, &failure{exitUsage, err}

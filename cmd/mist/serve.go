@@ -284,7 +284,7 @@ func (s *server) run(e env, box *sandbox) error {
 	}
 	rest, err := portal.New(rooms.serve(documents.serve(providers.serve(portal.Config{
 		Rooms: []portal.Room{citizens},
-		Pages: pages, Journal: journal,
+		Pages: pages, Journal: journal, Receipts: keys.log,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, APIKeys: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
 		ProxyTellsCertificate: cfg.REST.ProxyTellsCertificate,
 		Limits:                portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},

@@ -190,6 +190,9 @@ type Receipt struct {
 	EntryID  registry.ID `json:"entry_id"`
 	LeafHash string      `json:"leaf_hash"` // RFC 6962 leaf hash, base64 as in checkpoints
 	Time     time.Time   `json:"time"`
+	// Promise is the log's signed word that the leaf will stand in its tree
+	// ([Signer.Promise]); empty where it was not asked for.
+	Promise string `json:"promise,omitempty"`
 }
 
 // LeafHash is the RFC 6962 hash of an encoded entry: SHA-256(0x00 ‖ bytes).

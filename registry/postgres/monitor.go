@@ -162,6 +162,17 @@ func (s snapshot) MissingActs(ctx context.Context, ids []registry.ID) ([]registr
 		`SELECT id FROM unnest($1::uuid[]) AS u (id) WHERE NOT EXISTS (SELECT FROM acts a WHERE a.id = u.id)`, uuids)
 }
 
+// Leaf implements monitor.Source.
+func (s snapshot) Leaf(ctx context.Context, id registry.ID) (*monitor.Leaf, bool, error) {
+	var l nullLeaf
+	var numbered bool
+	err := s.tx.QueryRow(ctx, `SELECT `+leafColumns+`, EXISTS (SELECT FROM entries e WHERE e.leaf_id = l.id) FROM leaves l WHERE l.id = $1`, [16]byte(id)).Scan(append(l.dest(), &numbered)...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, false, nil
+	}
+	return l.value(), numbered, mapError(err)
+}
+
 // RootAt implements monitor.Source.
 func (s snapshot) RootAt(ctx context.Context, size int64) (root tlog.Hash, ok bool, err error) {
 	var b []byte

@@ -33,13 +33,15 @@ type watched struct {
 	now    func() time.Time // the monitor's clock
 	acts   []registry.Act
 	stop   func() error // of the sequencer
+	// receipts were handed in by those who hold them.
+	receipts map[string]audit.Receipt
 }
 
 const watchedActs = 620 // three tiles of the lowest level
 
 func watch(t *testing.T) *watched {
 	t.Helper()
-	w := &watched{t: t, dsn: cluster.DSN(t), now: time.Now}
+	w := &watched{t: t, dsn: cluster.DSN(t), now: time.Now, receipts: map[string]audit.Receipt{}}
 	w.store = pgtest.Open(t, w.dsn)
 	w.clinic = populate(t, w.store)
 	w.signer, w.key = logKey(t)
@@ -51,7 +53,21 @@ func watch(t *testing.T) *watched {
 	w.conn = pgtest.Connect(t, w.dsn)
 	t.Cleanup(func() { _ = w.conn.Close(context.Background()) })
 	w.sql(`SET session_replication_role = replica`)
+	w.promise(w.acts[30])
 	return w
+}
+
+// promise hands in the receipt of an act.
+func (w *watched) promise(a registry.Act) registry.ID {
+	w.t.Helper()
+	var entry []byte
+	w.one(&entry, `SELECT entry FROM leaves WHERE act_id = $1`, a.ID)
+	e, err := audit.Decode(entry)
+	require.NoError(w.t, err)
+	r, err := w.signer.Promise(audit.Receipt{EntryID: e.ID, LeafHash: audit.LeafHash(entry).String(), Time: e.Time})
+	require.NoError(w.t, err)
+	w.receipts[a.ID.String()] = r
+	return e.ID
 }
 
 func (w *watched) number() {
@@ -96,7 +112,8 @@ func (w *watched) leafAt(place int64) (id registry.ID, entry []byte) {
 // monitor makes a monitor with short patience.
 func (w *watched) monitor(change ...func(*monitor.Config)) *monitor.Monitor {
 	w.t.Helper()
-	cfg := monitor.Config{Key: w.key, Now: func() time.Time { return w.now() }, Tolerance: 2 * time.Second, Longest: 30 * time.Second}
+	cfg := monitor.Config{Key: w.key, Now: func() time.Time { return w.now() }, Tolerance: 2 * time.Second, Longest: 30 * time.Second,
+		Receipts: func() (map[string]audit.Receipt, error) { return w.receipts, nil }}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -242,6 +259,22 @@ SELECT $1, kind, version, patient_id, author_id, legal_entity_id, $2, $3, now(),
 			w.settle()
 			w.now = func() time.Time { return time.Now().Add(time.Minute) }
 			return []outcome{{monitor.WriterGap, "writer " + writer.String() + " number " + registryNumber(n)}}
+		}},
+		"the last act of a writer is deleted with its leaf before it is numbered": {sabotage: func(w *watched) []outcome {
+			a := w.accept(1)[0]
+			id := w.promise(a)
+			w.sql(`DELETE FROM leaves WHERE act_id = $1`, a.ID)
+			w.sql(`DELETE FROM acts WHERE id = $1`, a.ID)
+			w.now = func() time.Time { return time.Now().Add(audit.Delay + time.Second) }
+			return []outcome{{monitor.PromiseBroken, "leaf " + id.String()}}
+		}},
+		"an entry is exchanged before it is numbered": {sabotage: func(w *watched) []outcome {
+			a := w.accept(1)[0]
+			id := w.promise(a)
+			w.sql(`UPDATE leaves SET entry = replace(convert_from(entry, 'UTF8'), '"channel":"rest"', '"channel":"soap"')::bytea WHERE id = $1`, id)
+			w.number()
+			w.settle()
+			return []outcome{{monitor.PromiseBroken, "leaf " + id.String()}}
 		}},
 		"a leaf with an old transaction number is never taken": {sabotage: func(w *watched) []outcome {
 			id := w.insert(accepted(w.clinic.act()), time.Now(), `'3'::xid8`)

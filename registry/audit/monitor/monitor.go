@@ -4,9 +4,10 @@
 // with their leaves, counts the numbers of each writer, looks at the order of
 // times and at the log's freshness, and names the row that was touched.
 //
-// It trusts nothing the database says about itself. What it cannot see is a
-// leaf that was removed together with its act before it was numbered, as the
-// last one of its writer: the holder of the receipt sees that.
+// It trusts nothing the database says about itself. What it cannot see by
+// itself is a leaf that was removed together with its act before it was
+// numbered, as the last one of its writer: for that it takes receipts that the
+// log has signed, from who holds them.
 package monitor
 
 import (
@@ -43,6 +44,7 @@ const (
 	ActChanged        = "act-changed"        // an act's row contradicts the entry of its acceptance
 	ActMissing        = "act-missing"        // an accepted act has no row
 	LogStopped        = "log-stopped"        // leaves wait too long, or the public checkpoint is old
+	PromiseBroken     = "promise-broken"     // a receipt the log signed has no entry, or another one
 	WriterInterrupted = "writer-interrupted" // numbers a crash left open (no alarm)
 )
 
@@ -94,6 +96,8 @@ type Source interface {
 	Acts(ctx context.Context, after registry.ID, limit int) ([]ActRow, error)
 	// MissingActs gives those of the ids that have no act.
 	MissingActs(ctx context.Context, ids []registry.ID) ([]registry.ID, error)
+	// Leaf gives a leaf by its id, nil if there is none, and whether it has a place.
+	Leaf(ctx context.Context, id registry.ID) (leaf *Leaf, numbered bool, err error)
 	// RootAt gives the root that was signed for a size; false if none was.
 	RootAt(ctx context.Context, size int64) (tlog.Hash, bool, error)
 	// Published gives the newest public note; nil before the first.
@@ -150,6 +154,8 @@ type Config struct {
 	Now    func() time.Time
 	// Seen is a checkpoint seen before, for HistoryRewritten; nil for none.
 	Seen *audit.Checkpoint
+	// Receipts gives what holders of receipts have handed in, told by a name; nil for none.
+	Receipts func() (map[string]audit.Receipt, error)
 	// Stale is when a waiting leaf or an old public checkpoint is an alarm;
 	// zero means 5 s.
 	Stale time.Duration
@@ -167,6 +173,7 @@ type Monitor struct {
 	tree counted
 	acts registry.ID // newest act compared
 	told map[touched]bool
+	met  map[string]bool // receipts whose entry stands in the tree
 	rep  *Report
 }
 
@@ -186,7 +193,7 @@ func New(c Config) (*Monitor, error) {
 	if c.MaxFindings == 0 {
 		c.MaxFindings = 1000
 	}
-	return &Monitor{cfg: c, told: map[touched]bool{}, tree: newCounted()}, nil
+	return &Monitor{cfg: c, told: map[touched]bool{}, met: map[string]bool{}, tree: newCounted()}, nil
 }
 
 // Pass recounts what came since the last pass, or everything. A finding is
@@ -196,13 +203,13 @@ func (m *Monitor) Pass(ctx context.Context, src Source, full bool) (Report, erro
 	began := m.cfg.Now()
 	if full || m.tree.diverged {
 		full = true
-		m.tree, m.acts, m.told = newCounted(), registry.ID{}, map[touched]bool{}
+		m.tree, m.acts, m.told, m.met = newCounted(), registry.ID{}, map[touched]bool{}, map[string]bool{}
 	}
 	full = full || m.tree.size == 0 && m.tree.seq == 0
 	m.rep = &Report{Full: full}
 	for _, step := range []func(context.Context, Source) error{
 		m.recount, func(ctx context.Context, src Source) error { return m.waiting(ctx, src, full) },
-		m.compareActs, m.published, m.seen,
+		m.compareActs, m.published, m.seen, m.promises,
 	} {
 		if err := step(ctx, src); err != nil {
 			return Report{}, fmt.Errorf("recounting the log: %w", err)

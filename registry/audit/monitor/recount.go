@@ -19,7 +19,7 @@ type counted struct {
 	at   time.Time // of that checkpoint
 	// leaves is the tree over the entries' own bytes, tiles the one over the
 	// stored lowest tiles: when they differ, the signed root says which is true.
-	leaves, tiles peaks
+	leaves, tiles audit.Compact
 	// rows holds, for each level of tiles, what its newest tile must hold.
 	rows     []tileRow
 	done     []tileRow // full tiles above the lowest level, not yet compared
@@ -43,33 +43,6 @@ type suspect struct {
 }
 
 func newCounted() counted { return counted{writers: map[registry.ID]*writer{}} }
-
-// peaks are the roots of the perfect subtrees of a tree, largest first.
-type peaks []peak
-
-type peak struct {
-	size int64
-	hash tlog.Hash
-}
-
-func (p *peaks) push(h tlog.Hash) {
-	*p = append(*p, peak{1, h})
-	for n := len(*p); n > 1 && (*p)[n-1].size == (*p)[n-2].size; n-- {
-		(*p)[n-2] = peak{2 * (*p)[n-1].size, tlog.NodeHash((*p)[n-2].hash, (*p)[n-1].hash)}
-		*p = (*p)[:n-1]
-	}
-}
-
-func (p peaks) root() tlog.Hash {
-	if len(p) == 0 {
-		return audit.EmptyRoot()
-	}
-	h := p[len(p)-1].hash
-	for i := len(p) - 2; i >= 0; i-- {
-		h = tlog.NodeHash(p[i].hash, h)
-	}
-	return h
-}
 
 // recount goes on from the newest checkpoint it knows to the newest there is.
 func (m *Monitor) recount(ctx context.Context, src Source) error {
@@ -169,8 +142,8 @@ func (m *Monitor) entry(place int64, row *EntryRow, tile []byte, ahead []Checkpo
 		m.alarm(TileChanged, fmt.Sprintf("tile 0/%d", place/audit.TileWidth), "it does not reach place %d", place)
 		stored = hash
 	}
-	t.leaves.push(hash)
-	t.tiles.push(stored)
+	t.leaves.Push(hash)
+	t.tiles.Push(stored)
 	t.size++
 	t.raise(0, stored)
 	return accepted
@@ -200,11 +173,11 @@ func (t *counted) raise(level int, h tlog.Hash) {
 	if level > 0 {
 		t.done = append(t.done, full)
 	}
-	var p peaks
+	var p audit.Compact
 	for _, h := range full.hashes {
-		p.push(h)
+		p.Push(h)
 	}
-	t.raise(level+1, p.root())
+	t.raise(level+1, p.Root())
 }
 
 // upperTiles compares the tiles above the lowest level with the tree.
@@ -263,14 +236,14 @@ func (m *Monitor) checkpoint(row CheckpointRow) {
 	suspects := t.suspects
 	t.suspects = nil
 	switch {
-	case t.leaves.root() == c.Root:
+	case t.leaves.Root() == c.Root:
 		for _, s := range suspects {
 			m.alarm(TileChanged, fmt.Sprintf("tile 0/%d", s.place/audit.TileWidth), "its hash of place %d is not the tree's", s.place)
 		}
 		if len(suspects) > 0 {
 			t.tiles, t.mended = slices.Clone(t.leaves), true
 		}
-	case t.tiles.root() == c.Root:
+	case t.tiles.Root() == c.Root:
 		for _, s := range suspects {
 			m.alarm(LeafChanged, "leaf "+s.leaf.String(), "its bytes are not those that stand at place %d of the tree", s.place)
 		}

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 
@@ -16,19 +17,26 @@ import (
 
 // ContractRoom leads requests and contracts; *capitation.Service is one.
 type ContractRoom interface {
-	Create(ctx context.Context, c registry.Caller, container []byte) (capitation.Request, audit.Receipt, error)
+	Draft(ctx context.Context, c registry.Caller) (capitation.Draft, error)
+	Create(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (capitation.Request, audit.Receipt, error)
+	Documents(ctx context.Context, c registry.Caller, id registry.ID) ([]capitation.Document, error)
+	DataToBeSigned(ctx context.Context, c registry.Caller, id registry.ID, action string) ([]byte, error)
+	Printout(ctx context.Context, c registry.Caller, id registry.ID) (string, error)
 	Get(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error)
 	List(ctx context.Context, c registry.Caller, f prm.Filter) ([]capitation.Request, int, error)
 	Assign(ctx context.Context, c registry.Caller, id, employee registry.ID) (capitation.Request, error)
 	Update(ctx context.Context, c registry.Caller, id registry.ID, body []byte) (capitation.Request, error)
-	Approve(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error)
+	Approve(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (capitation.Request, audit.Receipt, error)
 	ApproveMSP(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error)
-	Decline(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Request, error)
+	Decline(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (capitation.Request, audit.Receipt, error)
 	Terminate(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Request, error)
-	Sign(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (capitation.Signed, audit.Receipt, error)
+	SignNHS(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (capitation.Signed, audit.Receipt, error)
+	SignMSP(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (capitation.Signed, audit.Receipt, error)
 	Contract(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Contract, error)
 	Contracts(ctx context.Context, c registry.Caller, f prm.Filter) ([]capitation.Contract, int, error)
-	Employees(ctx context.Context, c registry.Caller, id registry.ID) ([]capitation.EmployeeDivision, error)
+	Employees(ctx context.Context, c registry.Caller, id registry.ID, ended bool) ([]capitation.ContractEmployee, error)
+	ChangeEmployee(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (capitation.Contract, audit.Receipt, error)
+	Prolongate(ctx context.Context, c registry.Caller, id registry.ID, end registry.Date) (capitation.Contract, error)
 	Suspend(ctx context.Context, c registry.Caller, id registry.ID, suspended bool, reason string) (capitation.Contract, error)
 	End(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Contract, error)
 }
@@ -55,6 +63,7 @@ type contractView struct {
 	Status       string        `json:"status"`
 	StatusReason string        `json:"status_reason,omitempty"`
 	IsSuspended  bool          `json:"is_suspended"`
+	ParentID     registry.ID   `json:"parent_contract_id,omitzero"`
 	StartDate    registry.Date `json:"start_date"`
 	EndDate      registry.Date `json:"end_date"`
 	capitation.Body
@@ -63,7 +72,7 @@ type contractView struct {
 }
 
 func viewContract(k capitation.Contract) any {
-	return contractView{k.ID, k.Number, k.RequestID, k.LegalEntityID, k.Status, k.StatusReason, k.Suspended, k.StartDate, k.EndDate, k.Body, stamp(k.InsertedAt), stamp(k.UpdatedAt)}
+	return contractView{k.ID, k.Number, k.RequestID, k.LegalEntityID, k.Status, k.StatusReason, k.Suspended, k.ParentID, k.StartDate, k.EndDate, k.Body, stamp(k.InsertedAt), stamp(k.UpdatedAt)}
 }
 
 // Contracts are the places of capitation contracts and their requests.
@@ -87,12 +96,44 @@ func Contracts(s ContractRoom) Room {
 			return p.changed(w, r, viewContract(k), err)
 		}))
 		r.Get(all+"/{id}/employees", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
-			list, err := s.Employees(r.Context(), c, id)
+			q, err := queryOf(r)
+			if err != nil {
+				return err
+			}
+			active := q.text("is_active")
+			if err := q.done(); err != nil {
+				return err
+			}
+			list, err := s.Employees(r.Context(), c, id, active == "false")
 			if err != nil {
 				return err
 			}
 			n := len(list)
 			return p.list(w, r, some(list), query.Paging{Number: 1, Size: max(n, 1), TotalEntries: n, TotalPages: 1})
+		}))
+		r.Patch(all+"/{id}", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+			b, err := p.container(r, "signed_content")
+			if err != nil {
+				return err
+			}
+			k, receipt, err := s.ChangeEmployee(r.Context(), c, id, b)
+			if err != nil {
+				return err
+			}
+			return p.answer(w, r, http.StatusOK, viewContract(k), &urgent{Receipt: &receipt})
+		}))
+		r.Patch(all+"/{id}/actions/prolongate", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+			o, _, err := readObject(r, p.limits.SmallBody, false)
+			if err != nil {
+				return err
+			}
+			f := o.fields()
+			end := f.date("end_date")
+			if err := f.done(); err != nil {
+				return err
+			}
+			k, err := s.Prolongate(r.Context(), c, id, end)
+			return p.changed(w, r, viewContract(k), err)
 		}))
 		for action, do := range map[string]func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Contract, error){
 			"suspend": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Contract, error) {
@@ -130,16 +171,48 @@ func contractFilter(r *http.Request) (prm.Filter, error) {
 func contractRequestRoutes(p *portal, r chi.Router, s ContractRoom) {
 	const all = "/api/v3/contract_requests/capitation"
 	r.Post(all, p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+		if err := p.nothing(r); err != nil {
+			return err
+		}
+		d, err := s.Draft(r.Context(), c)
+		if err != nil {
+			return err
+		}
+		links := make([]documentUpload, len(d.Documents))
+		for i, one := range d.Documents {
+			links[i] = documentUpload{one.Type, p.documentLink(http.MethodPut, one.ID), false}
+		}
+		w.Header().Set("Location", p.base+all+"/"+d.ID.String())
+		return p.answer(w, r, http.StatusCreated, map[string]registry.ID{"id": d.ID}, &urgent{Documents: links})
+	}))
+	r.Post(all+"/{id}", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
 		b, err := p.container(r, "signed_content")
 		if err != nil {
 			return err
 		}
-		q, receipt, err := s.Create(r.Context(), c, b)
+		q, receipt, err := s.Create(r.Context(), c, id, b)
 		if err != nil {
 			return err
 		}
-		w.Header().Set("Location", p.base+all+"/"+q.ID.String())
 		return p.answer(w, r, http.StatusCreated, viewContractRequest(q), &urgent{Receipt: &receipt})
+	}))
+	r.Get(all+"/{id}/documents", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		list, err := s.Documents(r.Context(), c, id)
+		if err != nil {
+			return err
+		}
+		views := make([]documentView, len(list))
+		for i, d := range list {
+			views[i] = documentView{Type: d.Type}
+			if d.Uploaded() {
+				views[i] = documentView{d.Type, p.documentLink(http.MethodGet, d.ID), capitation.PDFType, d.Size, hex.EncodeToString(d.Digest[:]), stamp(d.UploadedAt)}
+			}
+		}
+		return p.list(w, r, views, query.Paging{Number: 1, Size: max(len(views), 1), TotalEntries: len(views), TotalPages: 1})
+	}))
+	r.Get(all+"/{id}/printout_content", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		text, err := s.Printout(r.Context(), c, id)
+		return p.changed(w, r, map[string]string{"id": id.String(), "printout_content": text}, err)
 	}))
 	r.Get(all, p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
 		f, err := contractFilter(r)
@@ -157,16 +230,24 @@ func contractRequestRoutes(p *portal, r chi.Router, s ContractRoom) {
 		return p.changed(w, r, viewContractRequest(q), err)
 	}))
 	r.Get(all+"/{id}/data_to_be_signed", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
-		q, err := s.Get(r.Context(), c, id)
+		q, err := queryOf(r)
 		if err != nil {
 			return err
 		}
-		if q.Document == "" {
-			return registry.Errorf(registry.CodeConflict, "there is nothing to sign in status %s", q.Status).WithReason("status_" + string(q.Status))
+		action := q.text("action")
+		if err := q.done(); err != nil {
+			return err
+		}
+		if action == "" {
+			action = "sign"
+		}
+		b, err := s.DataToBeSigned(r.Context(), c, id, action)
+		if err != nil {
+			return err
 		}
 		w.Header().Set("Content-Type", mediaJSON)
 		w.WriteHeader(http.StatusOK)
-		if _, err := w.Write([]byte(q.Document)); err != nil {
+		if _, err := w.Write(b); err != nil {
 			p.log.Debug("client went away", "cause", err.Error())
 		}
 		return nil
@@ -192,49 +273,50 @@ func contractRequestRoutes(p *portal, r chi.Router, s ContractRoom) {
 		q, err := s.Assign(r.Context(), c, id, employee)
 		return p.changed(w, r, viewContractRequest(q), err)
 	}))
-	for action, do := range map[string]func(context.Context, registry.Caller, registry.ID) (capitation.Request, error){
-		"approve": func(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error) {
-			return s.Approve(ctx, c, id)
+	r.Patch(all+"/{id}/actions/approve_msp", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		if err := p.nothing(r); err != nil {
+			return err
+		}
+		q, err := s.ApproveMSP(r.Context(), c, id)
+		return p.changed(w, r, viewContractRequest(q), err)
+	}))
+	r.Patch(all+"/{id}/actions/terminate", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		reason, err := p.words(r, "status_reason")
+		if err != nil {
+			return err
+		}
+		q, err := s.Terminate(r.Context(), c, id, reason)
+		return p.changed(w, r, viewContractRequest(q), err)
+	}))
+	for action, do := range map[string]contractStep{
+		"approve": func(ctx context.Context, c registry.Caller, id registry.ID, b []byte) (capitation.Request, audit.Receipt, error) {
+			return s.Approve(ctx, c, id, b)
 		},
-		"approve_msp": func(ctx context.Context, c registry.Caller, id registry.ID) (capitation.Request, error) {
-			return s.ApproveMSP(ctx, c, id)
+		"decline": func(ctx context.Context, c registry.Caller, id registry.ID, b []byte) (capitation.Request, audit.Receipt, error) {
+			return s.Decline(ctx, c, id, b)
+		},
+		"sign_nhs": func(ctx context.Context, c registry.Caller, id registry.ID, b []byte) (capitation.Request, audit.Receipt, error) {
+			out, receipt, err := s.SignNHS(ctx, c, id, b)
+			return out.Request, receipt, err
+		},
+		"sign_msp": func(ctx context.Context, c registry.Caller, id registry.ID, b []byte) (capitation.Request, audit.Receipt, error) {
+			out, receipt, err := s.SignMSP(ctx, c, id, b)
+			return out.Request, receipt, err
 		},
 	} {
 		r.Patch(all+"/{id}/actions/"+action, p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
-			if err := p.nothing(r); err != nil {
-				return err
-			}
-			q, err := do(r.Context(), c, id)
-			return p.changed(w, r, viewContractRequest(q), err)
-		}))
-	}
-	for action, do := range map[string]func(context.Context, registry.Caller, registry.ID, string) (capitation.Request, error){
-		"decline": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Request, error) {
-			return s.Decline(ctx, c, id, reason)
-		},
-		"terminate": func(ctx context.Context, c registry.Caller, id registry.ID, reason string) (capitation.Request, error) {
-			return s.Terminate(ctx, c, id, reason)
-		},
-	} {
-		r.Patch(all+"/{id}/actions/"+action, p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
-			reason, err := p.words(r, "status_reason")
+			b, err := p.container(r, "signed_content")
 			if err != nil {
 				return err
 			}
-			q, err := do(r.Context(), c, id, reason)
-			return p.changed(w, r, viewContractRequest(q), err)
+			q, receipt, err := do(r.Context(), c, id, b)
+			if err != nil {
+				return err
+			}
+			return p.answer(w, r, http.StatusOK, viewContractRequest(q), &urgent{Receipt: &receipt})
 		}))
 	}
-	// Whose signature it is the certificate tells.
-	r.Patch(all+"/{id}/actions/sign", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
-		b, err := p.container(r, "signed_content")
-		if err != nil {
-			return err
-		}
-		out, receipt, err := s.Sign(r.Context(), c, id, b)
-		if err != nil {
-			return err
-		}
-		return p.answer(w, r, http.StatusOK, viewContractRequest(out.Request), &urgent{Receipt: &receipt})
-	}))
 }
+
+// contractStep is a step of a request that somebody signs.
+type contractStep func(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (capitation.Request, audit.Receipt, error)

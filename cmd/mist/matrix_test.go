@@ -83,7 +83,7 @@ func (m *matrix) handler(t *testing.T, dsn string, forge func(registry.Caller) r
 	require.NoError(t, err)
 	rooms, err := newRooms(store, s.source, key, s.cfg.Limits)
 	require.NoError(t, err)
-	providers, err := newProviderRooms(store, s.source, noSignature{}, policies, rooms.life.EndOfDismissed)
+	providers, err := newProviderRooms(store, s.source, noSignature{}, policies, documents.media, rooms.life.EndOfDismissed)
 	require.NoError(t, err)
 	service, err := access.New(access.Config{
 		Store: postgres.NewPort[access.Tx](store).Everywhere(), Walled: postgres.NewPort[access.Tx](store), Verifier: noSignature{}, Policies: policies,

@@ -8,6 +8,7 @@ import (
 
 	"mist/portal"
 	"mist/registry"
+	"mist/registry/contract"
 	"mist/registry/intake"
 	"mist/registry/job"
 	"mist/registry/media"
@@ -78,6 +79,7 @@ func openMedia(ctx context.Context, cfg Config, ring *sealing.Keyring) (*media.S
 type documents struct {
 	media   *media.Store
 	service *intake.Documents
+	desk    *contract.Desk // of contracts
 	links   *media.Links
 }
 
@@ -88,19 +90,46 @@ func (s *server) newDocuments(ctx context.Context, ring *sealing.Keyring, key []
 	if d.service, err = intake.NewDocuments(postgres.NewPort[intake.DocumentsTx](s.store).Everywhere(), d.media, s.source); err != nil {
 		return d, err
 	}
+	if d.desk, err = contract.NewDesk(postgres.NewPort[contract.DocumentsTx](s.store).Everywhere(), d.media, s.source); err != nil {
+		return d, err
+	}
 	d.links, err = media.NewLinks(key, s.source.Clock)
 	return d, err
 }
 
 // jobs of documents.
 func (d documents) jobs(every time.Duration) []job.Periodic {
-	return []job.Periodic{{Kind: "erase_documents", Every: every, Run: d.service.Erase}}
+	return []job.Periodic{{Kind: "erase_documents", Every: every, Run: d.service.Erase}, d.desk.Job(every)}
 }
 
 // serve puts documents behind REST.
 func (d documents) serve(c portal.Config) portal.Config {
-	c.Documents, c.DocumentLinks = d.service, d.links
+	c.Documents, c.DocumentLinks = desks{d.service, d.desk}, d.links
 	return c
+}
+
+// desks are the places documents are kept at, one after the other: a link names
+// a document by its id and nothing else.
+type desks []portal.Documents
+
+// Receive implements portal.Documents.
+func (list desks) Receive(ctx context.Context, c registry.Caller, id registry.ID, b []byte) (err error) {
+	for _, d := range list {
+		if err = d.Receive(ctx, c, id, b); registry.CodeOf(err) != registry.CodeNotFound {
+			return err
+		}
+	}
+	return err
+}
+
+// Give implements portal.Documents.
+func (list desks) Give(ctx context.Context, c registry.Caller, id registry.ID) (b []byte, doc intake.Document, err error) {
+	for _, d := range list {
+		if b, doc, err = d.Give(ctx, c, id); registry.CodeOf(err) != registry.CodeNotFound {
+			return b, doc, err
+		}
+	}
+	return b, doc, err
 }
 
 // resealMedia walks the documents that drafts refer to and seals again what is

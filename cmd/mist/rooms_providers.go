@@ -32,7 +32,7 @@ type providerRooms struct {
 // directoryPause is the least time between two readings of the directory.
 const directoryPause = 2 * time.Second
 
-func newProviderRooms(store *postgres.Store, source registry.Source, verifier intake.Verifier, policies intake.Policies, dismissed prm.Dismissed) (r providerRooms, err error) {
+func newProviderRooms(store *postgres.Store, source registry.Source, verifier intake.Verifier, policies intake.Policies, media intake.Media, dismissed prm.Dismissed) (r providerRooms, err error) {
 	if r.dictionaries, err = dictionary.New(postgres.NewPort[dictionary.Tx](store), source); err != nil {
 		return r, err
 	}
@@ -79,7 +79,7 @@ func newProviderRooms(store *postgres.Store, source registry.Source, verifier in
 	if r.blackList, err = prm.NewBlackList(postgres.NewPort[prm.BlackListTx](store), source); err != nil {
 		return r, err
 	}
-	r.contracts, err = contract.New(contract.Config{Store: postgres.NewPort[contract.Tx](store), Verifier: verifier, Policies: policies, Source: source, Lists: lists, Consent: consent})
+	r.contracts, err = contract.New(contract.Config{Store: postgres.NewPort[contract.Tx](store), Media: media, Verifier: verifier, Policies: policies, Source: source, Lists: lists, Consent: consent})
 	return r, err
 }
 

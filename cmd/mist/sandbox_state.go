@@ -205,7 +205,7 @@ var misScopes = []string{
 	"person_request:write", "person_request:read", "person_request:approve", "person_request:sign", "person_request:reject",
 	"legal_entity:write", "division:write", "division:activate", "division:deactivate",
 	"employee_request:write", "employee_request:read", "employee_request:approve", "employee_request:reject",
-	"contract_request:create", "contract_request:read", "contract_request:sign", "contract_request:terminate", "contract:read",
+	"contract_request:create", "contract_request:read", "contract_request:sign", "contract_request:terminate", "contract:read", "contract:update",
 	"authentication_method_request:write", "authentication_method_request:read",
 	"confidant_person_relationship_request:write", "confidant_person_relationship_request:read", "confidant_person_relationship:read",
 	"approval:create", "approval:read", "approval:cancel", "emergency_access:create", "api_key:write", "api_key:read",

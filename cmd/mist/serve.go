@@ -260,7 +260,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	providers, err := newProviderRooms(s.store, s.source, verifier, policies, rooms.life.EndOfDismissed)
+	providers, err := newProviderRooms(s.store, s.source, verifier, policies, documents.media, rooms.life.EndOfDismissed)
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,10 @@ func (s Status) Open() bool { return s != StatusSigned && s != StatusDeclined &&
 
 // Input is the document the head signs.
 type Input struct {
+	ID                      registry.ID          `json:"id"` // of the draft
+	ParentContractID        registry.ID          `json:"parent_contract_id,omitzero"`
+	Statute                 string               `json:"statute_sha256"` // of the uploaded PDF, in hex
+	AdditionalDocument      string               `json:"additional_document_sha256,omitempty"`
 	ContractorLegalEntityID registry.ID          `json:"contractor_legal_entity_id"`
 	ContractorOwnerID       registry.ID          `json:"contractor_owner_id"`
 	ContractorBase          string               `json:"contractor_base"`
@@ -134,6 +138,7 @@ type Contract struct {
 	Status        string // VERIFIED, TERMINATED
 	StatusReason  string
 	Suspended     bool
+	ParentID      registry.ID // the contract this one took the place of
 	StartDate     registry.Date
 	EndDate       registry.Date
 	Body          Body
@@ -141,10 +146,18 @@ type Contract struct {
 	UpdatedAt     time.Time
 }
 
+// ContractEmployee is a doctor of a contract for a time.
+type ContractEmployee struct {
+	EmployeeDivision
+	StartDate registry.Date `json:"start_date"`
+	EndDate   registry.Date `json:"end_date,omitzero"` // zero: works on
+}
+
 // Limits of declarations by speciality in office (domain notes 1.3).
 var declarationLimits = map[string]int{"THERAPIST": 2000, "FAMILY_DOCTOR": 1800, "PEDIATRICIAN": 900}
 
 var (
+	digestPattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	mfoPattern     = regexp.MustCompile(`^[0-9]{6}$`)
 	accountPattern = regexp.MustCompile(`^(UA[0-9]{27}|[0-9]{5,29})$`)
 )
@@ -155,6 +168,12 @@ func read(body []byte, lists prm.Lists, consent string, today registry.Date) (in
 		return in, err
 	}
 	var f document.Faults
+	if !digestPattern.MatchString(in.Statute) {
+		f.Add("$.statute_sha256", "format", "expected the SHA-256 of the uploaded PDF, 64 hexadecimal digits")
+	}
+	if in.AdditionalDocument != "" && !digestPattern.MatchString(in.AdditionalDocument) {
+		f.Add("$.additional_document_sha256", "format", "expected the SHA-256 of the uploaded PDF, 64 hexadecimal digits")
+	}
 	f.Required("$.contractor_base", in.ContractorBase)
 	f.Required("$.contractor_payment_details.bank_name", in.PaymentDetails.BankName)
 	if !mfoPattern.MatchString(in.PaymentDetails.MFO) {
@@ -200,20 +219,25 @@ func checkDivisions(f *document.Faults, in Input) {
 	seen := map[[2]registry.ID]bool{}
 	for i, e := range in.EmployeeDivisions {
 		at := "$.contractor_employee_divisions.[" + strconv.Itoa(i) + "]"
-		if !slices.Contains(in.ContractorDivisions, e.DivisionID) {
-			f.Add(at+".division_id", "inclusion", "The division is not belong to contractor_divisions")
-		}
-		if e.StaffUnits <= 0 || e.StaffUnits > 2 {
-			f.Add(at+".staff_units", "number", "expected more than 0 and at most 2")
-		}
-		if e.DeclarationLimit < 1 {
-			f.Add(at+".declaration_limit", "number", "must be greater than 0")
-		}
+		checkWork(f, at, e, in.ContractorDivisions)
 		key := [2]registry.ID{e.EmployeeID, e.DivisionID}
 		if seen[key] {
 			f.Add(at, "unique", "Employee division must be unique")
 		}
 		seen[key] = true
+	}
+}
+
+// checkWork holds one doctor's place and share of a contract against the rules.
+func checkWork(f *document.Faults, at string, e EmployeeDivision, divisions []registry.ID) {
+	if !slices.Contains(divisions, e.DivisionID) {
+		f.Add(at+".division_id", "inclusion", "The division is not belong to contractor_divisions")
+	}
+	if e.StaffUnits <= 0 || e.StaffUnits > 2 {
+		f.Add(at+".staff_units", "number", "expected more than 0 and at most 2")
+	}
+	if e.DeclarationLimit < 1 {
+		f.Add(at+".declaration_limit", "number", "must be greater than 0")
 	}
 }
 

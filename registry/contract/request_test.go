@@ -14,7 +14,11 @@ import (
 
 var today = registry.Date{Year: 2026, Month: 11, Day: 21}
 
-const good = `{"contractor_legal_entity_id":"01890a5d-ac96-774b-bcce-b302099a8057","contractor_owner_id":"01890a5d-ac96-774b-bcce-b302099a8051","contractor_base":"на підставі статуту",
+const other = "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+const digits = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+const good = `{"id":"01890a5d-ac96-774b-bcce-b302099a8050","statute_sha256":"` + digits + `","additional_document_sha256":"` + other + `","contractor_legal_entity_id":"01890a5d-ac96-774b-bcce-b302099a8057","contractor_owner_id":"01890a5d-ac96-774b-bcce-b302099a8051","contractor_base":"на підставі статуту",
  "contractor_payment_details":{"bank_name":"Банк","MFO":"300000","payer_account":"UA213000010000026007233566001"},"contractor_rmsp_amount":100,
  "contractor_divisions":["01890a5d-ac96-774b-bcce-b302099a8058"],
  "contractor_employee_divisions":[{"employee_id":"01890a5d-ac96-774b-bcce-b302099a8059","division_id":"01890a5d-ac96-774b-bcce-b302099a8058","staff_units":0.5,"declaration_limit":1000}],
@@ -27,6 +31,10 @@ func TestRulesOfARequest(t *testing.T) {
 	_, err = read([]byte(good), lists, "згода", today)
 	require.NoError(t, err)
 	for _, c := range []struct{ old, with, entry, rule string }{
+		{`"statute_sha256":"` + digits + `"`, `"statute_sha256":"d41d8cd98f00b204e9800998ecf8427e"`, "$.statute_sha256", "format"},
+		{`"statute_sha256":"` + digits + `",`, ``, "$.statute_sha256", "required"},
+		{`"additional_document_sha256":"` + other + `"`, `"additional_document_sha256":"x"`, "$.additional_document_sha256", "format"},
+		{`"id":"01890a5d-ac96-774b-bcce-b302099a8050",`, ``, "$.id", "required"},
 		{`"contractor_base":"на підставі статуту"`, `"contractor_base":""`, "$.contractor_base", "required"},
 		{`"MFO":"300000"`, `"MFO":"30"`, "$.contractor_payment_details.MFO", "format"},
 		{`"payer_account":"UA213000010000026007233566001"`, `"payer_account":"x"`, "$.contractor_payment_details.payer_account", "format"},

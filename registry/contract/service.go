@@ -37,6 +37,11 @@ type Tx interface {
 	LegalEntityType(ctx context.Context, name string) (prm.LegalEntityType, bool, error)
 	Division(ctx context.Context, id registry.ID) (prm.Division, error)
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
+	// Head finds the approved head of a legal entity.
+	Head(ctx context.Context, legalEntity registry.ID) (prm.Employee, bool, error)
+	PutContractDocument(ctx context.Context, d Document) error
+	// ContractDocuments lists a request's documents; with lock their rows are held.
+	ContractDocuments(ctx context.Context, request registry.ID, lock bool) ([]Document, error)
 	PutContractRequest(ctx context.Context, r Request) error
 	Seed(ctx context.Context) (string, error)
 	// ContractRequest reads one; with lock set, its row is held until commit.
@@ -51,7 +56,15 @@ type Tx interface {
 	Contract(ctx context.Context, id registry.ID, lock bool) (Contract, error)
 	Contracts(ctx context.Context, f prm.Filter) ([]Contract, int, error)
 	UpdateContract(ctx context.Context, c Contract) error
-	ContractEmployees(ctx context.Context, contract registry.ID) ([]EmployeeDivision, error)
+	// ContractEmployees lists who works under a contract, or with ended those who did.
+	ContractEmployees(ctx context.Context, contract registry.ID, ended bool) ([]ContractEmployee, error)
+	InsertContractEmployee(ctx context.Context, contract registry.ID, e ContractEmployee, act registry.ID) error
+	// EndContractEmployee ends a doctor's work at a place; false if there was none.
+	EndContractEmployee(ctx context.Context, contract, employee, division registry.ID, on registry.Date) (bool, error)
+	// EndWorkOfContract ends everybody's work under a contract.
+	EndWorkOfContract(ctx context.Context, contract registry.ID, on registry.Date) error
+	// EndWorkOfDismissed ends the work of doctors who were dismissed and names their contracts.
+	EndWorkOfDismissed(ctx context.Context, limit int) ([]registry.ID, error)
 	// EndContracts ends contracts past their last day, and open requests whose
 	// start has passed.
 	EndContracts(ctx context.Context, today registry.Date, limit int) (contracts, requests []registry.ID, err error)
@@ -67,6 +80,7 @@ type Store interface {
 // Config of a Service; every field is needed.
 type Config struct {
 	Store    Store
+	Media    intake.Media
 	Verifier intake.Verifier
 	Policies intake.Policies
 	Source   registry.Source
@@ -80,7 +94,7 @@ type Service struct{ Config }
 
 // New refuses a half-configured service.
 func New(c Config) (*Service, error) {
-	if c.Store == nil || c.Verifier == nil || c.Policies == nil || c.Source.Clock == nil || c.Source.Random == nil || c.Lists == nil || c.Consent == nil {
+	if c.Store == nil || c.Media == nil || c.Verifier == nil || c.Policies == nil || c.Source.Clock == nil || c.Source.Random == nil || c.Lists == nil || c.Consent == nil {
 		return nil, errors.New("contract: a part is missing")
 	}
 	return &Service{c}, nil
@@ -255,49 +269,35 @@ func (s *Service) Update(ctx context.Context, c registry.Caller, id registry.ID,
 	})
 }
 
-// Approve is the NHSU's yes: everything it adds is there, and the provider is
-// still what the request says. A contract number is drawn.
-func (s *Service) Approve(ctx context.Context, c registry.Caller, id registry.ID) (Request, error) {
-	return s.step(ctx, c, id, ScopeUpdate, false, []Status{StatusInProcess}, func(ctx context.Context, tx Tx, r *Request) error {
-		var f document.Faults
-		n := r.Body.NHS
-		f.Required("$.nhs_signer_base", n.SignerBase)
-		f.Required("$.nhs_payment_method", n.PaymentMethod)
-		f.Required("$.issue_city", n.IssueCity)
-		if n.SignerID.IsZero() {
-			f.Add("$.nhs_signer_id", "required", "can't be blank")
-		}
-		if n.ContractPrice == nil {
-			f.Add("$.nhs_contract_price", "required", "can't be blank")
-		}
-		if err := f.Err(); err != nil {
-			return err
-		}
-		l, err := checkRows(ctx, tx, r.Body.Input)
-		if err != nil {
-			return err
-		}
-		if !l.NHSVerified {
-			return registry.Errorf(registry.CodeConflict, "Legal entity is not verified by the NHSU").WithReason("legal_entity_not_verified")
-		}
-		drawn, err := tx.NextContractNumber(ctx)
-		if err != nil {
-			return err
-		}
-		r.Status, r.Body.ContractNumber = StatusApproved, number(drawn)
-		return nil
-	})
-}
-
-// Decline is the NHSU's no, with its words.
-func (s *Service) Decline(ctx context.Context, c registry.Caller, id registry.ID, reason string) (Request, error) {
-	if n := utf8.RuneCountInString(reason); n < 3 || n > 3000 {
-		return Request{}, registry.Invalid(registry.FieldError{Entry: "$.status_reason", Rule: "length", Description: "expected 3 to 3000 characters that say why"})
+// approve holds a request the NHSU says yes to against the rules of the moment.
+func (s *Service) approve(ctx context.Context, tx Tx, r *Request) error {
+	var f document.Faults
+	n := r.Body.NHS
+	f.Required("$.nhs_signer_base", n.SignerBase)
+	f.Required("$.nhs_payment_method", n.PaymentMethod)
+	f.Required("$.issue_city", n.IssueCity)
+	if n.SignerID.IsZero() {
+		f.Add("$.nhs_signer_id", "required", "can't be blank")
 	}
-	return s.step(ctx, c, id, ScopeUpdate, false, []Status{StatusInProcess}, func(_ context.Context, _ Tx, r *Request) error {
-		r.Status, r.StatusReason = StatusDeclined, reason
-		return nil
-	})
+	if n.ContractPrice == nil {
+		f.Add("$.nhs_contract_price", "required", "can't be blank")
+	}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	l, err := checkRows(ctx, tx, r.Body.Input)
+	if err != nil {
+		return err
+	}
+	if !l.NHSVerified {
+		return registry.Errorf(registry.CodeConflict, "Legal entity is not verified by the NHSU").WithReason("legal_entity_not_verified")
+	}
+	drawn, err := tx.NextContractNumber(ctx)
+	if err != nil {
+		return err
+	}
+	r.Status, r.Body.ContractNumber = StatusApproved, number(drawn)
+	return nil
 }
 
 // ApproveMSP is the provider's yes to what the NHSU added; the document both
@@ -326,6 +326,13 @@ func (s *Service) Terminate(ctx context.Context, c registry.Caller, id registry.
 	})
 }
 
+func mayContract(l prm.LegalEntity, kind prm.LegalEntityType) error {
+	if !l.Active() || !kind.Capitation {
+		return registry.Errorf(registry.CodeConflict, "Legal entity is not active or may not have a capitation contract").WithReason("legal_entity_status")
+	}
+	return nil
+}
+
 // checkRows holds a request against provider, head, places and doctors as they
 // are now.
 func checkRows(ctx context.Context, tx Tx, in Input) (prm.LegalEntity, error) {
@@ -337,10 +344,19 @@ func checkRows(ctx context.Context, tx Tx, in Input) (prm.LegalEntity, error) {
 	if err != nil {
 		return l, err
 	}
-	if !l.Active() || !kind.Capitation {
-		return l, registry.Errorf(registry.CodeConflict, "Legal entity is not active or may not have a capitation contract").WithReason("legal_entity_status")
+	if err := mayContract(l, kind); err != nil {
+		return l, err
 	}
 	var f document.Faults
+	if !in.ParentContractID.IsZero() {
+		parent, err := tx.Contract(ctx, in.ParentContractID, false)
+		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
+			return l, err
+		}
+		if err != nil || parent.LegalEntityID != l.ID || parent.Status != "VERIFIED" {
+			f.Add("$.parent_contract_id", "invalid", "Parent contract must be a verified contract of the contractor")
+		}
+	}
 	owner, err := tx.Employee(ctx, in.ContractorOwnerID)
 	if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
 		return l, err

@@ -3,6 +3,7 @@ package contract
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"slices"
@@ -29,7 +30,10 @@ const (
 )
 
 // requestKind is the provider's signed request.
-type requestKind struct{ s *Service }
+type requestKind struct {
+	s  *Service
+	id registry.ID // of the draft
+}
 
 type requestContent struct{ in Input }
 
@@ -51,13 +55,36 @@ func (k requestKind) Decode(ctx context.Context, signed signature.SignedBytes, _
 		return nil, err
 	}
 	in, err := read(body, lists, consent, registry.DateOf(k.s.Source.Now()))
-	return requestContent{in}, err
+	if err != nil {
+		return nil, err
+	}
+	if in.ID != k.id {
+		return nil, registry.Invalid(registry.FieldError{Entry: "$.id", Rule: "invalid", Description: "The document is about another request: id is that of the draft"})
+	}
+	return requestContent{in}, k.s.kept(ctx, in)
 }
 
 func (k requestKind) Accept(ctx context.Context, tx Tx, c registry.Caller, s signature.Signer, a *registry.Act, content any) (any, error) {
 	in := content.(requestContent).in
 	if c.LegalEntityID.IsZero() || in.ContractorLegalEntityID != c.LegalEntityID {
 		return nil, registry.Errorf(registry.CodeForbidden, "User is not allowed to perform this action: the contractor is another legal entity").WithReason("legal_entity")
+	}
+	// The rows of the documents are held: of two containers for one draft the
+	// second finds the request.
+	documents, err := tx.ContractDocuments(ctx, k.id, true)
+	if err != nil {
+		return nil, err
+	}
+	if len(documents) == 0 || documents[0].LegalEntityID != c.LegalEntityID {
+		return nil, errNotFound
+	}
+	if _, err := tx.ContractRequest(ctx, k.id, false); err == nil {
+		return nil, registry.Errorf(registry.CodeConflict, "the request is signed already; begin another one").WithReason("contract_request_signed")
+	} else if registry.CodeOf(err) != registry.CodeNotFound {
+		return nil, err
+	}
+	if err := fits(documents, in); err != nil {
+		return nil, err
 	}
 	if _, err := checkRows(ctx, tx, in); err != nil {
 		return nil, err
@@ -70,15 +97,16 @@ func (k requestKind) Accept(ctx context.Context, tx Tx, c registry.Caller, s sig
 		return nil, err
 	}
 	a.LegalEntityID, a.AuthorID = c.LegalEntityID, owner.ID
-	r := Request{ID: k.s.Source.NewID(), ActID: a.ID, LegalEntityID: c.LegalEntityID, Status: StatusNew, Body: Body{Input: in}, InsertedAt: a.AcceptedAt, UpdatedAt: a.AcceptedAt}
+	r := Request{ID: k.id, ActID: a.ID, LegalEntityID: c.LegalEntityID, Status: StatusNew, Body: Body{Input: in}, InsertedAt: a.AcceptedAt, UpdatedAt: a.AcceptedAt}
 	return r, tx.PutContractRequest(ctx, r)
 }
 
-func (requestKind) Repeat(ctx context.Context, tx Tx, c registry.Caller, a registry.Act) (any, error) {
-	if a.LegalEntityID != c.LegalEntityID {
-		return nil, errNotFound
+func (k requestKind) Repeat(ctx context.Context, tx Tx, c registry.Caller, a registry.Act) (any, error) {
+	r, err := tx.ContractRequestByAct(ctx, a.ID)
+	if err == nil && (a.LegalEntityID != c.LegalEntityID || r.ID != k.id) {
+		err = errNotFound
 	}
-	return tx.ContractRequestByAct(ctx, a.ID)
+	return r, err
 }
 
 // checkPerson: tax number and surname of the certificate are the employee's
@@ -92,9 +120,9 @@ func checkPerson(s signature.Signer, e prm.Employee) error {
 	return intake.MatchSurname.Compare(s, who, rule)
 }
 
-// Create takes the signed request of a provider's head.
-func (s *Service) Create(ctx context.Context, c registry.Caller, container []byte) (Request, audit.Receipt, error) {
-	p, err := intake.NewSubmissions(requestKind{s}, intakeStore{s.Store}, s.Verifier, s.Policies, s.Source)
+// Create takes the signed request of a provider's head for a draft.
+func (s *Service) Create(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (Request, audit.Receipt, error) {
+	p, err := intake.NewSubmissions(requestKind{s, id}, intakeStore{s.Store}, s.Verifier, s.Policies, s.Source)
 	if err != nil {
 		return Request{}, audit.Receipt{}, err
 	}
@@ -157,8 +185,9 @@ var printout = template.Must(template.New("contract").Parse(`<!DOCTYPE html>
 
 // signKind is one party's signature under the frozen document of a request.
 type signKind struct {
-	s  *Service
-	id registry.ID
+	s   *Service
+	id  registry.ID
+	nhs bool // whose step it is
 }
 
 func (signKind) Name() registry.KindName { return SignatureName }
@@ -187,8 +216,8 @@ func (k signKind) Accept(ctx context.Context, tx Tx, c registry.Caller, s signat
 	if !sees(c, r.LegalEntityID) {
 		return nil, errNotFound
 	}
-	if err := allowed(r.Status, []Status{StatusPendingNHS, StatusNHSSigned}); err != nil {
-		return nil, err
+	if r.Document == "" {
+		return nil, allowed(r.Status, []Status{StatusPendingNHS, StatusNHSSigned})
 	}
 	if !bytes.Equal(content.([]byte), []byte(r.Document)) {
 		if err := intake.SameDocument([]byte(r.Document), content.([]byte)); err != nil {
@@ -217,9 +246,12 @@ func (k signKind) Accept(ctx context.Context, tx Tx, c registry.Caller, s signat
 	}
 	if side == sideContractor {
 		r.Status = StatusSigned
-		contract := Contract{ID: r.Body.ContractID, Number: r.Body.ContractNumber, RequestID: r.ID, LegalEntityID: r.LegalEntityID, Status: "VERIFIED",
+		contract := Contract{ID: r.Body.ContractID, Number: r.Body.ContractNumber, RequestID: r.ID, LegalEntityID: r.LegalEntityID, Status: "VERIFIED", ParentID: r.Body.ParentContractID,
 			StartDate: r.Body.StartDate, EndDate: r.Body.EndDate, Body: r.Body, InsertedAt: a.AcceptedAt, UpdatedAt: a.AcceptedAt}
 		out.Contract = &contract
+		if err := k.replace(ctx, tx, c, contract); err != nil {
+			return nil, err
+		}
 		// The request first: the contract refers to it.
 		if err := tx.InsertContract(ctx, contract); err != nil {
 			return nil, err
@@ -230,12 +262,35 @@ func (k signKind) Accept(ctx context.Context, tx Tx, c registry.Caller, s signat
 	return out, tx.PutContractRequest(ctx, r)
 }
 
+// replace ends the contract a new one takes the place of.
+func (k signKind) replace(ctx context.Context, tx Tx, c registry.Caller, by Contract) error {
+	if by.ParentID.IsZero() {
+		return nil
+	}
+	parent, err := tx.Contract(ctx, by.ParentID, true)
+	if err != nil {
+		return err
+	}
+	parent.Status, parent.StatusReason, parent.UpdatedAt = "TERMINATED", "REPLACED", by.InsertedAt
+	if err := tx.UpdateContract(ctx, parent); err != nil {
+		return err
+	}
+	if err := tx.EndWorkOfContract(ctx, parent.ID, registry.DateOf(by.InsertedAt)); err != nil {
+		return err
+	}
+	_, err = tx.Audit(ctx, entry(c, "contract.terminated", "contract", parent.ID, parent.Status))
+	return err
+}
+
 // side tells for whom a signature stands. The NHSU signs first: officer and
 // seal in any order; then the head of the provider.
 func (k signKind) side(ctx context.Context, tx Tx, c registry.Caller, s signature.Signer, r Request, a *registry.Act) (string, error) {
-	if r.Status == StatusNHSSigned {
+	if !k.nhs {
 		if c.LegalEntityID != r.LegalEntityID {
-			return "", registry.Errorf(registry.CodeForbidden, "now the provider signs").WithReason("side")
+			return "", registry.Errorf(registry.CodeForbidden, "the provider signs here").WithReason("side")
+		}
+		if err := allowed(r.Status, []Status{StatusNHSSigned}); err != nil {
+			return "", err
 		}
 		owner, err := tx.Employee(ctx, r.Body.ContractorOwnerID)
 		if err != nil {
@@ -248,7 +303,10 @@ func (k signKind) side(ctx context.Context, tx Tx, c registry.Caller, s signatur
 		return sideContractor, checkPerson(s, owner)
 	}
 	if c.LegalEntityID != r.Body.NHS.LegalEntityID {
-		return "", registry.Errorf(registry.CodeForbidden, "the NHSU signs first").WithReason("side")
+		return "", registry.Errorf(registry.CodeForbidden, "the NHSU signs here").WithReason("side")
+	}
+	if err := allowed(r.Status, []Status{StatusPendingNHS}); err != nil {
+		return "", err
 	}
 	if s.Seal {
 		n, err := tx.LegalEntity(ctx, r.Body.NHS.LegalEntityID)
@@ -280,9 +338,31 @@ func (k signKind) Repeat(ctx context.Context, tx Tx, c registry.Caller, a regist
 	return Signed{Request: r}, nil
 }
 
-// Sign takes one side's signature.
-func (s *Service) Sign(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (Signed, audit.Receipt, error) {
-	p, err := intake.NewSubmissions(signKind{s, id}, intakeStore{s.Store}, s.Verifier, s.Policies, s.Source)
+// SignNHS takes the signature of the NHSU's officer, or its seal.
+func (s *Service) SignNHS(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (Signed, audit.Receipt, error) {
+	return s.sign(ctx, c, signKind{s, id, true}, container)
+}
+
+// SignMSP takes the signature of the provider's head: the contract is made.
+func (s *Service) SignMSP(ctx context.Context, c registry.Caller, id registry.ID, container []byte) (Signed, audit.Receipt, error) {
+	return s.sign(ctx, c, signKind{s, id, false}, container)
+}
+
+// Printout is the form of a request that both sides sign.
+func (s *Service) Printout(ctx context.Context, c registry.Caller, id registry.ID) (string, error) {
+	b, err := s.DataToBeSigned(ctx, c, id, "sign")
+	if err != nil {
+		return "", err
+	}
+	var d frozen
+	if err := json.Unmarshal(b, &d); err != nil {
+		return "", fmt.Errorf("reading a frozen contract: %w", err)
+	}
+	return d.Printout, nil
+}
+
+func (s *Service) sign(ctx context.Context, c registry.Caller, k signKind, container []byte) (Signed, audit.Receipt, error) {
+	p, err := intake.NewSubmissions(k, intakeStore{s.Store}, s.Verifier, s.Policies, s.Source)
 	if err != nil {
 		return Signed{}, audit.Receipt{}, err
 	}

@@ -96,18 +96,18 @@ func (s *Documents) Receive(ctx context.Context, c registry.Caller, id registry.
 	if len(b) > MaxDocument {
 		return registry.Errorf(registry.CodeTooLarge, "a document is at most %d bytes", MaxDocument)
 	}
-	kind, err := scanType(b)
-	if err != nil {
-		return err
-	}
 	now := s.source.Now()
-	err = s.store.Update(ctx, func(ctx context.Context, tx DocumentsTx) error {
+	err := s.store.Update(ctx, func(ctx context.Context, tx DocumentsTx) error {
 		_, draft, err := tx.Document(ctx, id)
 		if err != nil {
 			return err
 		}
 		return takesDocuments(draft, now)
 	})
+	if err != nil {
+		return err
+	}
+	kind, err := scanType(b)
 	if err != nil {
 		return err
 	}

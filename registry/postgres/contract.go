@@ -13,7 +13,7 @@ import (
 
 const (
 	contractRequestColumns = `r.id, r.act_id, r.legal_entity_id, r.status, r.status_reason, r.body, r.document, r.inserted_at, r.updated_at`
-	contractColumns        = `k.id, k.number, k.request_id, k.legal_entity_id, k.status, k.status_reason, k.is_suspended, k.start_date, k.end_date, k.body, k.inserted_at, k.updated_at`
+	contractColumns        = `k.id, k.number, k.request_id, k.legal_entity_id, k.status, k.status_reason, k.is_suspended, k.parent_contract_id, k.start_date, k.end_date, k.body, k.inserted_at, k.updated_at`
 )
 
 func (tx *Tx) contractRequests(ctx context.Context, sql string, args ...any) (list []contract.Request, err error) {
@@ -108,14 +108,13 @@ func (tx *Tx) ContractSides(ctx context.Context, request registry.ID) (list []st
 
 // InsertContract queues a contract with its doctors.
 func (tx *Tx) InsertContract(ctx context.Context, c contract.Contract) error {
-	if err := tx.exec(ctx, `INSERT INTO contracts (id, number, request_id, legal_entity_id, status, status_reason, is_suspended, start_date, end_date, body, inserted_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		c.ID, c.Number, c.RequestID, c.LegalEntityID, c.Status, c.StatusReason, c.Suspended, c.StartDate, c.EndDate, c.Body, c.InsertedAt, c.UpdatedAt); err != nil {
+	if err := tx.exec(ctx, `INSERT INTO contracts (id, number, request_id, legal_entity_id, status, status_reason, is_suspended, parent_contract_id, start_date, end_date, body, inserted_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		c.ID, c.Number, c.RequestID, c.LegalEntityID, c.Status, c.StatusReason, c.Suspended, c.ParentID, c.StartDate, c.EndDate, c.Body, c.InsertedAt, c.UpdatedAt); err != nil {
 		return err
 	}
 	for _, e := range c.Body.EmployeeDivisions {
-		if err := tx.exec(ctx, `INSERT INTO contract_employees (contract_id, employee_id, division_id, staff_units, declaration_limit, start_date) VALUES ($1, $2, $3, $4::float8, $5, $6)`,
-			c.ID, e.EmployeeID, e.DivisionID, e.StaffUnits, e.DeclarationLimit, c.StartDate); err != nil {
+		if err := tx.InsertContractEmployee(ctx, c.ID, contract.ContractEmployee{EmployeeDivision: e, StartDate: c.StartDate}, registry.ID{}); err != nil {
 			return err
 		}
 	}
@@ -125,7 +124,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 func (tx *Tx) contracts(ctx context.Context, sql string, args ...any) (list []contract.Contract, err error) {
 	err = tx.query(ctx, func(rows pgx.Rows) error {
 		var c contract.Contract
-		err := rows.Scan(&c.ID, &c.Number, &c.RequestID, &c.LegalEntityID, &c.Status, &c.StatusReason, &c.Suspended, &c.StartDate, &c.EndDate, &c.Body, &c.InsertedAt, &c.UpdatedAt)
+		err := rows.Scan(&c.ID, &c.Number, &c.RequestID, &c.LegalEntityID, &c.Status, &c.StatusReason, &c.Suspended, &c.ParentID, &c.StartDate, &c.EndDate, &c.Body, &c.InsertedAt, &c.UpdatedAt)
 		c.InsertedAt, c.UpdatedAt = c.InsertedAt.UTC(), c.UpdatedAt.UTC()
 		list = append(list, c)
 		return err
@@ -155,19 +154,8 @@ func (tx *Tx) Contracts(ctx context.Context, f prm.Filter) (list []contract.Cont
 
 // UpdateContract queues the change of what may change in a contract.
 func (tx *Tx) UpdateContract(ctx context.Context, c contract.Contract) error {
-	return tx.execChecked(ctx, oneRow, `UPDATE contracts SET status = $2, status_reason = $3, is_suspended = $4, updated_at = $5 WHERE id = $1`,
-		c.ID, c.Status, c.StatusReason, c.Suspended, c.UpdatedAt)
-}
-
-// ContractEmployees lists the doctors of a contract.
-func (tx *Tx) ContractEmployees(ctx context.Context, id registry.ID) (list []contract.EmployeeDivision, err error) {
-	err = tx.query(ctx, func(rows pgx.Rows) error {
-		var e contract.EmployeeDivision
-		err := rows.Scan(&e.EmployeeID, &e.DivisionID, &e.StaffUnits, &e.DeclarationLimit)
-		list = append(list, e)
-		return err
-	}, `SELECT employee_id, division_id, staff_units::float8, declaration_limit FROM contract_employees WHERE contract_id = $1 ORDER BY employee_id, division_id`, id)
-	return list, err
+	return tx.execChecked(ctx, oneRow, `UPDATE contracts SET status = $2, status_reason = $3, is_suspended = $4, end_date = $5, updated_at = $6 WHERE id = $1`,
+		c.ID, c.Status, c.StatusReason, c.Suspended, c.EndDate, c.UpdatedAt)
 }
 
 // EndContracts ends contracts past their last day and open requests whose

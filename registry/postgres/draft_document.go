@@ -89,6 +89,6 @@ func (tx *Tx) DocumentDigests(ctx context.Context, after registry.Digest, limit 
 		}
 		list = append(list, registry.Digest(b))
 		return nil
-	}, `SELECT DISTINCT digest FROM draft_documents WHERE digest > $1 ORDER BY digest LIMIT $2`, after[:], limit)
+	}, `SELECT digest FROM draft_documents WHERE digest > $1 UNION SELECT digest FROM contract_documents WHERE digest > $1 ORDER BY digest LIMIT $2`, after[:], limit)
 	return list, err
 }

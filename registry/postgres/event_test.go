@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,10 +19,11 @@ func events(t *testing.T, s *postgres.Store, within registry.ID, after query.Cur
 	t.Helper()
 	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
 		var err error
-		list, err = tx.Events(ctx, within, after, 100)
+		list, err = tx.Events(ctx, within, true, after, 100)
 		require.NoError(t, err)
 	})
-	return list
+	// Those of providers stand in the way here; TestFeedOfEveryKind is about them.
+	return slices.DeleteFunc(list, func(e query.Event) bool { return e.EntityType != "declaration" })
 }
 
 // A transaction that began earlier and commits later must not slip behind a
@@ -64,6 +66,42 @@ func TestFeedHasNoGap(t *testing.T) {
 	parsed, err := query.ParseCursor(list[0].ID)
 	require.NoError(t, err)
 	require.Equal(t, list[0].Cursor, parsed)
+}
+
+// The feed tells of providers to themselves, of a person to whom knows them, and
+// of merges to the NHSU; without patients only of providers.
+func TestFeedOfEveryKind(t *testing.T) {
+	t.Parallel()
+	s := pgtest.Open(t, cluster.DSN(t))
+	a, b := populate(t, s), populate(t, s)
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		_, err := a.declare(ctx, tx, a.act())
+		require.NoError(t, err)
+	})
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		require.NoError(t, tx.DismissEmployee(ctx, b.doctor, registry.DateOf(source.Now()), "test"))
+		p, err := tx.Person(ctx, a.person)
+		require.NoError(t, err)
+		p.Status, p.StatusReason = "inactive", "death"
+		require.NoError(t, tx.SetPersonState(ctx, p))
+	})
+	told := func(within registry.ID, patients bool) (out []string) {
+		update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+			list, err := tx.Events(ctx, within, patients, query.Cursor{}, 100)
+			require.NoError(t, err)
+			out = nil
+			for _, e := range list {
+				out = append(out, e.EntityType+" "+e.Properties.Status.NewValue)
+			}
+		})
+		return out
+	}
+	// The horizon is the whole cluster's: a transaction of another test may hold it for a moment.
+	require.Eventually(t, func() bool { return slices.Contains(told(registry.ID{}, true), "person inactive") }, 10*time.Second, 10*time.Millisecond)
+	require.Equal(t, []string{"legal_entity ACTIVE", "division ACTIVE", "employee APPROVED", "declaration active", "person inactive"}, told(a.legalEntity, true))
+	require.Equal(t, []string{"legal_entity ACTIVE", "division ACTIVE", "employee APPROVED"}, told(a.legalEntity, false))
+	require.Equal(t, []string{"legal_entity ACTIVE", "division ACTIVE", "employee APPROVED", "employee DISMISSED"}, told(b.legalEntity, true))
+	require.Len(t, told(registry.ID{}, true), 9)
 }
 
 func TestRepliesByKey(t *testing.T) {

@@ -54,13 +54,14 @@ var (
 	_ declaration.CitizenTx = (*Tx)(nil)
 	_ exchange.Tx           = (*Tx)(nil)
 
-	_ legalentity.Tx     = (*Tx)(nil)
-	_ employeerequest.Tx = (*Tx)(nil)
-	_ contract.Tx        = (*Tx)(nil)
-	_ prm.DivisionTx     = (*Tx)(nil)
-	_ prm.BlackListTx    = (*Tx)(nil)
-	_ dictionary.Tx      = (*Tx)(nil)
-	_ directory.Tx       = (*Tx)(nil)
+	_ legalentity.Tx       = (*Tx)(nil)
+	_ employeerequest.Tx   = (*Tx)(nil)
+	_ contract.Tx          = (*Tx)(nil)
+	_ contract.DocumentsTx = (*Tx)(nil)
+	_ prm.DivisionTx       = (*Tx)(nil)
+	_ prm.BlackListTx      = (*Tx)(nil)
+	_ dictionary.Tx        = (*Tx)(nil)
+	_ directory.Tx         = (*Tx)(nil)
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.CitizenTx              = (*Tx)(nil)

@@ -36,7 +36,8 @@ func ParseCursor(s string) (Cursor, error) {
 	return c, nil
 }
 
-// Event is one change of state (eHealth StatusChangeEvent).
+// Event is one change: of the status (eHealth StatusChangeEvent) or of anything
+// else (StateChangeEvent, with the status as it stands).
 type Event struct {
 	Cursor     Cursor          `json:"-"`
 	ID         string          `json:"id"` // the cursor
@@ -60,10 +61,10 @@ type StatusChange struct {
 
 // EventsTx is what the feed needs of a transaction.
 type EventsTx interface {
-	// Events gives at most limit status changes of a legal entity's
-	// declarations (zero: of all) that follow a cursor and before which nothing
-	// can appear any more.
-	Events(ctx context.Context, within registry.ID, after Cursor, limit int) ([]Event, error)
+	// Events gives at most limit changes of what belongs to a legal entity and,
+	// with patients, of its patients (zero: of all) that follow a cursor and
+	// before which nothing can appear any more.
+	Events(ctx context.Context, within registry.ID, patients bool, after Cursor, limit int) ([]Event, error)
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
 }
 
@@ -89,9 +90,15 @@ func (s *Feed) Events(ctx context.Context, c registry.Caller, after string, limi
 	if err := c.Require(ScopeEventRead); err != nil {
 		return nil, err
 	}
-	within, basis, err := reach(c)
-	if err != nil {
-		return nil, err
+	// Who may not read declarations, a pharmacy say, is told of providers alone.
+	within, basis, patients := c.LegalEntityID, audit.BasisStatute, c.Allows(ScopeDeclarationRead) || c.Allows(ScopeDeclarationReadNHS)
+	if patients {
+		var err error
+		if within, basis, err = reach(c); err != nil {
+			return nil, err
+		}
+	} else if within.IsZero() {
+		return nil, registry.Errorf(registry.CodeForbidden, "the client works for no legal entity").WithReason("no_legal_entity")
 	}
 	cursor, err := ParseCursor(after)
 	if err != nil {
@@ -102,7 +109,7 @@ func (s *Feed) Events(ctx context.Context, c registry.Caller, after string, limi
 	}
 	list := []Event{}
 	err = s.store.Update(ctx, func(ctx context.Context, tx EventsTx) error {
-		found, err := tx.Events(ctx, within, cursor, limit)
+		found, err := tx.Events(ctx, within, patients, cursor, limit)
 		if err != nil || len(found) == 0 {
 			list = []Event{}
 			return err
@@ -110,7 +117,7 @@ func (s *Feed) Events(ctx context.Context, c registry.Caller, after string, limi
 		list = found
 		_, err = tx.Audit(ctx, audit.Entry{
 			Kind: "disclosure.events", Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID,
-			LegalBasis: &audit.LegalBasis{Code: basis}, Fields: []string{"declaration.id", "declaration.status"}, Reason: strconv.Itoa(len(found)) + " events",
+			LegalBasis: &audit.LegalBasis{Code: basis}, Fields: []string{"event.entity_id", "event.status"}, Reason: strconv.Itoa(len(found)) + " events",
 		})
 		return err
 	})

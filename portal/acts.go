@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -285,30 +284,36 @@ func nextStep(d intake.Draft) string {
 	return "approve"
 }
 
-func draftView(d intake.Draft) (map[string]any, error) {
+// draftView is the draft as its caller sees it: the members of the snapshot,
+// which the registry wrote itself, as they are, and what is the draft's own.
+// The snapshot already says what the signed document will say; the state is
+// the draft's.
+func draftView(d intake.Draft) (written, error) {
 	snapshot := d.ToBeSigned
 	if len(snapshot) == 0 {
 		snapshot = d.Data
 	}
-	v, err := jcs.Parse(snapshot)
+	members, err := jcs.Members(snapshot)
 	if err != nil {
 		return nil, fmt.Errorf("reading a draft's snapshot: %w", err)
 	}
-	data, ok := v.(map[string]any)
-	if !ok {
-		return nil, errors.New("a draft's snapshot is not an object")
+	own := []jcs.Member{
+		{Name: "id", Value: jcs.String(d.ID.String())}, {Name: "status", Value: jcs.String(string(d.Status))},
+		{Name: "inserted_at", Value: jcs.String(stamp(d.InsertedAt))}, {Name: "updated_at", Value: jcs.String(stamp(d.UpdatedAt))}, {Name: "expires_at", Value: jcs.String(stamp(d.ExpiresAt))},
 	}
-	// The snapshot already says what the signed document will say; the state of
-	// the draft is the draft's own.
-	data["id"], data["status"] = d.ID, d.Status
 	if d.StatusReason != "" {
-		data["status_reason"] = d.StatusReason
+		own = append(own, jcs.Member{Name: "status_reason", Value: jcs.String(d.StatusReason)})
 	}
-	data["inserted_at"], data["updated_at"], data["expires_at"] = stamp(d.InsertedAt), stamp(d.UpdatedAt), stamp(d.ExpiresAt)
 	if len(d.ToBeSigned) > 0 {
-		data["data_to_be_signed"] = json.RawMessage(d.ToBeSigned)
+		own = append(own, jcs.Member{Name: "data_to_be_signed", Value: d.ToBeSigned})
 	}
-	return data, nil
+	n := len(own)
+	for _, m := range members {
+		if !slices.ContainsFunc(own[:n], func(o jcs.Member) bool { return o.Name == m.Name }) {
+			own = append(own, m)
+		}
+	}
+	return jcs.Join(own), nil
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,7 +53,12 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}
-	b, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	var text bytes.Buffer
+	if r.ContentLength > 0 {
+		text.Grow(int(min(r.ContentLength, 64<<10)) + bytes.MinRead)
+	}
+	_, err := text.ReadFrom(io.LimitReader(r.Body, limit+1))
+	b := text.Bytes()
 	if err != nil {
 		return nil, registry.Errorf(registry.CodeMalformed, "the body could not be read to its end").WithReason("body_cut").WithCause(err)
 	}

@@ -3,6 +3,7 @@ package declaration
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 
@@ -10,7 +11,6 @@ import (
 	"mist/registry/jcs"
 	"mist/registry/patient"
 	"mist/registry/prm"
-	"mist/signature"
 )
 
 // Content is the document the doctor signs: the snapshot of everybody
@@ -91,16 +91,22 @@ func newContent(p patient.Person, e prm.Employee, d prm.Division, l prm.LegalEnt
 // ToBeSigned gives the exact bytes to sign: RFC 8785 form.
 func (c Content) ToBeSigned() ([]byte, error) { return jcs.Marshal(c) }
 
-// DecodeContent reads a signed document. It takes only bytes that the verifier
-// released, and refuses unknown members.
-func DecodeContent(signed signature.SignedBytes) (Content, error) {
-	b, err := signed.Bytes()
-	if err != nil {
-		return Content{}, fmt.Errorf("reading the signed document: %w", err)
+// signedContent is what becomes of the signed document in the registry.
+type signedContent struct {
+	Number    string
+	Scope     string
+	StartDate registry.Date
+	EndDate   registry.Date
+	Overlimit bool
+	Seed      string
+	Person    struct {
+		TaxID   string `json:"tax_id"`
+		NoTaxID bool   `json:"no_tax_id"`
 	}
-	return decodeContent(b)
 }
 
+// decodeContent reads a signed document that is not byte for byte the frozen
+// one, and refuses unknown members.
 func decodeContent(b []byte) (Content, error) {
 	if _, err := jcs.Parse(b); err != nil {
 		return Content{}, registry.Errorf(registry.CodeMalformed, "signed content is not acceptable JSON").WithCause(err)
@@ -112,6 +118,95 @@ func decodeContent(b []byte) (Content, error) {
 		return Content{}, registry.Errorf(registry.CodeMalformed, "signed content is not a declaration document").WithCause(err)
 	}
 	return c, nil
+}
+
+func (c Content) signed() signedContent {
+	out := signedContent{Number: c.Number, Scope: c.Scope, StartDate: c.StartDate, EndDate: c.EndDate, Overlimit: c.Overlimit, Seed: c.Seed}
+	out.Person.TaxID, out.Person.NoTaxID = c.Person.TaxID, c.Person.NoTaxID
+	return out
+}
+
+// readFrozen reads verified bytes that are those this registry froze: canonical
+// JSON of its own, of which only a few members are wanted.
+func readFrozen(b []byte) (c signedContent, err error) {
+	members, err := jcs.Members(b)
+	for _, m := range members {
+		var into any
+		switch m.Name {
+		case "declaration_number":
+			into = &c.Number
+		case "scope":
+			into = &c.Scope
+		case "start_date":
+			into = &c.StartDate
+		case "end_date":
+			into = &c.EndDate
+		case "overlimit":
+			into = &c.Overlimit
+		case "seed":
+			into = &c.Seed
+		case "person":
+			into = &c.Person
+		default:
+			continue
+		}
+		err = errors.Join(err, json.Unmarshal(m.Value, into))
+	}
+	if err != nil {
+		return signedContent{}, fmt.Errorf("reading a frozen document: %w", err)
+	}
+	return c, nil
+}
+
+// printed is what of a draft stands in its printed form or decides on its
+// approval.
+type printed struct {
+	Number    string        `json:"declaration_number"`
+	StartDate registry.Date `json:"start_date"`
+	EndDate   registry.Date `json:"end_date"`
+	Overlimit bool          `json:"overlimit"`
+	Person    struct {
+		ID         registry.ID   `json:"id"`
+		LastName   string        `json:"last_name"`
+		FirstName  string        `json:"first_name"`
+		SecondName string        `json:"second_name"`
+		BirthDate  registry.Date `json:"birth_date"`
+	} `json:"person"`
+	Employee struct {
+		Speciality string        `json:"speciality"`
+		Party      PartySnapshot `json:"party"`
+	} `json:"employee"`
+	Division    struct{ Name, Address string }
+	LegalEntity struct {
+		Name   string
+		EDRPOU registry.EDRPOU
+	} `json:"legal_entity"`
+}
+
+// freeze gives the exact bytes to sign: the draft's document with its printed
+// form and the seed. The other members stay as they were written.
+func (c printed) freeze(data []byte, seed string) ([]byte, error) {
+	form, err := c.render()
+	if err != nil {
+		return nil, err
+	}
+	members, err := jcs.Members(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading a stored draft: %w", err)
+	}
+	set := 0
+	for i := range members {
+		switch members[i].Name {
+		case "content":
+			members[i].Value, set = jcs.String(form), set+1
+		case "seed":
+			members[i].Value, set = jcs.String(seed), set+1
+		}
+	}
+	if set != 2 {
+		return nil, errors.New("reading a stored draft: it has no place for form and seed")
+	}
+	return jcs.Join(members), nil
 }
 
 // printout is the form the patient reads before saying yes. html/template
@@ -130,7 +225,7 @@ var printout = template.Must(template.New("declaration").Parse(`<!DOCTYPE html>
 </body></html>
 `))
 
-func (c Content) render() (string, error) {
+func (c printed) render() (string, error) {
 	var b bytes.Buffer
 	if err := printout.Execute(&b, c); err != nil {
 		return "", fmt.Errorf("rendering the printed form: %w", err)

@@ -180,8 +180,8 @@ func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *i
 // Approve implements intake.Kind: the doctor's limit, the printed form, the
 // seed and with them the exact bytes that will be signed are frozen here.
 func (k Kind) Approve(ctx context.Context, tx Tx, draft *intake.Draft) error {
-	c, err := decodeContent(draft.Data)
-	if err != nil {
+	var c printed
+	if err := json.Unmarshal(draft.Data, &c); err != nil {
 		return fmt.Errorf("reading a stored draft: %w", err)
 	}
 	p, err := tx.Person(ctx, c.Person.ID)
@@ -204,13 +204,11 @@ func (k Kind) Approve(ctx context.Context, tx Tx, draft *intake.Draft) error {
 			return err
 		}
 	}
-	if c.Seed, err = tx.Seed(ctx); err != nil {
+	seed, err := tx.Seed(ctx)
+	if err != nil {
 		return err
 	}
-	if c.Printout, err = c.render(); err != nil {
-		return err
-	}
-	draft.ToBeSigned, err = c.ToBeSigned()
+	draft.ToBeSigned, err = c.freeze(draft.Data, seed)
 	return err
 }
 
@@ -220,18 +218,23 @@ func (Kind) Decode(draft *intake.Draft, signed signature.SignedBytes) (any, erro
 	if err != nil {
 		return nil, fmt.Errorf("reading the signed document: %w", err)
 	}
-	if !bytes.Equal(got, draft.ToBeSigned) {
-		if err := intake.SameDocument(draft.ToBeSigned, got); err != nil {
-			return nil, err
-		}
+	if bytes.Equal(got, draft.ToBeSigned) {
+		return readFrozen(got)
 	}
-	return DecodeContent(signed)
+	if err := intake.SameDocument(draft.ToBeSigned, got); err != nil {
+		return nil, err
+	}
+	c, err := decodeContent(got)
+	if err != nil {
+		return nil, err
+	}
+	return c.signed(), nil
 }
 
 // Accept implements intake.Kind: rules that depend on the moment of signing,
 // then the effects. The person's row is locked by the pipeline.
 func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, p intake.Parties, act registry.Act, content any) (any, error) {
-	c := content.(Content)
+	c := content.(signedContent)
 	if !p.AuthorApproved {
 		return nil, registry.Errorf(registry.CodeForbidden, "Employee is not approved").WithReason("employee_status")
 	}

@@ -1,6 +1,8 @@
 package declaration
 
 import (
+	"encoding/json"
+	"html"
 	"strings"
 	"testing"
 
@@ -170,12 +172,21 @@ func TestContent(t *testing.T) {
 	x := good()
 	x.p.LastName = `<script>alert(1)</script>`
 	c := newContent(x.p, x.e, x.d, x.l)
-	var err error
-	c.Printout, err = c.render()
+	c.Person.Status = "" // the registry's own knowledge is no part of the document
+	c.Number, c.StartDate, c.EndDate, c.Overlimit = "0001-2H3K-4M5P", registry.Date{Year: 2026, Month: 11, Day: 21}, registry.Date{Year: 2066, Month: 11, Day: 21}, true
+	draft, err := c.ToBeSigned()
 	require.NoError(t, err)
+	var form printed
+	require.NoError(t, json.Unmarshal(draft, &form))
+	c.Printout, err = form.render()
+	require.NoError(t, err)
+	require.Contains(t, c.Printout, "№ 0001-2H3K-4M5P, з 2026-11-21 до 2066-11-21")
+	for _, shown := range []string{x.p.FirstName, x.e.Party.LastName, x.d.Name, x.d.Address, x.l.Name, string(x.l.EDRPOU)} {
+		require.Contains(t, html.UnescapeString(c.Printout), shown)
+	}
 	require.NotContains(t, c.Printout, "<script>")
 	require.True(t, c.Person.PatientSigned)
-	c.Person.Status = "" // the registry's own knowledge is no part of the document
+	c.Seed = strings.Repeat("0a", 32)
 	b, err := c.ToBeSigned()
 	require.NoError(t, err)
 	canonical, err := jcs.Canonicalize(b)
@@ -184,6 +195,14 @@ func TestContent(t *testing.T) {
 	back, err := decodeContent(b)
 	require.NoError(t, err)
 	require.Equal(t, c, back)
+	frozen, err := form.freeze(draft, c.Seed)
+	require.NoError(t, err)
+	require.Equal(t, string(b), string(frozen), "form and seed are put into the draft's own bytes")
+	few, err := readFrozen(frozen)
+	require.NoError(t, err)
+	require.Equal(t, back.signed(), few)
+	_, err = form.freeze([]byte(`{"seed":""}`), c.Seed)
+	require.Error(t, err)
 	_, err = decodeContent([]byte(strings.Replace(string(b), `"scope":`, `"stranger":1,"scope":`, 1)))
 	require.Equal(t, registry.CodeMalformed, registry.CodeOf(err))
 }

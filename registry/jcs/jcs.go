@@ -8,11 +8,9 @@
 package jcs
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -26,160 +24,6 @@ const (
 	MaxDepth = 64
 	MaxSize  = 16 << 20 // bytes
 )
-
-// ParseError tells where a text stops being acceptable JSON.
-type ParseError struct {
-	Offset int64 // in bytes, from the beginning
-	Reason string
-}
-
-// Error implements error.
-func (e *ParseError) Error() string {
-	return fmt.Sprintf("JSON, byte %d: %s", e.Offset, e.Reason)
-}
-
-// Parse reads one JSON text into nil, bool, json.Number, string, []any and
-// map[string]any.
-func Parse(src []byte) (any, error) {
-	if len(src) > MaxSize {
-		return nil, &ParseError{int64(len(src)), "larger than 16 MiB"}
-	}
-	if i := invalidUTF8(src); i >= 0 {
-		return nil, &ParseError{int64(i), "not valid UTF-8"}
-	}
-	if off := loneSurrogate(src); off >= 0 {
-		return nil, &ParseError{int64(off), "lone surrogate in a string"}
-	}
-	d := json.NewDecoder(bytes.NewReader(src))
-	d.UseNumber()
-	p := parser{d: d}
-	v, err := p.value(0)
-	if err != nil {
-		return nil, p.wrap(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, &ParseError{d.InputOffset(), "bytes after the JSON text"}
-	}
-	return v, nil
-}
-
-type parser struct{ d *json.Decoder }
-
-func (p *parser) wrap(err error) error {
-	var pe *ParseError
-	if errors.As(err, &pe) {
-		return pe
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return &ParseError{p.d.InputOffset(), "unexpected end"}
-	}
-	return &ParseError{p.d.InputOffset(), "syntax error"}
-}
-
-func (p *parser) fail(reason string) error { return &ParseError{p.d.InputOffset(), reason} }
-
-func (p *parser) value(depth int) (any, error) {
-	if depth > MaxDepth {
-		return nil, p.fail("nested too deeply")
-	}
-	t, err := p.d.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch t := t.(type) {
-	case json.Delim:
-		if t == '[' {
-			list := []any{}
-			for p.d.More() {
-				v, err := p.value(depth + 1)
-				if err != nil {
-					return nil, err
-				}
-				list = append(list, v)
-			}
-			_, err := p.d.Token()
-			return list, err
-		}
-		object := map[string]any{}
-		for p.d.More() {
-			k, err := p.d.Token()
-			if err != nil {
-				return nil, err
-			}
-			name := k.(string)
-			if _, twice := object[name]; twice {
-				return nil, p.fail("member name stands twice in one object")
-			}
-			v, err := p.value(depth + 1)
-			if err != nil {
-				return nil, err
-			}
-			object[name] = v
-		}
-		_, err := p.d.Token()
-		return object, err
-	case json.Number:
-		if f, err := t.Float64(); err != nil || math.IsInf(f, 0) {
-			return nil, p.fail("number out of range")
-		}
-		return t, nil
-	default:
-		return t, nil
-	}
-}
-
-func invalidUTF8(src []byte) int {
-	for i := 0; i < len(src); {
-		r, n := utf8.DecodeRune(src[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return -1
-}
-
-// loneSurrogate looks for \uD800–\uDFFF escapes without their other half:
-// encoding/json would replace them silently and two texts would become one.
-func loneSurrogate(src []byte) int {
-	for i := 0; i < len(src); i++ {
-		if src[i] != '\\' {
-			continue
-		}
-		i++
-		if i >= len(src) || src[i] != 'u' {
-			continue
-		}
-		r := hex4(src, i+1)
-		switch {
-		case r >= 0xdc00 && r <= 0xdfff:
-			return i - 1
-		case r >= 0xd800 && r <= 0xdbff:
-			low := -1
-			if i+6 < len(src) && src[i+5] == '\\' && src[i+6] == 'u' {
-				low = hex4(src, i+7)
-			}
-			if low < 0xdc00 || low > 0xdfff {
-				return i - 1
-			}
-			i += 10
-		default:
-			i += 4
-		}
-	}
-	return -1
-}
-
-func hex4(src []byte, i int) int {
-	if i+4 > len(src) {
-		return -1
-	}
-	n, err := strconv.ParseUint(string(src[i:i+4]), 16, 16)
-	if err != nil {
-		return -1
-	}
-	return int(n)
-}
 
 // Canonicalize gives the RFC 8785 form of a JSON text.
 func Canonicalize(src []byte) ([]byte, error) {
@@ -264,16 +108,40 @@ func appendValue(b []byte, v any) ([]byte, error) {
 // compareUTF16 orders names by UTF-16 code units (RFC 8785, 3.2.3), which
 // differs from byte order only beyond the basic multilingual plane.
 func compareUTF16(a, b string) int {
+	if below(a) && below(b) {
+		return strings.Compare(a, b)
+	}
 	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+}
+
+// below tells that no character of s stands where the two orders part: at
+// U+E000, whose first byte is 0xee, or above.
+func below(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0xee {
+			return false
+		}
+	}
+	return true
 }
 
 func appendString(b []byte, s string) []byte {
 	const hexDigits = "0123456789abcdef"
 	b = append(b, '"')
-	for _, r := range s {
+	if !utf8.ValidString(s) { // of a program; what was read is valid
+		s = string([]rune(s))
+	}
+	from := 0
+	for i := range len(s) {
+		r := s[i]
+		if r >= ' ' && r != '"' && r != '\\' {
+			continue
+		}
+		b = append(b, s[from:i]...)
+		from = i + 1
 		switch r {
 		case '"', '\\':
-			b = append(b, '\\', byte(r))
+			b = append(b, '\\', r)
 		case '\b':
 			b = append(b, '\\', 'b')
 		case '\f':
@@ -285,14 +153,10 @@ func appendString(b []byte, s string) []byte {
 		case '\t':
 			b = append(b, '\\', 't')
 		default:
-			if r < 0x20 {
-				b = append(b, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
-			} else {
-				b = utf8.AppendRune(b, r)
-			}
+			b = append(b, '\\', 'u', '0', '0', hexDigits[r>>4], hexDigits[r&15])
 		}
 	}
-	return append(b, '"')
+	return append(append(b, s[from:]...), '"')
 }
 
 // appendNumber writes a double as ECMAScript's Number::toString does (RFC 8785, 3.2.2.3).

@@ -1,7 +1,10 @@
 package jcs_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,6 +80,70 @@ func TestRefused(t *testing.T) {
 		_, err := jcs.Parse([]byte(in))
 		var pe *jcs.ParseError
 		require.ErrorAs(t, err, &pe, name)
+	}
+}
+
+// A foreign reader agrees: what Parse takes encoding/json takes and reads alike,
+// and what encoding/json refuses Parse refuses. The other way round Parse refuses
+// more: doubled names, lone surrogates, numbers out of range, depth.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{` {"a" : [ 1 , -0.5e+3, "x\u00e9\\\"\/\b\f\n\r\t" ] , "б":null } `, `"\ud83d\ude00\u0041"`, `[[[]],{}]`, `-0.1e-7`, `01`, `1.`, `.5`, `-`, `1e`, `+1`, `tru`, `nulll`,
+		`"\x"`, `"\u12"`, `"\u123g"`, "\"\x7f\"", `{"a":1,}`, `{"a"}`, `{,}`, `[1 2]`, `{"a":1,"\u0061":2}`, `"\ud83d\ud83d"`, `9999999999999999999999`, "\ufeff1", "1\x00", `"a`, `{"a":`, "\v1"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		got, err := jcs.Parse(in)
+		d := json.NewDecoder(bytes.NewReader(in))
+		d.UseNumber()
+		var want any
+		foreign := d.Decode(&want)
+		if foreign == nil {
+			if _, more := d.Token(); more != io.EOF {
+				foreign = io.ErrUnexpectedEOF
+			}
+		}
+		if err == nil {
+			require.NoError(t, foreign)
+			require.Equal(t, want, got)
+			return
+		}
+		var pe *jcs.ParseError
+		require.ErrorAs(t, err, &pe)
+		require.LessOrEqual(t, pe.Offset, int64(len(in)))
+		if foreign == nil {
+			require.NotContains(t, []string{"unexpected end", "syntax error", "bytes after the JSON text"}, pe.Reason, "encoding/json reads %q", in)
+		}
+	})
+}
+
+// What Marshal writes comes apart into its members and together again.
+func TestMembers(t *testing.T) {
+	src, err := jcs.Marshal(map[string]any{"a": []any{1, "},{", map[string]any{"b": nil}}, "ї\"": "x\\", "z": map[string]any{}, "n": -1.5})
+	require.NoError(t, err)
+	members, err := jcs.Members(src)
+	require.NoError(t, err)
+	require.Equal(t, string(src), string(jcs.Join(members)))
+	require.Equal(t, "a", members[0].Name)
+	require.Equal(t, `[1,"},{",{"b":null}]`, string(members[0].Value))
+	none, err := jcs.Members([]byte(`{}`))
+	require.NoError(t, err)
+	require.Empty(t, none)
+	for _, bad := range []string{``, `{`, `[]`, `{"a"}`, `{"a":}`, `{"a":1`, `{"a":1,}`, `{a:1}`, `{"a":1}}`, `{"a":1}{"b":2}`, `{"a":"x}`} {
+		_, err := jcs.Members([]byte(bad))
+		require.Error(t, err, bad)
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	src, err := os.ReadFile("../compact/dictionary-1.txt")
+	require.NoError(b, err)
+	src = bytes.Split(src, []byte("\n"))[0]
+	b.SetBytes(int64(len(src)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := jcs.Parse(src); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

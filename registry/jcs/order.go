@@ -189,12 +189,75 @@ func appendRawString(dst, raw []byte) ([]byte, error) {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return append(dst, raw...), nil
 	}
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
+	p := parser{s: string(raw)}
+	s, err := p.text()
+	if err != nil {
 		return nil, err
 	}
 	return appendString(dst, s), nil
 }
+
+// Member is one member of an object, its value as it was written.
+type Member struct {
+	Name  string
+	Value []byte
+}
+
+// Members splits an object that [Marshal] or [Encode] wrote into its members,
+// in their order; values are parts of src. It is for texts of our own: what
+// comes from outside goes through [Parse].
+func Members(src []byte) ([]Member, error) {
+	if len(src) < 2 || src[0] != '{' || src[len(src)-1] != '}' {
+		return nil, errOutput
+	}
+	out := make([]Member, 0, 24)
+	for src = src[1:]; src[0] != '}'; {
+		if len(out) > 0 {
+			if src[0] != ',' {
+				return nil, errOutput
+			}
+			src = src[1:]
+		}
+		end := stringEnd(src)
+		if end < 0 || end+1 >= len(src) || src[end] != ':' {
+			return nil, errOutput
+		}
+		n := valueEnd(src[end+1:])
+		if n <= 0 || end+1+n >= len(src) {
+			return nil, errOutput
+		}
+		p := parser{s: string(src[:end])}
+		name, err := p.text()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Member{name, src[end+1 : end+1+n]})
+		src = src[end+1+n:]
+	}
+	if len(src) != 1 {
+		return nil, errOutput
+	}
+	return out, nil
+}
+
+// Join writes members as an object, in the order given.
+func Join(members []Member) []byte {
+	n := 2
+	for _, m := range members {
+		n += len(m.Name) + len(m.Value) + 4
+	}
+	b := append(make([]byte, 0, n), '{')
+	for i, m := range members {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(appendString(b, m.Name), ':'), m.Value...)
+	}
+	return append(b, '}')
+}
+
+// String writes a string as a canonical value.
+func String(s string) []byte { return appendString(nil, s) }
 
 // maxExact is how many digits every integer of that length is exact with.
 const maxExact = 15

@@ -67,7 +67,7 @@ func (tx *Tx) InsertAct(ctx context.Context, a registry.Act) error {
 // PutContainer keeps a signed container under its digest, sealed. The same
 // bytes a second time change nothing.
 func (tx *Tx) PutContainer(ctx context.Context, digest registry.Digest, b []byte) error {
-	sealed, err := tx.sealShort("media", hexOf(digest), b)
+	sealed, err := tx.seal("media", hexOf(digest), b)
 	if err != nil {
 		return err
 	}

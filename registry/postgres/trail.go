@@ -18,30 +18,6 @@ import (
 var _ trail.Tx = (*Tx)(nil)
 var _ trail.Log = (*Store)(nil)
 
-// IndexLog puts at most limit entries that the log has grown by into the table
-// auditors search in, and tells how many it went through.
-func (tx *Tx) IndexLog(ctx context.Context, limit int) (n int, err error) {
-	_, err = tx.queryOne(ctx, []any{&n}, `WITH at AS (
-    SELECT size FROM entry_search_upto FOR UPDATE
-), fresh AS (
-    SELECT e.idx, e.leaf_id, l.kind, convert_from(l.entry, 'UTF8')::jsonb AS j FROM entries e JOIN leaves l ON l.id = e.leaf_id
-    WHERE e.idx >= (SELECT size FROM at) ORDER BY e.idx LIMIT $1
-), noted AS (
-    INSERT INTO entry_search (leaf_id, idx, kind, code, client_id, user_id, employee_id, legal_entity_id, act_id, request_id, container)
-    SELECT leaf_id, idx, kind, j->>'code', (j#>>'{actor,client}')::uuid, (j#>>'{actor,user}')::uuid, (j#>>'{actor,employee}')::uuid,
-        (j#>>'{actor,legal_entity}')::uuid, (j#>>'{act,id}')::uuid, j->>'request_id', decode(j#>>'{act,container}', 'hex') FROM fresh
-    ON CONFLICT DO NOTHING
-), counted AS (
-    INSERT INTO entry_days (day, kind, code, n)
-    SELECT ((j->>'time')::timestamptz AT TIME ZONE 'Europe/Kyiv')::date, kind, COALESCE(j->>'code', ''), count(*) FROM fresh GROUP BY 1, 2, 3
-    ON CONFLICT (day, kind, code) DO UPDATE SET n = entry_days.n + excluded.n
-), moved AS (
-    UPDATE entry_search_upto SET size = size + (SELECT count(*) FROM fresh) WHERE EXISTS (SELECT FROM fresh)
-)
-SELECT count(*)::integer FROM fresh`, limit)
-	return n, err
-}
-
 // TrailState implements trail.Tx.
 func (tx *Tx) TrailState(ctx context.Context, since time.Time) (st trail.State, err error) {
 	var at *time.Time

@@ -190,7 +190,7 @@ func TestRulesOfAPersonByREST(t *testing.T) {
 		{"sign", with(nil, "person.second_name", `"Тест@вна"`), 422, "$.person.second_name", "format"},
 		{"type of a name", with(nil, "person.first_name", "5"), 422, "$.person.first_name", "cast"},
 		{"no birth date", with(nil, "person.birth_date", ""), 422, "$.person.birth_date", "required"},
-		{"form of the birth date", with(nil, "person.birth_date", `"28.02.1990"`), 422, "$.person.birth_date", "format"},
+		{"form of the birth date", with(nil, "person.birth_date", `"28.02.1990"`), 422, "$.person.birth_date", "date"},
 		{"born tomorrow", with(nil, "person.birth_date", `"2026-11-22"`), 422, "$.person.birth_date", "invalid"},
 		{"151 years old", with(nil, "person.birth_date", `"1875-11-21"`), 422, "$.person.birth_date", "invalid"},
 		{"no birth country", with(nil, "person.birth_country", ""), 422, "$.person.birth_country", "required"},

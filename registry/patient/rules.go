@@ -298,6 +298,7 @@ func (c *checker) addresses(at string, list []Address) {
 		if a.Zip != "" && !zipPattern.MatchString(a.Zip) {
 			c.broken(one+".zip", "format", "five digits are expected")
 		}
+		c.demand(one+".building", a.Building)
 		if a.Building != "" && !buildingPattern.MatchString(a.Building) {
 			c.broken(one+".building", "format", "a number with an optional letter is expected")
 		}

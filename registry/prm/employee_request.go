@@ -93,7 +93,7 @@ func CheckParty(f *document.Faults, at string, p PartyInput, today registry.Date
 			f.Add(one+".type", "unique", "documents must be unique by type")
 		}
 		seen[d.Type] = true
-		if d.Type == "PASSPORT" && !documentPattern.MatchString(d.Number) || d.Type == "NATIONAL_ID" && len(d.Number) != 9 {
+		if d.Type == "PASSPORT" && !passportPattern.MatchString(d.Number) || d.Type == "NATIONAL_ID" && !idCardPattern.MatchString(d.Number) {
 			f.Add(one+".number", "format", "string does not match the pattern of this document type")
 		}
 		if !d.IssuedAt.IsZero() && (today.Before(d.IssuedAt) || d.IssuedAt.Before(p.BirthDate)) {

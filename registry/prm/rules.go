@@ -21,6 +21,8 @@ var (
 	buildingPattern = regexp.MustCompile(`^[0-9]{1,5}[0-9А-ЩЬЮЯҐЄІЇа-щьюяґєії/ -]{0,20}$`)
 	clockPattern    = regexp.MustCompile(`^([01][0-9]|2[0-3])[.:][0-5][0-9]$|^24[.:]00$`)
 	documentPattern = regexp.MustCompile(`^([А-ЩЬЮЯҐЄІЇ]{2}[0-9]{6}|[0-9]{9})$`)
+	passportPattern = regexp.MustCompile(`^[А-ЩЬЮЯҐЄІЇ]{2}[0-9]{6}$`)
+	idCardPattern   = regexp.MustCompile(`^[0-9]{9}$`)
 )
 
 // Lists tells the codes of dictionaries as they are now; dictionary.Snapshot
@@ -32,7 +34,7 @@ type Lists interface {
 // CheckNames holds the names of a person against the alphabet.
 func CheckNames(f *document.Faults, at, last, first, second string) {
 	for name, value := range map[string]string{"last_name": last, "first_name": first} {
-		if !namePattern.MatchString(value) {
+		if f.Required(at+"."+name, value) && !namePattern.MatchString(value) {
 			f.Add(at+"."+name, "format", "string does not match pattern: Ukrainian letters, apostrophe, hyphen, single spaces")
 		}
 	}
@@ -81,7 +83,7 @@ func CheckAddresses(f *document.Faults, at string, list []Address) {
 		if _, err := registry.ParseID(a.SettlementID); err != nil {
 			f.Add(one+".settlement_id", "format", "expected a UUID")
 		}
-		if !buildingPattern.MatchString(a.Building) {
+		if f.Required(one+".building", a.Building) && !buildingPattern.MatchString(a.Building) {
 			f.Add(one+".building", "format", "string does not match pattern: a number with letters after it")
 		}
 		if a.Zip != "" && !zipPattern.MatchString(a.Zip) {

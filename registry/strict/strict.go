@@ -54,6 +54,14 @@ func NotAllowed(entry string) registry.FieldError {
 	return registry.FieldError{Entry: entry, Rule: "schema", Description: "schema does not allow additional properties"}
 }
 
+// malformed says the broken form of a value in the words of the eHealth API, as
+// the check of the contract does.
+var malformed = map[reflect.Type][2]string{
+	reflect.TypeFor[registry.Date](): {"date", "expected a date YYYY-MM-DD"},
+	reflect.TypeFor[registry.ID]():   {"format", "expected a UUID"},
+	reflect.TypeFor[time.Time]():     {"datetime", "expected a time by RFC 3339"},
+}
+
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 
 // check holds a parsed value against the Go type it is read into.
@@ -68,7 +76,8 @@ func check(at string, v any, t reflect.Type, errs *[]registry.FieldError) {
 			return
 		}
 		if err := reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil || s == "" {
-			wrong("format", map[reflect.Type]string{reflect.TypeFor[registry.Date](): "expected a date YYYY-MM-DD", reflect.TypeFor[registry.ID](): "expected a UUID", reflect.TypeFor[time.Time](): "expected a time by RFC 3339"}[t])
+			rule := malformed[t]
+			wrong(rule[0], rule[1])
 		}
 		return
 	}

@@ -13,6 +13,7 @@ import (
 type Exchange struct {
 	Client        string // INSTANCE/CLASS/MEMBER/SUBSYSTEM
 	MessageID     string // see MessageName
+	PurposeID     string // purpose declaration the message names, where it does
 	RequestSHA512 []byte
 	RequestGOST   []byte
 }

@@ -205,24 +205,33 @@ func (l *linter) declaration(space, local string) *etree.Element {
 }
 
 // unwrapped compares what a request and its answer hold: clients that unwrap
-// make parameters of both, and JAX-WS stops where two have one name and
-// different types.
+// make parameters of both, and JAX-WS stops where two have one name, the case of
+// the first letter aside, and are not the same element.
 func (l *linter) unwrapped(operation string) {
 	target := l.root.SelectAttrValue("targetNamespace", "")
 	request, answer := l.declaration(target, operation), l.declaration(target, operation+"Response")
 	if request == nil || answer == nil {
 		return
 	}
-	types := map[string]string{}
+	type parameter struct{ name, kind string }
+	asked := map[string]parameter{}
 	for _, e := range request.FindElements("complexType/sequence/element") {
-		types[e.SelectAttrValue("name", "")] = e.SelectAttrValue("type", "")
+		p := parameter{e.SelectAttrValue("name", ""), e.SelectAttrValue("type", "")}
+		asked[lowerFirst(p.name)] = p
 	}
 	for _, e := range answer.FindElements("complexType/sequence/element") {
-		name := e.SelectAttrValue("name", "")
-		if t, both := types[name]; both && t != e.SelectAttrValue("type", "") {
-			l.err("wrapped", e, "the request has an element %s of another type; wsimport makes one parameter of each name", name)
+		p := parameter{e.SelectAttrValue("name", ""), e.SelectAttrValue("type", "")}
+		if q, both := asked[lowerFirst(p.name)]; both && p != q {
+			l.err("wrapped", e, "the request has another element called %s; wsimport makes one parameter of each name", q.name)
 		}
 	}
+}
+
+func lowerFirst(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToLower(s[:1]) + s[1:]
 }
 
 // messages checks header messages: element parts of X-Road's namespace that its schema declares.

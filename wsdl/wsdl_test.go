@@ -55,6 +55,7 @@ func TestLintFindsWhatStopsClients(t *testing.T) {
 		{"wrapped", `<xs:element name="GetDeclarationByPatient">`, `<xs:element name="Other"/><xs:element name="GetDeclarationByPatient">`},
 		{"wrapped", `<wsdl:part name="parameters" element="tns:GetDeclarationByPatient"/>`, `<wsdl:part name="parameters" element="tns:ServiceFault"/>`},
 		{"wrapped", `<xs:element name="state" type="tns:ConsentState"`, `<xs:element name="consent" type="tns:ConsentState"`},
+		{"wrapped", `<xs:element name="state" type="tns:ConsentState"`, `<xs:element name="Consent" type="tns:Consent"`},
 		{"references", `<wsdl:message name="requestHeader">`, `<wsdl:message name="requestheader">`},
 		{"references", `part="issue"`, `part="Issue"`},
 		{"references", `binding="tns:DiiaBinding"`, `binding="tns:Binding"`},

@@ -125,6 +125,8 @@ type SOAPConfig struct {
 	Attested []string `yaml:"attested,omitempty"`
 	// Clients are the X-Road clients that may ask: INSTANCE/CLASS/MEMBER/SUBSYSTEM.
 	Clients []string `yaml:"clients"`
+	// Compositions is the check of medical conclusions by number.
+	Compositions CompositionsConfig `yaml:"compositions,omitempty"`
 	// RegistryClients are those that may call the registry's operations by SOAP
 	// (/registry), each message with an access token of its own. Empty: none.
 	RegistryClients []string `yaml:"registry_clients,omitempty"`
@@ -322,6 +324,11 @@ func (c Config) validate() error {
 	}
 	if c.SOAP.RatePerSecond < 0 || c.SOAP.RatePerSecond > 0 && c.SOAP.Burst < 1 {
 		add("soap.burst must be at least 1 where soap.rate_per_second is set")
+	}
+	for _, client := range c.SOAP.Compositions.Clients {
+		if strings.Count(client, "/") != 3 {
+			add("soap.compositions.clients: %q is not INSTANCE/CLASS/MEMBER/SUBSYSTEM", client)
+		}
 	}
 	for _, client := range c.SOAP.Clients {
 		if strings.Count(client, "/") != 3 {

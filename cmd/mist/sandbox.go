@@ -221,6 +221,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 	c.REST.Rates = RatesConfig{Client: wide, User: wide, Login: RateConfig{PerSecond: 500, Burst: 2000}, Address: wide}
 	c.SOAP.Service, c.SOAP.Clients, c.SOAP.Attested = sandboxService, []string{sandboxPortal}, []string{sandboxPortal}
 	c.SOAP.RegistryClients = []string{sandboxMIS}
+	c.SOAP.Compositions.Clients = c.SOAP.Clients
 	c.Log.Origin, c.Log.KeyFile = sandboxOrigin, "keys/log.key"
 	c.Log.Witnesses, c.Log.Quorum = []WitnessConfig{{Organisation: "sandbox", URL: "http://" + services + "/witness", Key: witnessPublic}}, 1
 	c.Trust = TrustConfig{Dir: "pki/trust", Hosts: []string{services}, AllowPrivate: true}

@@ -47,7 +47,7 @@ func (s *server) newTrembita(disclosures *query.Service, rest http.Handler, metr
 		return nil, err
 	}
 	// One quota of each client for SOAP, its REST twin and FHIR.
-	calls, err := quota.New(c.RatePerSecond, c.Burst, s.source.Clock, slices.Concat(c.Clients, c.RegistryClients)...)
+	calls, err := quota.New(c.RatePerSecond, c.Burst, s.source.Clock, slices.Concat(c.Clients, c.RegistryClients, c.Compositions.Clients)...)
 	if err != nil {
 		return nil, fmt.Errorf("soap.rate_per_second: %w", err)
 	}
@@ -82,6 +82,9 @@ func (s *server) newTrembita(disclosures *query.Service, rest http.Handler, metr
 			return nil, err
 		}
 		all.Handle("/registry", registryHandler)
+	}
+	if err := s.compositionsBySOAP(all, provider, observe, calls, exchanges); err != nil {
+		return nil, err
 	}
 	if err := s.diiaByREST(all, disclosures, calls); err != nil {
 		return nil, err

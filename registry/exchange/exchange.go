@@ -49,7 +49,7 @@ func (s *Service) Record(ctx context.Context, x registry.Exchanged) error {
 	e := audit.Entry{
 		Kind: audit.ExchangeAnswered, Actor: audit.Actor{XRoadClient: x.Client}, Channel: string(registry.ChannelSOAP), RequestID: x.TrackingID,
 		Object: &audit.ObjectRef{Type: "operation", ID: x.Service}, Code: x.Refused,
-		Exchange: &audit.Exchange{MessageID: x.MessageID, RequestSHA512: x.RequestSHA512, RequestGOST: x.RequestGOST, ResponseSHA512: x.ResponseSHA512, ResponseGOST: x.ResponseGOST},
+		Exchange: &audit.Exchange{MessageID: x.MessageID, PurposeID: x.PurposeID, RequestSHA512: x.RequestSHA512, RequestGOST: x.RequestGOST, ResponseSHA512: x.ResponseSHA512, ResponseGOST: x.ResponseGOST},
 	}
 	if x.Refused != "" {
 		e.Kind = audit.ExchangeRefused

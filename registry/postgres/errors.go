@@ -52,6 +52,9 @@ var constraints = map[string]registry.Error{
 	"declarations_division_fkey":     {Code: registry.CodeNotFound, Detail: "such division doesn't exist"},
 	"declarations_legal_entity_fkey": {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
 	"consents_person_fkey":           {Code: registry.CodeNotFound, Detail: "such person doesn't exist"},
+	"compositions_person_fkey":       {Code: registry.CodeNotFound, Detail: "such person doesn't exist"},
+	"compositions_legal_entity_fkey": {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
+	"compositions_number_key":        {Code: registry.CodeConflict, Reason: "composition_number", Detail: "another conclusion has this number"},
 	"clients_legal_entity_fkey":      {Code: registry.CodeNotFound, Detail: "such legal entity doesn't exist"},
 
 	"legal_entities_type_fkey":             {Code: registry.CodeInvalid, Detail: "there is no such type of legal entity"},
@@ -80,7 +83,7 @@ var internalConstraints = []string{
 	"acts_demand_leaf", "checkpoints_pkey", "entries_leaf_key", "entries_pkey", "leaves_pkey", "entry_days_pkey", "entry_search_pkey", "entry_search_upto_pkey", "publications_checkpoint_fkey", "publications_pkey", "tiles_pkey",
 	"declarations_pkey", "declarations_act_fkey", "declaration_statuses_declaration_fkey",
 	"drafts_pkey", "drafts_act_key", "media_pkey", "reports_pkey", "divisions_pkey", "parties_pkey", "employees_pkey",
-	"person_keys_pkey", "person_keys_person_fkey", "consents_pkey", "clients_pkey", "tokens_pkey",
+	"person_keys_pkey", "person_keys_person_fkey", "compositions_pkey", "consents_pkey", "clients_pkey", "tokens_pkey",
 	"tokens_client_fkey", "log_epochs_pkey", "data_keys_pkey", "search_questions_pkey", "search_budgets_pkey",
 	"declaration_statuses_feed_key", "replies_pkey", "person_entries_pkey", "person_entries_upto_pkey",
 	"pending_acts_pkey", "pending_acts_draft_fkey", "draft_statuses_draft_fkey", "draft_statuses_feed_key",

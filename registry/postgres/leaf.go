@@ -29,7 +29,7 @@ func (tx *Tx) Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error) {
 		return audit.Receipt{}, tx.fail(fmt.Errorf("an entry %s without a coded legal basis", e.Kind))
 	}
 	if x := registry.ExchangeOf(ctx); x != nil && e.Exchange == nil {
-		e.Exchange = &audit.Exchange{MessageID: x.MessageID, RequestSHA512: x.RequestSHA512, RequestGOST: x.RequestGOST}
+		e.Exchange = &audit.Exchange{MessageID: x.MessageID, PurposeID: x.PurposeID, RequestSHA512: x.RequestSHA512, RequestGOST: x.RequestGOST}
 		e.Actor.XRoadClient = x.Client
 	}
 	s := tx.store

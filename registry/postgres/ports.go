@@ -6,6 +6,7 @@ import (
 	"mist/registry/approval"
 	"mist/registry/audit/sequencer"
 	"mist/registry/bulk"
+	"mist/registry/composition"
 	"mist/registry/contract"
 	"mist/registry/declaration"
 	"mist/registry/dictionary"
@@ -53,6 +54,8 @@ var (
 	_ job.DeskTx            = (*Tx)(nil)
 	_ declaration.CitizenTx = (*Tx)(nil)
 	_ exchange.Tx           = (*Tx)(nil)
+	_ composition.Tx        = (*Tx)(nil)
+	_ query.CompositionsTx  = (*Tx)(nil)
 
 	_ legalentity.Tx       = (*Tx)(nil)
 	_ employeerequest.Tx   = (*Tx)(nil)

@@ -29,6 +29,7 @@ var sealedColumns = []sealedColumn{
 	{"parties", "body", "parties", "t.id::text"},
 	{"drafts", "body", "drafts", "t.id::text"},
 	{"declarations", "note", "declarations.note", "t.id::text"},
+	{"compositions", "body", "compositions", "t.id::text"},
 	{"media", "body", "media", "encode(t.digest, 'hex')"},
 	{"reports", "body", "reports", "t.id::text"},
 	{"consents", "body", "consents", "t.id::text"},

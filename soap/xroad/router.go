@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"mist/registry"
 	"mist/registry/quota"
@@ -53,6 +54,9 @@ type Processing struct {
 	Required bool
 }
 
+// maxPurposeID keeps a purpose's identifier within one value of an audit entry, in bytes.
+const maxPurposeID = 128
+
 // read finds purpose and subject and refuses a request without them.
 func (p *Processing) read(req *Request) error {
 	if p == nil {
@@ -70,6 +74,8 @@ func (p *Processing) read(req *Request) error {
 		}
 	}
 	switch {
+	case len(req.PurposeID) > maxPurposeID || strings.ContainsFunc(req.PurposeID, unicode.IsControl):
+		return registry.Invalid(registry.FieldError{Entry: "$." + strings.Join(p.Purpose, "."), Rule: "length", Description: "at most 128 bytes without control characters"})
 	case p.Required && strings.TrimSpace(req.PurposeID) == "":
 		return soap.Faultf("PurposeRequired", "the body must name the purpose declaration of this processing in %s", strings.Join(p.Purpose, "/"))
 	case p.Required && strings.TrimSpace(req.Subject) == "":
@@ -91,8 +97,10 @@ type Service struct {
 	// version, as Trembita has it. All honour one contract.
 	Versions []string
 	// Namespace and Element name the body element. Element with the suffix
-	// Request is accepted too. Empty Element means Code.
+	// Request is accepted too, and so are the names of Aliases. Empty Element
+	// means Code.
 	Namespace, Element string
+	Aliases            []string
 	// Clients may call the service; the security server has its own list, and
 	// neither relies on the other. AnyClient lifts ours.
 	Clients   []ClientID
@@ -246,7 +254,7 @@ func exchangeOf(m *soap.Message, h *Header) *registry.Exchange {
 // answer checks the body of a message and lets the operation answer it.
 func (s *Service) answer(ctx context.Context, m *soap.Message, h *Header) (*soap.Answer, error) {
 	p := &m.Payload
-	if p.Space != s.Namespace || strings.TrimSuffix(p.Local, "Request") != strings.TrimSuffix(s.Element, "Request") {
+	if p.Space != s.Namespace || strings.TrimSuffix(p.Local, "Request") != strings.TrimSuffix(s.Element, "Request") && !slices.Contains(s.Aliases, p.Local) {
 		return nil, soap.Faultf("InconsistentHeaders", "the body element must be %s in the namespace of the contract", s.Element)
 	}
 	if m.Encoded() {
@@ -264,6 +272,9 @@ func (s *Service) answer(ctx context.Context, m *soap.Message, h *Header) (*soap
 	}
 	if err := s.Processing.read(req); err != nil {
 		return nil, err
+	}
+	if x := registry.ExchangeOf(ctx); x != nil {
+		x.PurposeID = req.PurposeID
 	}
 	body, err := s.Operation(ctx, req)
 	if err != nil {

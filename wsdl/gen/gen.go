@@ -3,3 +3,4 @@
 package gen
 
 //go:generate go run generate.go ../diia.wsdl diia
+//go:generate go run generate.go ../composition.wsdl composition

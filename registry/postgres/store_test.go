@@ -12,6 +12,7 @@ import (
 
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/intake"
 	"mist/registry/patient"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
@@ -198,6 +199,52 @@ func TestFailedWriteStoresNothing(t *testing.T) {
 		return nil
 	})
 	require.NoError(t, err)
+}
+
+// A change that misses its row undoes what travels with it, COMMIT included:
+// whether it is the only trip of the transaction or the last one.
+func TestMissedRowUndoesTheTransaction(t *testing.T) {
+	t.Parallel()
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
+	c := populate(t, s)
+	there, gone := c.draft(), c.draft()
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) { require.NoError(t, tx.InsertDraft(ctx, there)) })
+	leaves := func() (n int) {
+		require.NoError(t, pgtest.Connect(t, dsn).QueryRow(t.Context(), "SELECT count(*) FROM leaves WHERE kind = 'draft.rejected'").Scan(&n))
+		return n
+	}
+	reject := func(d intake.Draft, trips int, lock bool) error {
+		return s.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
+			for range trips - 1 {
+				if _, err := tx.Seed(ctx); err != nil {
+					return err
+				}
+			}
+			person := c.person
+			if lock {
+				person = d.PersonID
+			}
+			err := tx.LockPerson(ctx, person)
+			if err == nil {
+				_, err = tx.Audit(ctx, audit.Entry{Kind: "draft.rejected", SubjectID: c.person})
+			}
+			if err == nil {
+				err = tx.MoveDraft(ctx, d)
+			}
+			return err
+		})
+	}
+	stranger := there
+	stranger.PersonID = source.NewID()
+	for trips := 1; trips <= 2; trips++ {
+		before := leaves()
+		require.Equal(t, registry.CodeNotFound, registry.CodeOf(reject(gone, trips, false)))
+		require.Equal(t, registry.CodeNotFound, registry.CodeOf(reject(stranger, trips, true)), "a lock of a row that is not there")
+		require.Equal(t, before, leaves(), "%d trips", trips)
+		require.NoError(t, reject(there, trips, true))
+		require.Equal(t, before+1, leaves())
+	}
 }
 
 func TestSwallowedErrorStillRollsBack(t *testing.T) {

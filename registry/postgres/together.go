@@ -165,8 +165,7 @@ func answeredMeanwhile(err error) bool {
 	return errors.As(err, &db) && db.Constraint == "exchanges_pkey"
 }
 
-// send commits a queue in one transaction and one trip. A single statement is a
-// transaction by itself.
+// send commits a queue in one transaction and one trip.
 func (s *Store) send(queue []statement, spent []uint64) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opt.WriteLimit)
 	defer cancel()
@@ -175,10 +174,6 @@ func (s *Store) send(queue []statement, spent []uint64) error {
 		return mapError(err)
 	}
 	defer conn.Release()
-	if len(queue) == 1 && queue[0].check == nil && !s.writer.hasVoids() {
-		_, err := conn.Exec(ctx, queue[0].sql, queue[0].args...)
-		return mapError(err)
-	}
 	tx := &Tx{store: s, conn: conn.Conn(), ctx: ctx, begin: "begin", reach: registry.Reach{All: true},
 		queue: append(make([]statement, 0, len(queue)+2), queue...), spent: spent}
 	if err = tx.commit(); err != nil {
@@ -186,12 +181,6 @@ func (s *Store) send(queue []statement, spent []uint64) error {
 		tx.rollback()
 	}
 	return mapError(err)
-}
-
-func (c *counter) hasVoids() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.void) > 0
 }
 
 // bundle is a statement over arrays: what several of one kind do, in one.

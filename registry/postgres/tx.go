@@ -36,6 +36,7 @@ type Tx struct {
 
 	begun  bool
 	looked bool // the one trip of Peek was made
+	alone  bool // the trip that is made is the only one
 	// gathers says that the queue is taken by [Store.Together] and nothing is read.
 	gathers bool
 	queue   []statement
@@ -164,7 +165,7 @@ func (tx *Tx) trip(reads []read) error {
 		batch.Queue(sql, args...)
 		outcomes = append(outcomes, outcome)
 	}
-	if !tx.begun && tx.begin != "" {
+	if !tx.begun && !tx.alone && tx.begin != "" {
 		tx.begun = true
 		add(tx.begin, nil, ignored)
 	}
@@ -266,7 +267,9 @@ func plainWrite(sql string) bool {
 	return (strings.HasPrefix(sql, "INSERT ") || strings.HasPrefix(sql, "UPDATE ") || strings.HasPrefix(sql, "DELETE ")) && !strings.Contains(sql, "RETURNING")
 }
 
-// commit sends what is queued together with COMMIT.
+// commit sends what is queued together with COMMIT. When nothing was sent
+// before, neither BEGIN nor COMMIT is: statements between two synchronisation
+// points are one transaction of the database, deferred constraints and all.
 func (tx *Tx) commit() error {
 	if !tx.begun && len(tx.queue) == 0 {
 		return nil
@@ -293,6 +296,14 @@ func (tx *Tx) commit() error {
 		}
 		tx.queue[i] = guarded
 	}
+	if !tx.begun {
+		tx.alone = true
+		err := tx.trip(nil)
+		if err == nil {
+			tx.committed()
+		}
+		return err
+	}
 	committed := false
 	tx.queue = append(tx.queue, statement{sql: commit, check: func(tag pgconn.CommandTag) error {
 		// COMMIT of a failed transaction answers ROLLBACK and no error.
@@ -304,11 +315,15 @@ func (tx *Tx) commit() error {
 	}})
 	err := tx.trip(nil)
 	if committed {
-		tx.begun, tx.spent, tx.voided = false, nil, nil
-		tx.store.kept.add(tx.keeping)
+		tx.committed()
 		return nil
 	}
 	return err
+}
+
+func (tx *Tx) committed() {
+	tx.begun, tx.spent, tx.voided = false, nil, nil
+	tx.store.kept.add(tx.keeping)
 }
 
 // rollback undoes everything; a connection on which that fails is thrown away

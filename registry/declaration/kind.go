@@ -25,21 +25,12 @@ type Tx interface {
 	patient.ConfirmTx
 	// RelationshipsOf lists the confidants of a person.
 	RelationshipsOf(ctx context.Context, person registry.ID) ([]patient.Relationship, error)
-	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
+	// Sides reads at once what a draft is made of; not-found for the legal entity.
+	Sides(ctx context.Context, person, employee, division, legalEntity registry.ID) (Sides, error)
+	// Standing reads at once what an approval depends on, and holds the party's
+	// row; not-found for the person.
+	Standing(ctx context.Context, person, party registry.ID) (Standing, error)
 	Division(ctx context.Context, id registry.ID) (prm.Division, error)
-	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
-	// Parameters are the global parameters somebody changed.
-	Parameters(ctx context.Context) (map[string]string, error)
-	// NextDeclarationNumber draws from a sequence; gaps are allowed.
-	NextDeclarationNumber(ctx context.Context) (uint64, error)
-	// DoctorSpecialities names the specialities in office of all approved
-	// doctor's positions of the party, and holds the party's row.
-	DoctorSpecialities(ctx context.Context, partyID registry.ID) ([]string, error)
-	// CountDeclarations counts active and pending declarations of all
-	// positions of the party, and its APPROVED drafts, without this person.
-	CountDeclarations(ctx context.Context, partyID, withoutPerson registry.ID) (int, error)
-	// Seed is the root hash of the newest audit checkpoint, hex.
-	Seed(ctx context.Context) (string, error)
 	// CancelDrafts supersedes open drafts of the same person, employee and legal entity.
 	CancelDrafts(ctx context.Context, kind registry.KindName, person, employee, legalEntity, except registry.ID) error
 	// SupersedeDeclaration ends the person's declaration that is active or
@@ -47,6 +38,31 @@ type Tx interface {
 	SupersedeDeclaration(ctx context.Context, person, by registry.ID) error
 	InsertDeclaration(ctx context.Context, d Declaration) error
 	DeclarationByAct(ctx context.Context, act registry.ID) (Declaration, error)
+}
+
+// Sides are those a declaration is between, as they are now.
+type Sides struct {
+	Person                              patient.Person
+	Employee                            prm.Employee
+	Division                            prm.Division
+	LegalEntity                         prm.LegalEntity
+	HasPerson, HasEmployee, HasDivision bool
+	// Parameters are the global parameters somebody changed.
+	Parameters map[string]string
+	// Sequence is drawn for the number; gaps are allowed.
+	Sequence uint64
+}
+
+// Standing is what the approval of a draft depends on.
+type Standing struct {
+	Person patient.Person // its two states alone
+	// Specialities in office of all approved doctor's positions of the party.
+	Specialities []string
+	// Declarations counts active and pending declarations of all positions of
+	// the party, and its APPROVED drafts, without this person.
+	Declarations int
+	// Seed is the root hash of the newest audit checkpoint, hex.
+	Seed string
 }
 
 // Kind is the declaration as an act kind.
@@ -125,43 +141,28 @@ func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *i
 	if err != nil {
 		return err
 	}
-	p, err := tx.Person(ctx, in.PersonID)
-	if err != nil {
-		if registry.CodeOf(err) == registry.CodeNotFound {
-			return registry.Errorf(registry.CodeNotFound, "Such person doesn't exist")
-		}
+	s, err := tx.Sides(ctx, in.PersonID, in.EmployeeID, in.DivisionID, caller.LegalEntityID)
+	switch {
+	case err != nil:
 		return err
-	}
-	e, err := tx.Employee(ctx, in.EmployeeID)
-	if registry.CodeOf(err) == registry.CodeNotFound {
+	case !s.HasPerson:
+		return registry.Errorf(registry.CodeNotFound, "Such person doesn't exist")
+	case !s.HasEmployee:
 		return field("$.employee_id", "invalid", "Employee does not exist")
-	} else if err != nil {
-		return err
-	}
-	d, err := tx.Division(ctx, in.DivisionID)
-	if registry.CodeOf(err) == registry.CodeNotFound {
+	case !s.HasDivision:
 		return field("$.division_id", "invalid", "Division does not exist")
-	} else if err != nil {
-		return err
 	}
-	l, err := tx.LegalEntity(ctx, caller.LegalEntityID)
-	if err != nil {
-		return err
-	}
+	p, e, d, l := s.Person, s.Employee, s.Division, s.LegalEntity
 	today := registry.DateOf(k.Source.Now())
-	terms, err := k.Terms.withParameters(ctx, tx)
+	terms, err := k.Terms.over(s.Parameters)
 	if err != nil {
 		return err
 	}
 	if err := terms.checkParties(caller, p, e, d, l, today); err != nil {
 		return err
 	}
-	seq, err := tx.NextDeclarationNumber(ctx)
-	if err != nil {
-		return err
-	}
 	c := newContent(p, e, d, l)
-	c.ID, c.DeclarationID, c.Number, c.Overlimit = draft.ID, draft.ActID, Number(seq), in.Overlimit
+	c.ID, c.DeclarationID, c.Number, c.Overlimit = draft.ID, draft.ActID, Number(s.Sequence), in.Overlimit
 	c.StartDate, c.EndDate = terms.period(p.BirthDate, e.Speciality, today)
 	draft.PersonID, draft.EmployeeID, draft.PartyID, draft.DivisionID = p.ID, e.ID, e.Party.ID, d.ID
 	draft.Number = c.Number
@@ -184,31 +185,19 @@ func (k Kind) Approve(ctx context.Context, tx Tx, draft *intake.Draft) error {
 	if err := json.Unmarshal(draft.Data, &c); err != nil {
 		return fmt.Errorf("reading a stored draft: %w", err)
 	}
-	p, err := tx.Person(ctx, c.Person.ID)
+	a, err := tx.Standing(ctx, c.Person.ID, c.Employee.Party.ID)
 	if err != nil {
 		return err
 	}
-	if err := stillEligible(p); err != nil {
-		return err
-	}
-	specialities, err := tx.DoctorSpecialities(ctx, c.Employee.Party.ID)
-	if err != nil {
-		return err
-	}
-	count, err := tx.CountDeclarations(ctx, c.Employee.Party.ID, c.Person.ID)
-	if err != nil {
+	if err := stillEligible(a.Person); err != nil {
 		return err
 	}
 	if !c.Overlimit {
-		if err := k.Terms.checkLimit(append(specialities, c.Employee.Speciality), count); err != nil {
+		if err := k.Terms.checkLimit(append(a.Specialities, c.Employee.Speciality), a.Declarations); err != nil {
 			return err
 		}
 	}
-	seed, err := tx.Seed(ctx)
-	if err != nil {
-		return err
-	}
-	draft.ToBeSigned, err = c.freeze(draft.Data, seed)
+	draft.ToBeSigned, err = c.freeze(draft.Data, a.Seed)
 	return err
 }
 

@@ -1,23 +1,17 @@
 package declaration
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 )
 
-// withParameters lays the global parameters somebody changed over the terms:
-// adult_age, declaration_term and its unit (domain notes 1.11). They were
-// checked when they were written.
-func (t Terms) withParameters(ctx context.Context, tx Tx) (Terms, error) {
-	changed, err := tx.Parameters(ctx)
-	if err != nil || len(changed) == 0 {
-		return t, err
-	}
-	return t.over(changed)
-}
-
+// over lays the global parameters somebody changed over the terms: adult_age,
+// declaration_term and its unit (domain notes 1.11). They were checked when they
+// were written.
 func (t Terms) over(changed map[string]string) (Terms, error) {
+	if len(changed) == 0 {
+		return t, nil
+	}
 	number := func(name string, otherwise int) (int, error) {
 		text, ok := changed[name]
 		if !ok {

@@ -45,34 +45,28 @@ func (k Kind) DraftByPatient(ctx context.Context, tx Tx, applicant registry.ID, 
 	if !d.Active() {
 		return registry.Errorf(registry.CodeConflict, "Invalid division status").WithReason("division_status")
 	}
-	l, err := tx.LegalEntity(ctx, d.LegalEntityID)
+	s, err := tx.Sides(ctx, in.PersonID, in.EmployeeID, in.DivisionID, d.LegalEntityID)
 	if err != nil {
 		return err
 	}
-	e, err := tx.Employee(ctx, in.EmployeeID)
-	if registry.CodeOf(err) == registry.CodeNotFound {
+	if !s.HasEmployee {
 		return field("$.employee_id", "invalid", "Employee does not exist")
-	} else if err != nil {
-		return err
 	}
+	e, l := s.Employee, s.LegalEntity
 	// The same rules as for a clinic's request, as if the division's clinic asked.
 	if err := checkLegalEntity(l); err != nil {
 		return err
 	}
-	terms, err := k.Terms.withParameters(ctx, tx)
+	terms, err := k.Terms.over(s.Parameters)
 	if err != nil {
 		return err
 	}
 	if err := terms.checkDoctor(registry.Caller{LegalEntityID: l.ID}, p, e, d, l, today); err != nil {
 		return err
 	}
-	seq, err := tx.NextDeclarationNumber(ctx)
-	if err != nil {
-		return err
-	}
 	c := newContent(p, e, d, l)
 	c.Channel = intake.ChannelPIS
-	c.ID, c.DeclarationID, c.Number = draft.ID, draft.ActID, Number(seq)
+	c.ID, c.DeclarationID, c.Number = draft.ID, draft.ActID, Number(s.Sequence)
 	c.StartDate, c.EndDate = terms.period(p.BirthDate, e.Speciality, today)
 	draft.PersonID, draft.EmployeeID, draft.PartyID, draft.DivisionID, draft.LegalEntityID = p.ID, e.ID, e.Party.ID, d.ID, l.ID
 	draft.Number = c.Number

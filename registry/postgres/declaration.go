@@ -27,44 +27,14 @@ func inUTC(d declaration.Declaration) declaration.Declaration {
 	return d
 }
 
-// NextDeclarationNumber draws the next value; a transaction that rolls back
-// leaves a gap.
-func (tx *Tx) NextDeclarationNumber(ctx context.Context) (uint64, error) {
-	var n int64
-	_, err := tx.queryOne(ctx, []any{&n}, `SELECT nextval('declaration_numbers')`)
-	return uint64(n), err
-}
+const doctorSpecialities = `SELECT DISTINCT speciality FROM employees WHERE party_id = $1 AND type = 'DOCTOR' AND status = 'APPROVED' ORDER BY 1`
 
-// DoctorSpecialities names the specialities in office of all approved doctor's
-// positions of a party and holds the party's row, so that two approvals cannot
-// both see the last free place.
-func (tx *Tx) DoctorSpecialities(ctx context.Context, party registry.ID) (list []string, err error) {
-	defer tx.across()()
-	if err := tx.lock(ctx, `SELECT FROM parties WHERE id = $1 FOR NO KEY UPDATE`, party); err != nil {
-		return nil, err
-	}
-	err = tx.query(ctx, func(rows pgx.Rows) error {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return err
-		}
-		list = append(list, s)
-		return nil
-	}, `SELECT DISTINCT speciality FROM employees WHERE party_id = $1 AND type = 'DOCTOR' AND status = 'APPROVED' ORDER BY 1`, party)
-	return list, err
-}
-
-// CountDeclarations counts active and pending declarations of all positions of
-// the party, and its approved drafts, without those of one person.
-func (tx *Tx) CountDeclarations(ctx context.Context, party, withoutPerson registry.ID) (int, error) {
-	defer tx.across()()
-	var n int
-	_, err := tx.queryOne(ctx, []any{&n}, `SELECT
+// countDeclarations counts active and pending declarations of all positions of
+// a party, and its approved drafts, without those of one person.
+const countDeclarations = `SELECT
     (SELECT count(*) FROM declarations dc JOIN employees e ON e.id = dc.employee_id
       WHERE e.party_id = $1 AND dc.status IN ('active', 'pending_verification') AND dc.person_id IS DISTINCT FROM $2)
-  + (SELECT count(*) FROM drafts WHERE party_id = $1 AND status IN ('APPROVED', 'PENDING') AND kind = 'declaration' AND person_id IS DISTINCT FROM $2)`, party, withoutPerson)
-	return n, err
-}
+  + (SELECT count(*) FROM drafts WHERE party_id = $1 AND status IN ('APPROVED', 'PENDING') AND kind = 'declaration' AND person_id IS DISTINCT FROM $2)`
 
 // ActiveDeclaration finds the person's declaration that is active or pending
 // and holds its row, so that a job that ends it at this moment comes first or

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"mist/registry"
 	"mist/registry/audit"
 )
@@ -104,16 +106,26 @@ func (tx *Tx) receiptOf(entry []byte) (audit.Receipt, error) {
 // Seed is the root hash of the newest checkpoint in hex (of the empty tree
 // before the first): a signed document that carries it pins the log's past.
 func (tx *Tx) Seed(ctx context.Context) (string, error) {
-	var root []byte
-	found, err := tx.queryOne(ctx, []any{&root}, `SELECT root FROM checkpoints ORDER BY seq DESC LIMIT 1`)
-	if err != nil {
-		return "", err
+	seed := emptySeed()
+	err := tx.query(ctx, seedInto(&seed), newestRoot)
+	return seed, err
+}
+
+const newestRoot = `SELECT root FROM checkpoints ORDER BY seq DESC LIMIT 1`
+
+// seedInto reads newestRoot.
+func seedInto(seed *string) func(pgx.Rows) error {
+	return func(r pgx.Rows) error {
+		var root []byte
+		err := r.Scan(&root)
+		*seed = hex.EncodeToString(root)
+		return err
 	}
-	if !found {
-		empty := audit.EmptyRoot()
-		root = empty[:]
-	}
-	return hex.EncodeToString(root), nil
+}
+
+func emptySeed() string {
+	empty := audit.EmptyRoot()
+	return hex.EncodeToString(empty[:])
 }
 
 // maxVoids bounds how many numbers one transaction gives back.

@@ -38,8 +38,10 @@ func (c clinic) declareFor(ctx context.Context, t *testing.T, tx *postgres.Tx, p
 	require.NoError(t, tx.InsertAct(ctx, a))
 	_, err := tx.Audit(ctx, accepted(a))
 	require.NoError(t, err)
-	n, err := tx.NextDeclarationNumber(ctx)
+	sides, err := tx.Sides(ctx, person, c.doctor, c.division, c.legalEntity)
 	require.NoError(t, err)
+	require.True(t, sides.HasEmployee && sides.HasDivision)
+	n := sides.Sequence
 	now := source.Now()
 	require.NoError(t, tx.InsertDeclaration(ctx, declaration.Declaration{
 		ID: a.ID, ActID: a.ID, RequestID: source.NewID(), Number: declaration.Number(n), PersonID: person, EmployeeID: c.doctor, DivisionID: c.division, LegalEntityID: c.legalEntity,

@@ -198,11 +198,18 @@ func TestDraftLife(t *testing.T) {
 		require.NoError(t, err)
 		got.Revision = ""
 		require.Equal(t, d, got)
-		for person, want := range map[registry.ID]int{{}: 1, source.NewID(): 1, c.person: 0} {
-			n, err := tx.CountDeclarations(ctx, c.party, person)
+		stranger := somebody(source.NewID())
+		require.NoError(t, tx.PutPerson(ctx, stranger))
+		for person, want := range map[registry.ID]int{stranger.ID: 1, c.person: 0} {
+			standing, err := tx.Standing(ctx, person, c.party)
 			require.NoError(t, err)
-			require.Equal(t, want, n, "an approved draft counts, but not the patient's own")
+			require.Equal(t, want, standing.Declarations, "an approved draft counts, but not the patient's own")
+			require.Equal(t, []string{"FAMILY_DOCTOR"}, standing.Specialities)
+			require.Equal(t, patient.StatusActive, standing.Person.Status)
+			require.Len(t, standing.Seed, 64)
 		}
+		_, err = tx.Standing(ctx, source.NewID(), c.party)
+		require.Equal(t, registry.CodeNotFound, registry.CodeOf(err))
 		require.NoError(t, tx.InsertDraft(ctx, other))
 		require.NoError(t, tx.CancelDrafts(ctx, d.Kind, c.person, c.doctor, c.legalEntity, other.ID))
 	})
@@ -219,10 +226,11 @@ func TestDraftLife(t *testing.T) {
 }
 
 func (c clinic) declare(ctx context.Context, tx *postgres.Tx, a registry.Act) (declaration.Declaration, error) {
-	n, err := tx.NextDeclarationNumber(ctx)
+	sides, err := tx.Sides(ctx, a.PatientID, a.AuthorID, c.division, c.legalEntity)
 	if err != nil {
 		return declaration.Declaration{}, err
 	}
+	n := sides.Sequence
 	today := registry.DateOf(a.AcceptedAt)
 	d := declaration.Declaration{ID: a.ID, ActID: a.ID, Number: declaration.Number(n), RequestID: source.NewID(), PersonID: c.person, EmployeeID: c.doctor,
 		DivisionID: c.division, LegalEntityID: c.legalEntity, Scope: "family_doctor", StartDate: today, EndDate: today.AddDate(40, 0, 0),
@@ -423,17 +431,21 @@ func TestPortsOfTheRooms(t *testing.T) {
 	s := cluster.Store(t)
 	c := populate(t, s)
 	port := postgres.NewPort[declaration.Tx](s)
-	require.NoError(t, port.View(t.Context(), func(ctx context.Context, tx declaration.Tx) error {
-		author, err := tx.Signatory(t.Context(), c.doctor)
+	require.NoError(t, port.Update(t.Context(), func(ctx context.Context, tx declaration.Tx) error {
+		author, err := tx.Signatory(ctx, c.doctor)
 		require.NoError(t, err)
-		doctor, err := tx.Employee(t.Context(), c.doctor)
+		sides, err := tx.Sides(ctx, c.person, c.doctor, c.division, c.legalEntity)
 		require.NoError(t, err)
-		clinic, err := tx.LegalEntity(t.Context(), doctor.LegalEntityID)
+		require.True(t, sides.HasPerson && sides.HasEmployee && sides.HasDivision)
+		require.Equal(t, []registry.ID{c.person, c.doctor, c.division, c.legalEntity}, []registry.ID{sides.Person.ID, sides.Employee.ID, sides.Division.ID, sides.LegalEntity.ID})
+		require.Equal(t, intake.Signatory{TaxID: "3126509817", LastName: sides.Employee.Party.LastName, EDRPOU: sides.LegalEntity.EDRPOU}, author)
+		strange, err := tx.Sides(ctx, source.NewID(), source.NewID(), source.NewID(), c.legalEntity)
 		require.NoError(t, err)
-		require.Equal(t, intake.Signatory{TaxID: "3126509817", LastName: doctor.Party.LastName, EDRPOU: clinic.EDRPOU}, author)
-		seed, err := tx.Seed(t.Context())
+		require.False(t, strange.HasPerson || strange.HasEmployee || strange.HasDivision)
+		require.Greater(t, strange.Sequence, sides.Sequence)
+		standing, err := tx.Standing(ctx, c.person, c.party)
 		require.NoError(t, err)
-		require.Equal(t, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", seed, "SHA-256 of nothing: the empty tree")
+		require.Equal(t, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", standing.Seed, "SHA-256 of nothing: the empty tree")
 		return nil
 	}))
 	type stranger interface{ Fly() error }

@@ -40,6 +40,7 @@ type cli struct {
 	Monitor   monitorCommand   `cmd:"" help:"Recount an audit log from its database (or a replica) and name any row that was touched."`
 	Evidence  evidenceCommand  `cmd:"" help:"Evidence: packages that prove an act to a court or another auditor."`
 	APIKeys   apiKeysCommand   `cmd:"" name:"api-keys" help:"Keys of hospitals for their own programs: make, list, revoke."`
+	Admin     adminCommand     `cmd:"" help:"Set an installation up: legal entities that do not register themselves, client systems, employees by signed orders."`
 	WSDL      wsdlCommand      `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
 	Reconcile reconcileCommand `cmd:"" help:"Compare an archive of a security server with the trail, and name what either lacks: exit code 0 nothing, 1 findings, 2 some files unreadable."`
 }

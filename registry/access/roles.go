@@ -3,6 +3,7 @@ package access
 import (
 	_ "embed"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -69,6 +70,12 @@ func forCitizens(clientType string) bool { return clientType == "CABINET" || cli
 // allowed is what the client may have at all: its own scopes as far as its type
 // allows them.
 func (c Client) allowed() []string { return intersect(c.Scopes, expand(table.ClientTypes[c.Type])) }
+
+// ClientTypes names the types of client systems.
+func ClientTypes() []string { return slices.Sorted(maps.Keys(table.ClientTypes)) }
+
+// ScopesOfClientType are the scopes a client system of a type may have.
+func ScopesOfClientType(name string) []string { return expand(table.ClientTypes[name]) }
 
 // intersect keeps the scopes of the first list that stand in all others.
 func intersect(first []string, others ...[]string) []string {

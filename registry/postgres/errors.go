@@ -102,7 +102,7 @@ var internalConstraints = []string{
 	"dictionary_values_name_fkey", "dictionary_epoch_pkey", "global_parameters_pkey", "contract_requests_pkey", "contract_requests_act_fkey",
 	"contract_signatures_request_fkey", "contract_signatures_act_fkey", "contracts_pkey", "contracts_number_key", "contracts_request_key",
 	"contracts_request_fkey", "contracts_parent_fkey", "contract_employees_pkey", "contract_employees_one_current", "contract_employees_act_fkey",
-	"status_events_feed_key", "contract_documents_pkey", "contract_documents_type_key", "contract_employees_contract_fkey",
+	"status_events_feed_key", "employee_orders_pkey", "employee_orders_act_fkey", "employee_orders_employee_fkey", "contract_documents_pkey", "contract_documents_type_key", "contract_employees_contract_fkey",
 	"directory_hidden_pkey", "directory_hidden_legal_entity_fkey",
 }
 

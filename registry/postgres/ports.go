@@ -15,6 +15,7 @@ import (
 	"mist/registry/employeerequest"
 	"mist/registry/exchange"
 	"mist/registry/idempotency"
+	"mist/registry/installation"
 	"mist/registry/intake"
 	"mist/registry/job"
 	"mist/registry/legalentity"
@@ -60,6 +61,7 @@ var (
 	_ legalentity.Tx       = (*Tx)(nil)
 	_ employeerequest.Tx   = (*Tx)(nil)
 	_ contract.Tx          = (*Tx)(nil)
+	_ installation.Tx      = (*Tx)(nil)
 	_ contract.DocumentsTx = (*Tx)(nil)
 	_ prm.DivisionTx       = (*Tx)(nil)
 	_ prm.BlackListTx      = (*Tx)(nil)

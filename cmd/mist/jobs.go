@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"mist/registry"
 	"mist/registry/job"
+	"mist/registry/order"
 	"mist/registry/postgres"
 )
 
@@ -109,10 +111,14 @@ type jobDesk struct {
 }
 
 func (d jobDesk) open(e env) (*job.Desk, registry.Caller, func(), error) {
-	op, err := openOperator(e, d.Config, 2)
+	op, err := openOperator(e, d.Config, 4)
 	if err != nil {
 		return nil, registry.Caller{}, nil, err
 	}
+	return d.desk(op)
+}
+
+func (d jobDesk) desk(op *operator) (*job.Desk, registry.Caller, func(), error) {
 	desk, err := job.NewDesk(postgres.NewPort[job.DeskTx](op.store))
 	if err != nil {
 		op.close()
@@ -169,6 +175,9 @@ func printJobs(e env, list []job.Info) error {
 
 // refused is an answer of the registry: the command ran and it says no.
 func refused(err error) error {
+	if err == nil {
+		return nil
+	}
 	if e := registry.AsError(err); e.Code != registry.CodeInternal && e.Code != registry.CodeUnavailable {
 		return &failure{exitFail, err}
 	}
@@ -208,10 +217,11 @@ func (c *jobsShowCommand) Run(e env) error {
 
 // jobChange picks jobs and does something with each.
 type jobChange struct {
-	jobDesk `embed:""`
-	IDs     []string `arg:"" optional:"" name:"id" help:"The jobs; none: all dead ones."`
-	Kind    string   `help:"Without ids: only dead jobs of this kind."`
-	Yes     bool     `help:"Do it; without this nothing is changed."`
+	jobDesk   `embed:""`
+	IDs       []string `arg:"" optional:"" name:"id" help:"The jobs; none: all dead ones."`
+	Kind      string   `help:"Without ids: only dead jobs of this kind."`
+	Yes       bool     `help:"Do it; without this nothing is changed."`
+	twoPeople `embed:""`
 }
 
 func (c jobChange) run(e env, verb string, change func(*job.Desk) func(context.Context, registry.Caller, registry.ID, bool) (job.Info, error)) error {
@@ -223,37 +233,64 @@ func (c jobChange) run(e env, verb string, change func(*job.Desk) func(context.C
 		}
 		ids = append(ids, id)
 	}
-	desk, caller, end, err := c.open(e)
+	op, err := openOperator(e, c.Config, 4)
+	if err != nil {
+		return err
+	}
+	desk, caller, end, err := c.desk(op)
 	if err != nil {
 		return err
 	}
 	defer end()
-	if len(c.IDs) == 0 {
-		dead, err := allJobs(e.ctx, desk, caller, job.Filter{Kind: job.Kind(c.Kind), Status: job.StatusDead})
+	list := func(ctx context.Context, dry bool) (done []job.Info, err error) {
+		chosen := ids
+		if len(c.IDs) == 0 {
+			dead, err := allJobs(ctx, desk, caller, job.Filter{Kind: job.Kind(c.Kind), Status: job.StatusDead})
+			if err != nil {
+				return nil, err
+			}
+			for _, j := range dead {
+				chosen = append(chosen, j.ID)
+			}
+		}
+		for _, id := range chosen {
+			j, err := change(desk)(ctx, caller, id, dry)
+			if err != nil {
+				return nil, fmt.Errorf("job %s: %w", id, err)
+			}
+			done = append(done, j)
+		}
+		return done, nil
+	}
+	if !c.Yes && c.Plan == "" && c.Order == "" {
+		would, err := list(e.ctx, true)
 		if err != nil {
 			return refused(err)
 		}
-		for _, j := range dead {
-			ids = append(ids, j.ID)
+		if err := printJobs(e, would); err != nil {
+			return err
 		}
+		fmt.Fprintf(e.stdout, "%d would be %s; nothing was changed, repeat with --yes\n", len(would), verb)
+		return nil
 	}
-	var done []job.Info
-	for _, id := range ids {
-		j, err := change(desk)(e.ctx, caller, id, !c.Yes)
-		if err != nil {
-			return refused(fmt.Errorf("job %s: %w", id, err))
-		}
-		done = append(done, j)
-	}
-	if err := printJobs(e, done); err != nil {
-		return err
-	}
-	if c.Yes {
-		fmt.Fprintf(e.stdout, "%d %s\n", len(done), verb)
-	} else {
-		fmt.Fprintf(e.stdout, "%d would be %s; nothing was changed, repeat with --yes\n", len(done), verb)
-	}
-	return nil
+	return c.give(e, op, orderedCommand{
+		name: "jobs-" + verb, parameters: map[string]string{"kind": c.Kind, "ids": strings.Join(c.IDs, " ")},
+		plan: func(ctx context.Context, _ order.Order) (map[string]int, error) {
+			would, err := list(ctx, true)
+			return map[string]int{"jobs": len(would)}, err
+		},
+		run: func(ctx context.Context, _ order.Order) error {
+			done, err := list(ctx, false)
+			if err != nil {
+				return refused(err)
+			}
+			if err := printJobs(e, done); err != nil {
+				return err
+			}
+			fmt.Fprintf(e.stdout, "%d %s\n", len(done), verb)
+			return nil
+		},
+	})
 }
 
 type jobsReplayCommand struct {

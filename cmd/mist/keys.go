@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mist/registry/order"
 	"mist/registry/postgres"
 	"mist/registry/sealing"
 )
@@ -95,8 +96,9 @@ func (c *keysListCommand) Run(e env) error {
 }
 
 type keysRotateCommand struct {
-	Config string        `required:"" type:"existingfile" help:"Configuration file (YAML)." env:"MIST_CONFIG"`
-	Grace  time.Duration `default:"10s" help:"Time for every server to take the new key up before it is used."`
+	Config    string        `required:"" type:"existingfile" help:"Configuration file (YAML)." env:"MIST_CONFIG"`
+	Grace     time.Duration `default:"10s" help:"Time for every server to take the new key up before it is used."`
+	twoPeople `embed:""`
 }
 
 // Run implements the command.
@@ -109,6 +111,38 @@ func (c *keysRotateCommand) Run(e env) error {
 		return err
 	}
 	defer op.close()
+	return c.give(e, op, orderedCommand{name: "keys-rotate", parameters: map[string]string{}, plan: op.sealedRows,
+		run: func(context.Context, order.Order) error { return c.rotate(e, op) }})
+}
+
+// sealedRows counts what would be sealed again: data of everybody.
+func (op *operator) sealedRows(ctx context.Context, _ order.Order) (map[string]int, error) {
+	effects := map[string]int{}
+	for _, table := range postgres.SealedTables() {
+		counts, err := op.store.SealedUnder(ctx, table)
+		if err != nil {
+			return nil, err
+		}
+		// Rows come while two people sign: the order names powers of ten.
+		n := 0
+		for _, k := range counts {
+			n += k
+		}
+		effects[table] = magnitude(n)
+	}
+	return effects, nil
+}
+
+// magnitude rounds up to a power of ten.
+func magnitude(n int) int {
+	m := 1
+	for m < n {
+		m *= 10
+	}
+	return m
+}
+
+func (c *keysRotateCommand) rotate(e env, op *operator) error {
 	k, err := op.store.PublishDataKey(e.ctx, op.kek, c.Grace)
 	if err != nil {
 		return err
@@ -134,8 +168,9 @@ func (c *keysRotateCommand) Run(e env) error {
 }
 
 type keysResealCommand struct {
-	Config string   `required:"" type:"existingfile" help:"Configuration file (YAML)." env:"MIST_CONFIG"`
-	Table  []string `help:"Only these tables."`
+	Config    string   `required:"" type:"existingfile" help:"Configuration file (YAML)." env:"MIST_CONFIG"`
+	Table     []string `help:"Only these tables."`
+	twoPeople `embed:""`
 }
 
 // Run implements the command.
@@ -150,7 +185,8 @@ func (c *keysResealCommand) Run(e env) error {
 		return err
 	}
 	defer op.close()
-	return op.reseal(e, c.Table)
+	return c.give(e, op, orderedCommand{name: "keys-reseal", parameters: map[string]string{"tables": strings.Join(c.Table, " ")}, plan: op.sealedRows,
+		run: func(context.Context, order.Order) error { return op.reseal(e, c.Table) }})
 }
 
 // reseal seals the tables again, all when none is named.

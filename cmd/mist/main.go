@@ -38,6 +38,7 @@ type cli struct {
 	Jobs      jobsCommand      `cmd:"" help:"Jobs: list those that are not done, replay or discard dead ones."`
 	Witness   witnessCommand   `cmd:"" help:"Cosign the checkpoints of audit logs from outside, as long as none rewrites its past."`
 	Monitor   monitorCommand   `cmd:"" help:"Recount an audit log from its database (or a replica) and name any row that was touched."`
+	Trail     trailCommand     `cmd:"" help:"The trail: orders of two people about it."`
 	Evidence  evidenceCommand  `cmd:"" help:"Evidence: packages that prove an act to a court or another auditor."`
 	APIKeys   apiKeysCommand   `cmd:"" name:"api-keys" help:"Keys of hospitals for their own programs: make, list, revoke."`
 	Admin     adminCommand     `cmd:"" help:"Set an installation up: legal entities that do not register themselves, client systems, employees by signed orders."`

@@ -64,6 +64,9 @@ func expand(list []string) []string {
 // roleScopes are the scopes a role may have; none for an unknown role.
 func roleScopes(role string) []string { return expand(table.Roles[role]) }
 
+// RoleHas tells whether a role includes a scope.
+func RoleHas(role, scope string) bool { return slices.Contains(roleScopes(role), scope) }
+
 // forCitizens tells the types of systems that citizens use for themselves.
 func forCitizens(clientType string) bool { return clientType == "CABINET" || clientType == "PIS" }
 

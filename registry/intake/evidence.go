@@ -45,6 +45,12 @@ type raw struct {
 	DER  []byte `json:"der,omitempty"`
 }
 
+// NewReport makes what is kept of the judgement of a container, for rooms whose
+// signed documents are no acts.
+func NewReport(source registry.Source, container []byte, digest registry.Digest, r *signature.Result) *Report {
+	return newReport(source, container, digest, r)
+}
+
 // newReport makes what is kept of the judgement of a container.
 func newReport(source registry.Source, container []byte, digest registry.Digest, r *signature.Result) *Report {
 	out := &Report{

@@ -21,7 +21,7 @@ func (s *server) newDisclosures(trusted *trustKeeper, policies query.Policies) (
 		return nil, err
 	}
 	return query.New(query.Config{
-		Store: postgres.NewPort[query.Tx](s.store).Everywhere(), Verifier: verifier, Policies: policies, Source: s.source, Replay: s.cfg.Limits.Replay,
+		Store: postgres.NewQuestions(s.store), Verifier: verifier, Policies: policies, Source: s.source, Replay: s.cfg.Limits.Replay,
 		Attested: s.cfg.SOAP.Attested, Misses: s.cfg.Limits.Misses, Log: s.store,
 	})
 }

@@ -154,8 +154,6 @@ func exchangeRow(client, messageID string, request [32]byte) string {
 	return client + "|" + messageID + "|" + hex.EncodeToString(request[:])
 }
 
-const selectExchange = `SELECT answer, entry_id, created_at FROM exchanges WHERE client = $1 AND message_id = $2 AND request = $3`
-
 // InsertExchange queues an answer for the repeated message. When the same
 // message is being answered at the same moment, the later transaction is run
 // again and finds the answer.

@@ -120,17 +120,27 @@ type sealedRows struct {
 
 func (f *sealedRows) read(sql string, args ...any) read {
 	return read{sql: sql, args: args, scan: func(rows pgx.Rows) error {
-		var r query.Row
-		var sealed []byte
-		dest := append(declarationDest(&r.Declaration), employeeDest(&r.Employee, &sealed)...)
-		dest = append(append(dest, divisionDest(&r.Division)...), legalEntityDest(&r.LegalEntity)...)
-		if err := rows.Scan(dest...); err != nil {
-			return err
-		}
-		r.Declaration = inUTC(r.Declaration)
-		f.list, f.parties = append(f.list, r), append(f.parties, sealed)
-		return nil
+		var r sealedRow
+		err := rows.Scan(r.dest()...)
+		f.add(r)
+		return err
 	}}
+}
+
+func (f *sealedRows) add(r sealedRow) {
+	r.Declaration = inUTC(r.Declaration)
+	f.list, f.parties = append(f.list, r.Row), append(f.parties, r.party)
+}
+
+// sealedRow is one of them.
+type sealedRow struct {
+	query.Row
+	party []byte
+}
+
+func (r *sealedRow) dest() []any {
+	dest := append(declarationDest(&r.Declaration), employeeDest(&r.Employee, &r.party)...)
+	return append(append(dest, divisionDest(&r.Division)...), legalEntityDest(&r.LegalEntity)...)
 }
 
 // all reports that every declaration is the person's.

@@ -70,7 +70,7 @@ var (
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.CitizenTx              = (*Tx)(nil)
-	_ query.Store                  = Port[query.Tx]{}
+	_ query.Store                  = Questions{}
 	_ access.Store                 = Port[access.Tx]{}
 	_ bulk.Store                   = Port[bulk.Tx]{}
 	_ sequencer.Log                = (*Store)(nil)

@@ -63,7 +63,9 @@ type Store struct {
 	writer counter
 	kept   keptObjects
 	short  *compact.Compactor
-	group  group // of those who commit together
+	// committing and asking are those who commit, or look, together.
+	committing lanes[*member]
+	asking     lanes[*question]
 }
 
 // Open connects to a migrated database. It refuses an empty or older one

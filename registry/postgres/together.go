@@ -37,7 +37,9 @@ func (s *Store) Together(ctx context.Context, f func(ctx context.Context, tx *Tx
 		err = tx.err
 	}
 	if err == nil && len(tx.queue) > 0 {
-		err = s.group.join(s, &member{queue: tx.queue, spent: tx.spent, turn: make(chan bool, 1)})
+		m := &member{queue: tx.queue, spent: tx.spent, err: errNotSent}
+		s.committing.ride(m, s.sendAll)
+		err = m.err
 	}
 	if err != nil {
 		s.writer.giveBack(tx.spent)
@@ -54,67 +56,78 @@ func (p Port[T]) Together(ctx context.Context, f func(ctx context.Context, tx T)
 var errGathers = errors.New("postgres: Together only writes")
 
 const (
-	// maxTogether bounds a shared transaction.
+	// maxTogether bounds what is done for several at once.
 	maxTogether = 32
-	// maxLanes is how many shared transactions run at a time: with one, everybody
-	// would wait for the disk twice.
+	// maxLanes is how many such works run at a time: with one, everybody would
+	// wait for the disk twice.
 	maxLanes = 2
 )
 
-// group gathers those who wait to commit. One of them, the lane's leader, sends
-// for all; when it is done the first who came meanwhile leads.
-type group struct {
+// lanes gathers those who wait for the same kind of work. One of them, the
+// lane's leader, has it done for all; when it is done the first who came
+// meanwhile leads. Whoever comes while a lane is free goes at once.
+type lanes[M any] struct {
 	mu      sync.Mutex // guards what follows
-	waiting []*member
-	lanes   int
+	waiting []seat[M]
+	open    int
+}
+
+type seat[M any] struct {
+	of M
+	// turn tells true: lead; false: it was done.
+	turn chan bool
+}
+
+// ride returns when work was done for a list that holds of. What came of it the
+// work writes into the members; after a panic of the work it is never written.
+func (l *lanes[M]) ride(of M, work func([]M)) {
+	l.mu.Lock()
+	if l.open >= maxLanes {
+		mine := seat[M]{of, make(chan bool, 1)}
+		l.waiting = append(l.waiting, mine)
+		l.mu.Unlock()
+		if lead := <-mine.turn; !lead {
+			return
+		}
+		l.mu.Lock()
+	} else {
+		l.open++
+	}
+	n := min(len(l.waiting), maxTogether-1)
+	others := l.waiting[:n:n]
+	l.waiting = l.waiting[n:]
+	l.mu.Unlock()
+	all := make([]M, 0, n+1)
+	all = append(all, of)
+	for _, s := range others {
+		all = append(all, s.of)
+	}
+	defer l.handOver(others)
+	work(all)
+}
+
+// handOver tells the others that it is done and passes the lane on.
+func (l *lanes[M]) handOver(others []seat[M]) {
+	for _, s := range others {
+		s.turn <- false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) == 0 {
+		l.open--
+		l.waiting = nil
+		return
+	}
+	next := l.waiting[0]
+	l.waiting = l.waiting[1:]
+	next.turn <- true
 }
 
 // member is what one caller wants committed.
 type member struct {
 	queue []statement
 	spent []uint64
-	// turn tells true: lead; false: err is the outcome.
-	turn chan bool
-	err  error
-}
-
-func (g *group) join(s *Store, m *member) error {
-	g.mu.Lock()
-	lead := g.lanes < maxLanes
-	if lead {
-		g.lanes++
-	} else {
-		g.waiting = append(g.waiting, m)
-	}
-	g.mu.Unlock()
-	if !lead && !<-m.turn {
-		return m.err
-	}
-	g.mu.Lock()
-	n := min(len(g.waiting), maxTogether-1)
-	others := g.waiting[:n:n]
-	g.waiting = g.waiting[n:]
-	g.mu.Unlock()
-	defer g.handOver(others)
-	s.sendAll(append([]*member{m}, others...))
-	return m.err
-}
-
-// handOver tells the others their outcome and passes the lane on.
-func (g *group) handOver(others []*member) {
-	for _, m := range others {
-		m.turn <- false
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.waiting) == 0 {
-		g.lanes--
-		g.waiting = nil
-		return
-	}
-	next := g.waiting[0]
-	g.waiting = g.waiting[1:]
-	next.turn <- true
+	err   error
 }
 
 // errNotSent stands until an outcome is known.
@@ -122,9 +135,6 @@ var errNotSent = errors.New("postgres: the transaction was not sent")
 
 // sendAll gives each member its outcome.
 func (s *Store) sendAll(members []*member) {
-	for _, m := range members {
-		m.err = errNotSent
-	}
 	if len(members) > 1 {
 		var queue []statement
 		var spent []uint64
@@ -211,7 +221,8 @@ func newBundle(sql string, parts ...string) bundle {
 				columns.WriteString("::text[]")
 				array = "text"
 			}
-			arrays.WriteString("$" + strconv.Itoa(len(b.types)) + "::" + array + "[]")
+			// Hidden from the planner, as in question.go.
+			arrays.WriteString("(SELECT $" + strconv.Itoa(len(b.types)) + "::" + array + "[])")
 		}
 		sql = strings.Replace(sql, "%s", "SELECT "+columns.String()+" FROM unnest("+arrays.String()+") AS x ("+names.String()+")", 1)
 	}

@@ -30,7 +30,9 @@ type disclosure[T any] struct {
 	// most limit: they come with the first look.
 	declarations []declaration.Status
 	limit        int
-	read         func(ctx context.Context, tx Tx, r *reading) (T, error)
+	// looked tells that it reads nothing else; tx may be nil then.
+	looked bool
+	read   func(ctx context.Context, tx Tx, r *reading) (T, error)
 }
 
 // reading is what a read is done with, and what it found beside the data.
@@ -54,10 +56,12 @@ type reading struct {
 	limit    int
 }
 
+func (q *reading) looked() bool { return q.seen.Rows != nil && q.seen.Of == q.person.ID }
+
 // declarations opens those of the person that came with the look. After a merge
 // the look read another record's, and they are asked for.
 func (q *reading) declarations(ctx context.Context, tx Tx) ([]Row, error) {
-	if q.seen.Rows != nil && q.seen.Of == q.person.ID {
+	if q.looked() {
 		return q.seen.Rows()
 	}
 	return tx.DeclarationsOf(ctx, q.person.ID, q.statuses, q.limit)
@@ -111,7 +115,7 @@ func answerOnce[T any](ctx context.Context, s *Service, c registry.Caller, r Req
 	var answer Answer[T]
 	for try := 1; ; try++ {
 		p := plan[T]{code: code, given: g}
-		err := s.store.Look(ctx, func(ctx context.Context, tx Tx) error { return p.consider(ctx, s, tx, c, r, d) })
+		err := p.consider(ctx, s, c, r, d)
 		if err == nil {
 			err = s.store.Together(ctx, func(ctx context.Context, tx Tx) error { return p.conclude(ctx, s, tx, c, r) })
 		}
@@ -194,13 +198,13 @@ type plan[T any] struct {
 
 // consider looks, judges and reads: first everything that depends on no answer,
 // in one trip, then what the operation reads beside.
-func (p *plan[T]) consider(ctx context.Context, s *Service, tx Tx, c registry.Caller, r Request, d disclosure[T]) (err error) {
+func (p *plan[T]) consider(ctx context.Context, s *Service, c registry.Caller, r Request, d disclosure[T]) (err error) {
 	p.look = Look{Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Consent: p.given.consent.ID, Person: r.Person, Declarations: d.declarations, Limit: d.limit}
 	inline := r.Basis.ConsentID.IsZero()
 	if !inline {
 		p.look.Consent = r.Basis.ConsentID
 	}
-	if p.seen, err = tx.Look(ctx, p.look); err != nil {
+	if p.seen, err = s.store.Ask(ctx, p.look); err != nil {
 		return err
 	}
 	p.now = s.source.Now()
@@ -215,14 +219,23 @@ func (p *plan[T]) consider(ctx context.Context, s *Service, tx Tx, c registry.Ca
 	p.read = &reading{now: p.now, person: p.seen.Person, fields: among(p.record.Fields, d.names), seen: &p.seen, statuses: d.declarations, limit: d.limit}
 	if p.code == consent.OK {
 		p.subject = p.seen.Person.ID // else decided without looking at anybody
-		if p.code, p.detail, err = s.admit(ctx, tx, c, r, p.seen, p.given, d.scope, d.names, d.needs); err != nil {
+		if p.code, p.detail, err = s.admit(ctx, c, r, p.seen, p.given, d.scope, d.names, d.needs); err != nil {
 			return err
 		}
 	}
 	if p.code != consent.OK {
 		return nil
 	}
-	if p.answer.Data, err = d.read(ctx, tx, p.read); err != nil {
+	read := func(ctx context.Context, tx Tx) (err error) {
+		p.answer.Data, err = d.read(ctx, tx, p.read)
+		return err
+	}
+	if d.looked && p.read.looked() {
+		err = read(ctx, nil)
+	} else {
+		err = s.store.Look(ctx, read)
+	}
+	if err != nil {
 		return err
 	}
 	if p.read.refuse != "" {
@@ -278,7 +291,7 @@ func pick(a, b string) string {
 // admit judges what only the database can tell. What the registry alone knows
 // answers NOT_FOUND, whatever it was: saying more would tell that the person
 // named exists (ADR 0005).
-func (s *Service) admit(ctx context.Context, tx Tx, c registry.Caller, r Request, seen Seen, g given, scope string, names, needs []string) (consent.Code, string, error) {
+func (s *Service) admit(ctx context.Context, c registry.Caller, r Request, seen Seen, g given, scope string, names, needs []string) (consent.Code, string, error) {
 	inline := r.Basis.ConsentID.IsZero()
 	if !inline {
 		if !seen.Known || seen.Consent.Recipient != c.XRoad {
@@ -300,11 +313,14 @@ func (s *Service) admit(ctx context.Context, tx Tx, c registry.Caller, r Request
 	// about must not change the work that is done.
 	of := seen.Consent.PersonID
 	if !inline && !seen.Master.IsZero() {
-		p, err := survivor(ctx, tx, of)
+		err := s.store.Look(ctx, func(ctx context.Context, tx Tx) error {
+			p, err := survivor(ctx, tx, of)
+			of = p.ID
+			return err
+		})
 		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
 			return "", "", err
 		}
-		of = p.ID
 	}
 	matches := r.Person.Matches(&seen.Person)
 	switch {
@@ -353,11 +369,7 @@ func isSubject(sub consent.Subject, p *patient.Person) bool {
 
 // stored answers a repeated message from what was kept.
 func stored[T any](ctx context.Context, s *Service, c registry.Caller, r Request) (answer Answer[T], found bool, err error) {
-	var seen Seen
-	err = s.store.Look(ctx, func(ctx context.Context, tx Tx) (err error) {
-		seen, err = tx.Look(ctx, Look{Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Person: r.Person})
-		return err
-	})
+	seen, err := s.store.Ask(ctx, Look{Client: c.XRoad, MessageID: r.MessageID, Request: r.Hash, Person: r.Person})
 	found = err == nil && seen.Answered && s.source.Now().Sub(seen.Exchange.CreatedAt) <= s.replay
 	if !found {
 		return answer, false, err

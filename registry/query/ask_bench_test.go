@@ -45,7 +45,7 @@ func BenchmarkAsk(b *testing.B) {
 		return tx.InsertConsent(ctx, w.consent)
 	}))
 	var err error
-	w.service, err = query.New(query.Config{Store: postgres.NewPort[query.Tx](s).Everywhere(), Verifier: noVerifier{}, Policies: noVerifier{}, Source: source, Replay: time.Hour, Log: noLog{}})
+	w.service, err = query.New(query.Config{Store: postgres.NewQuestions(s), Verifier: noVerifier{}, Policies: noVerifier{}, Source: source, Replay: time.Hour, Log: noLog{}})
 	require.NoError(b, err)
 	var n atomic.Int64
 	ask := func() {

@@ -28,7 +28,7 @@ func (s *Service) DeclarationByPatient(ctx context.Context, c registry.Caller, r
 	if len(statuses) == 0 {
 		statuses = openStatuses
 	}
-	return ask(ctx, s, c, r, disclosure[[]DeclarationView]{scope: consent.ScopeDeclaration, names: fieldNames, declarations: statuses, limit: maxDeclarations,
+	return ask(ctx, s, c, r, disclosure[[]DeclarationView]{scope: consent.ScopeDeclaration, names: fieldNames, declarations: statuses, limit: maxDeclarations, looked: true,
 		read: func(ctx context.Context, tx Tx, q *reading) ([]DeclarationView, error) {
 			rows, err := q.declarations(ctx, tx)
 			list := views(rows, q.fields)
@@ -53,7 +53,7 @@ func (s *Service) DeclarationByNumber(ctx context.Context, c registry.Caller, r 
 	if number == "" || len(number) > 64 {
 		return Answer[[]DeclarationView]{}, registry.Invalid(registry.FieldError{Entry: "$.declarationNumber", Rule: "required", Description: "can't be blank"})
 	}
-	return ask(ctx, s, c, r, disclosure[[]DeclarationView]{scope: consent.ScopeDeclaration, names: fieldNames, declarations: everyStatus, limit: maxDeclarations,
+	return ask(ctx, s, c, r, disclosure[[]DeclarationView]{scope: consent.ScopeDeclaration, names: fieldNames, declarations: everyStatus, limit: maxDeclarations, looked: true,
 		read: func(ctx context.Context, tx Tx, q *reading) ([]DeclarationView, error) {
 			rows, err := q.declarations(ctx, tx)
 			if err != nil {
@@ -78,7 +78,7 @@ type ActiveView struct {
 // CheckActiveDeclaration tells whether the person has a declaration in force,
 // and nothing else.
 func (s *Service) CheckActiveDeclaration(ctx context.Context, c registry.Caller, r Request) (Answer[ActiveView], error) {
-	return ask(ctx, s, c, r, disclosure[ActiveView]{scope: consent.ScopeDeclaration, names: fieldNames, needs: []string{"status"}, declarations: openStatuses, limit: 1,
+	return ask(ctx, s, c, r, disclosure[ActiveView]{scope: consent.ScopeDeclaration, names: fieldNames, needs: []string{"status"}, declarations: openStatuses, limit: 1, looked: true,
 		read: func(ctx context.Context, tx Tx, q *reading) (ActiveView, error) {
 			q.told = []string{"status"}
 			rows, err := q.declarations(ctx, tx)

@@ -108,8 +108,10 @@ const (
 // Store begins and ends transactions.
 type Store interface {
 	Update(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
-	// Look only reads; Together only writes, and commits with others that write at
+	// Ask is Tx.Look without a transaction, together with others' who ask at the
+	// same moment. Look only reads; Together only writes, and commits with others that write at
 	// the same moment.
+	Ask(ctx context.Context, l Look) (Seen, error)
 	Look(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 	Together(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 }

@@ -76,7 +76,7 @@ func newWorld(t *testing.T, people int, change func(*query.Config)) *world {
 			UsedAt: now, CreatedAt: now, Text: "Я погоджуюся, щоб мої відомості передали порталу."}
 		return tx.InsertConsent(ctx, w.consent)
 	}))
-	c := query.Config{Store: postgres.NewPort[query.Tx](w.store).Everywhere(), Verifier: noVerifier{t}, Policies: noVerifier{t}, Source: source, Replay: time.Hour, Log: noLog{}}
+	c := query.Config{Store: postgres.NewQuestions(w.store), Verifier: noVerifier{t}, Policies: noVerifier{t}, Source: source, Replay: time.Hour, Log: noLog{}}
 	if change != nil {
 		change(&c)
 	}

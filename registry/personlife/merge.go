@@ -82,6 +82,8 @@ type Tx interface {
 	Merges(ctx context.Context, status MergeStatus, after registry.ID, limit int) ([]Merge, error)
 	patient.RelateTx
 	Relationship(ctx context.Context, id registry.ID) (patient.Relationship, error)
+	// RelationshipsShown lists those that speak for a person whom the caller sees.
+	RelationshipsShown(ctx context.Context, person registry.ID) ([]patient.Relationship, error)
 	PutPerson(ctx context.Context, p patient.Person) error
 	// Declared reports whether the person has an active or pending declaration
 	// with the legal entity.

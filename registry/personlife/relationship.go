@@ -47,7 +47,7 @@ func (s *Service) Relationships(ctx context.Context, c registry.Caller, person r
 			_, err := tx.Audit(ctx, e)
 			return err
 		}
-		if list, err = tx.RelationshipsOf(ctx, person); err != nil {
+		if list, err = tx.RelationshipsShown(ctx, person); err != nil {
 			return err
 		}
 		e.Fields, e.LegalBasis = []string{"person.confidant_person_relationships"}, &audit.LegalBasis{Code: basis}

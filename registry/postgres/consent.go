@@ -101,6 +101,7 @@ func consentChanged(tag pgconn.CommandTag) error {
 // InsertConsent queues a consent that is not known yet; one that became known
 // meanwhile is a conflict.
 func (tx *Tx) InsertConsent(ctx context.Context, r consent.Record) error {
+	defer tx.across()() // an approval's row, by which its clinic sees it, comes after
 	args, err := tx.consentArgs(r)
 	if err != nil {
 		return err

@@ -113,6 +113,7 @@ func (tx *Tx) PartyByTaxID(ctx context.Context, taxID string) (p prm.Party, foun
 
 // RevokeTokensOfParty ends every token issued for a party's positions.
 func (tx *Tx) RevokeTokensOfParty(ctx context.Context, party registry.ID) error {
+	defer tx.across()()
 	return tx.exec(ctx, `UPDATE tokens SET revoked_at = $2 WHERE party_id = $1 AND revoked_at IS NULL`, party, tx.store.source.Now())
 }
 
@@ -124,6 +125,7 @@ type blackListBody struct {
 
 // BlackListed reports whether a tax number is barred.
 func (tx *Tx) BlackListed(ctx context.Context, taxID string) (bool, error) {
+	defer tx.across()()
 	var one int
 	return tx.queryOne(ctx, []any{&one}, `SELECT 1 FROM black_list_users WHERE tax_id_key = $1 AND is_active`, tx.store.keys.Blind("black_list_users.tax_id", taxID))
 }

@@ -18,6 +18,7 @@ type relationshipBody struct {
 
 // PutRelationship queues a relationship, new or changed.
 func (tx *Tx) PutRelationship(ctx context.Context, r patient.Relationship) error {
+	defer tx.across()()
 	plain, err := json.Marshal(relationshipBody{r.Documents, r.Comment})
 	if err != nil {
 		return tx.fail(err)
@@ -65,6 +66,7 @@ FROM person_relationships `+where, args...)
 
 // Relationship reads one; not-found if there is none.
 func (tx *Tx) Relationship(ctx context.Context, id registry.ID) (patient.Relationship, error) {
+	defer tx.across()()
 	list, err := tx.relationships(ctx, `WHERE id = $1`, id)
 	if err == nil && len(list) == 0 {
 		err = errNotFound
@@ -78,6 +80,7 @@ func (tx *Tx) Relationship(ctx context.Context, id registry.ID) (patient.Relatio
 // RelationshipBetween finds the active relationship by which one person speaks
 // for another. Whether it stands today and is verified is the caller's to ask.
 func (tx *Tx) RelationshipBetween(ctx context.Context, person, confidant registry.ID) (patient.Relationship, bool, error) {
+	defer tx.across()()
 	list, err := tx.relationships(ctx, `WHERE person_id = $1 AND confidant_person_id = $2 AND is_active`, person, confidant)
 	if err != nil || len(list) == 0 {
 		return patient.Relationship{}, false, err
@@ -90,11 +93,19 @@ const maxRelationships = 100
 
 // RelationshipsOf lists the active relationships that speak for a person.
 func (tx *Tx) RelationshipsOf(ctx context.Context, person registry.ID) ([]patient.Relationship, error) {
+	defer tx.across()()
+	return tx.relationships(ctx, `WHERE person_id = $1 AND is_active ORDER BY id LIMIT $2`, person, maxRelationships)
+}
+
+// RelationshipsShown is RelationshipsOf for showing: those of a person whom the
+// caller's reach does not show are not there.
+func (tx *Tx) RelationshipsShown(ctx context.Context, person registry.ID) ([]patient.Relationship, error) {
 	return tx.relationships(ctx, `WHERE person_id = $1 AND is_active ORDER BY id LIMIT $2`, person, maxRelationships)
 }
 
 // RelationshipsFor lists the active relationships in which a person speaks for others.
 func (tx *Tx) RelationshipsFor(ctx context.Context, confidant registry.ID) ([]patient.Relationship, error) {
+	defer tx.across()()
 	return tx.relationships(ctx, `WHERE confidant_person_id = $1 AND is_active ORDER BY id LIMIT $2`, confidant, maxRelationships)
 }
 

@@ -89,5 +89,6 @@ func (tx *Tx) DismissEmployee(ctx context.Context, id registry.ID, on registry.D
 	if err := tx.execChecked(ctx, oneRow, `UPDATE employees SET status = 'DISMISSED', end_date = $2, status_reason = $3 WHERE id = $1 AND status = 'APPROVED'`, id, on, reason); err != nil {
 		return err
 	}
+	defer tx.across()()
 	return tx.exec(ctx, `UPDATE tokens SET revoked_at = $2 WHERE employee_id = $1 AND revoked_at IS NULL`, id, tx.store.source.Now())
 }

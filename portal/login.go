@@ -107,7 +107,7 @@ func (p *portal) authorizePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch e := registry.AsError(err); {
 	case err == nil:
-		return p.loginPage(w, http.StatusOK, loginView{Challenge: &c, Document: base64.StdEncoding.EncodeToString(document)})
+		return p.showLogin(w, r, LoginView{Status: http.StatusOK, Challenge: &c, Document: document})
 	case e.Reason == "invalid_scope" || e.Reason == "invalid_request" || e.Reason == "unsupported_response_type":
 		// The address is the client's own: its program is told, not the person.
 		return p.goBack(w, r, request.RedirectURI, url.Values{"error": {e.Reason}, "error_description": {e.Detail}, "state": {request.State}})
@@ -135,7 +135,7 @@ func (p *portal) authorize(w http.ResponseWriter, r *http.Request) error {
 	done, err := p.access.Authorize(r.Context(), registry.Caller{Channel: registry.ChannelREST, RequestID: requestOf(r).id}, container, employee)
 	var choice *access.ChoiceError
 	if errors.As(err, &choice) {
-		return p.loginPage(w, http.StatusOK, loginView{Challenge: &choice.Challenge, Positions: choice.Positions, Signed: base64.StdEncoding.EncodeToString(container)})
+		return p.showLogin(w, r, LoginView{Status: http.StatusOK, Challenge: &choice.Challenge, Positions: choice.Positions, Signed: container})
 	}
 	if err != nil {
 		return p.loginTrouble(w, r, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"mist/registry"
+	"mist/registry/journal"
 )
 
 // request is what the middleware knows about one request. It is made by
@@ -109,11 +110,11 @@ func (p *portal) observe(next http.Handler) http.Handler {
 		}
 		if !q.clientID.IsZero() {
 			attrs = append(attrs, slog.Any("client", q.clientID))
-			line := JournalLine{At: began, RequestID: q.id, Method: knownMethod(r.Method), Route: route, Status: status, Took: took, TookMS: float64(took.Microseconds()) / 1000}
+			line := journal.Line{Client: q.clientID, At: began, RequestID: q.id, Method: knownMethod(r.Method), Route: route, Status: status, Took: took}
 			if q.err != nil {
 				line.Type, line.Reason = problems[q.err.Code].kind, q.err.Reason
 			}
-			p.journal.add(q.clientID, line)
+			p.journal.Add(line)
 		}
 		level := slog.LevelInfo
 		if q.err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"mist/registry"
+	"mist/registry/journal"
 )
 
 // Limits of one request and of one caller.
@@ -94,12 +95,13 @@ type Config struct {
 	// Public are handlers behind the middleware but without authentication, by
 	// path prefix ("/log/"): the transparency log is one.
 	Public map[string]http.Handler
-	// Pages are for people; nil serves none.
-	Pages Pages
+	// Pages are for people, LoginPage the one of /oauth/authorize; nil serves none.
+	Pages     Pages
+	LoginPage LoginPage
 	// Receipts signs the receipts that are told, with the log's key; nil signs none.
 	Receipts ReceiptSigner
-	// Journal remembers the latest requests of each client; nil remembers none.
-	Journal *Journal
+	// Journal keeps how the requests of each client ended; nil keeps none.
+	Journal *journal.Journal
 }
 
 func (c Config) validate() error {
@@ -149,8 +151,10 @@ type portal struct {
 	router  chi.Router
 	// contract is what requests are checked against.
 	contract contract
-	journal  *Journal
+	journal  *journal.Journal
 	receipts ReceiptSigner
+	// loginPage is nil where there are no pages.
+	loginPage LoginPage
 
 	proxyTellsCertificate bool
 }
@@ -177,7 +181,7 @@ func build(c Config) (*portal, error) {
 		metrics: m, clients: newBuckets(c.Limits.Client), tokens: newBuckets(c.Limits.Token), users: newBuckets(c.Limits.User), visits: newBuckets(c.Limits.Address), replies: c.Replies, links: c.DocumentLinks,
 		proxyTellsCertificate: c.ProxyTellsCertificate,
 	}
-	p.journal, p.receipts = c.Journal, c.Receipts
+	p.journal, p.receipts, p.loginPage = c.Journal, c.Receipts, c.LoginPage
 	if p.contract, err = readContract(); err != nil {
 		return nil, err
 	}

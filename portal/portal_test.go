@@ -155,6 +155,7 @@ const (
 )
 
 type bench struct {
+	shown LoginView
 	*fakes
 	handler http.Handler
 	log     *bytes.Buffer
@@ -180,7 +181,7 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 		BaseURL: "https://mist.example", Access: b.fakes, Acts: []Act{DeclarationRequests(b.fakes)}, Declarations: b.fakes, DeclarationLife: b.fakes, Persons: b.fakes, PersonSearch: b.fakes, Signatures: judge{b.fakes}, Events: b.fakes, Replies: b.fakes, Providers: providers{b.fakes}, Rooms: []Room{Dictionaries(lists{b.fakes})}, Jobs: jobDesk{b.fakes}, Approvals: newConsented(), Emergencies: emergencies{newConsented()}, APIKeys: apiKeys{newConsented()},
 		PersonLife: lifeDesk{b.fakes}, Documents: scans{b.fakes}, DocumentLinks: linksOf(now),
 		Source: registry.Source{Clock: func() time.Time { return now }, Random: rand.Reader},
-		Log:    slog.New(slog.NewJSONHandler(b.log, nil)), Limits: DefaultLimits(), Metrics: b.metrics,
+		Log:    slog.New(slog.NewJSONHandler(b.log, nil)), Limits: DefaultLimits(), Metrics: b.metrics, LoginPage: b,
 	}
 	for _, f := range change {
 		f(&c)

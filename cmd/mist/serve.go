@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mist/portal"
+	"mist/portal/oauth"
 	"mist/portal/tlog"
 	"mist/registry"
 	"mist/registry/access"
@@ -278,13 +279,20 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	journal := portal.NewJournal(500, 1000)
-	if err := s.addDeveloperPages(pages, verifier, accessService, journal, box); err != nil {
+	loginPage, err := oauth.Add(pages)
+	if err != nil {
+		return err
+	}
+	requests, err := s.keepRequests(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.addDeveloperPages(pages, verifier, accessService, requests, box); err != nil {
 		return err
 	}
 	rest, err := portal.New(rooms.serve(documents.serve(providers.serve(portal.Config{
 		Rooms: []portal.Room{citizens},
-		Pages: pages, Journal: journal, Receipts: keys.log,
+		Pages: pages, LoginPage: loginPage, Journal: requests, Receipts: keys.log,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, APIKeys: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
 		ProxyTellsCertificate: cfg.REST.ProxyTellsCertificate,
 		Limits:                portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
@@ -304,6 +312,7 @@ func (s *server) run(e env, box *sandbox) error {
 	}
 	periodic := append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, documents.jobs(cfg.Limits.Upkeep)...)
+	periodic = append(periodic, requests.Jobs(cfg.Limits.Upkeep)...)
 	handlers := rooms.handlers().Add(sender.Handlers()).Add(actJobs)
 	seals, err := s.newSeals(s.store)
 	if err != nil {

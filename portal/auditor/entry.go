@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"mist/portal/web"
+	"mist/portal/web/judged"
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/trail"
@@ -22,7 +23,7 @@ type entryView struct {
 	Mark        web.Mark
 	Word        string
 	Facts       []fact
-	Tree        []node
+	Tree        []judged.Node
 	Bytes       string
 	Leaf        string
 	Proof       *proofView
@@ -51,7 +52,7 @@ func (r *room) entry(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 		v.Taken = q.T("audit.as." + as)
 	}
 	if d.Report != nil {
-		v.Tree = tree(q, d.Report)
+		v.Tree = judged.Tree(q, d.Report, judged.Hidden)
 	}
 	scripts := []string(nil)
 	if p := d.Proof; p != nil {

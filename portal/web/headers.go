@@ -49,7 +49,7 @@ func chooseTheme(w http.ResponseWriter, q *Request) error {
 	http.SetCookie(w, c)
 	back := form.Get("back")
 	// Only to a page of this site: //host and /\host are addresses of others.
-	if !strings.HasPrefix(back, q.Path("/")) || strings.ContainsAny(back, "\\\r\n") {
+	if !strings.HasPrefix(back, "/") || strings.HasPrefix(back, "//") || strings.ContainsAny(back, "\\\r\n\t") {
 		back = q.Path("/")
 	}
 	http.Redirect(w, q.Request, back, http.StatusSeeOther)

@@ -94,28 +94,44 @@ func (r *Room) parse(files fs.FS) error {
 // page wraps a handler: headers, language, refusal of foreign forms, panics and
 // errors as pages.
 func (r *Room) page(h Handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, hr *http.Request) {
-		q := &Request{Request: hr, Lang: langOf(hr.URL.Path), room: r}
-		r.kit.headers(w.Header(), nil)
-		defer func() {
-			v := recover()
-			if v == nil {
-				return
-			}
-			if v == http.ErrAbortHandler {
-				panic(v)
-			}
-			r.kit.Log.LogAttrs(hr.Context(), slog.LevelError, "panic in a page", slog.String("request_id", portal.RequestID(hr)),
-				slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
-			q.fail(w, registry.Errorf(registry.CodeInternal, "panic"))
-		}()
-		if err := r.kit.foreign.Check(hr); err != nil {
-			q.fail(w, registry.Errorf(registry.CodeForbidden, "a form of another site is not taken").WithReason("foreign_form"))
+	return func(w http.ResponseWriter, hr *http.Request) { r.serve(w, hr, langOf(hr.URL.Path), h) }
+}
+
+// Show answers with a page at an address without a language, which a standard
+// gives and the portal serves: the language is that of the parameter ui_locales
+// (OpenID Connect Core 1.0, 3.1.2.1), else what the browser asks for.
+func (r *Room) Show(w http.ResponseWriter, hr *http.Request, h Handler) {
+	lang := Ukrainian
+	asked := hr.URL.Query().Get(localeParameter)
+	if strings.HasPrefix(asked, string(English)) || asked == "" && wantsEnglish(hr) {
+		lang = English
+	}
+	r.serve(w, hr, lang, h)
+}
+
+const localeParameter = "ui_locales"
+
+func (r *Room) serve(w http.ResponseWriter, hr *http.Request, lang Lang, h Handler) {
+	q := &Request{Request: hr, Lang: lang, room: r}
+	r.kit.headers(w.Header(), nil)
+	defer func() {
+		v := recover()
+		if v == nil {
 			return
 		}
-		if err := h(w, q); err != nil {
-			q.fail(w, err)
+		if v == http.ErrAbortHandler {
+			panic(v)
 		}
+		r.kit.Log.LogAttrs(hr.Context(), slog.LevelError, "panic in a page", slog.String("request_id", portal.RequestID(hr)),
+			slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+		q.fail(w, registry.Errorf(registry.CodeInternal, "panic"))
+	}()
+	if err := r.kit.foreign.Check(hr); err != nil {
+		q.fail(w, registry.Errorf(registry.CodeForbidden, "a form of another site is not taken").WithReason("foreign_form"))
+		return
+	}
+	if err := h(w, q); err != nil {
+		q.fail(w, err)
 	}
 }
 
@@ -150,13 +166,18 @@ func (q *Request) Path(path string) string { return "/" + string(q.Lang) + path 
 // With gives the address of this page with one parameter of the query changed,
 // or taken away by an empty value: filters and pagers keep the others.
 func (q *Request) With(name, value string) string {
-	values := q.URL.Query()
+	to := url.URL{Path: q.URL.Path, RawQuery: query(q.URL, name, value)}
+	return to.String()
+}
+
+// query gives an address's query with one parameter changed.
+func query(u *url.URL, name, value string) string {
+	values := u.Query()
 	values.Del(name)
 	if value != "" {
 		values.Set(name, value)
 	}
-	to := url.URL{Path: q.URL.Path, RawQuery: values.Encode()}
-	return to.String()
+	return values.Encode()
 }
 
 // Zone is the time zone pages show times in.
@@ -246,7 +267,11 @@ func (q *Request) Render(w http.ResponseWriter, p Page) error {
 	for _, lang := range Langs {
 		if lang != q.Lang {
 			to := url.URL{Path: "/" + string(lang) + rest}
-			if v.Back == back.String() {
+			switch {
+			case v.Back != back.String():
+			case rest == q.URL.Path: // an address without a language
+				to.Path, to.RawQuery = rest, query(q.URL, localeParameter, string(lang))
+			default:
 				to.RawQuery = q.URL.RawQuery
 			}
 			v.Others = append(v.Others, language{lang, names[lang], to.String()})

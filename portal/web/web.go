@@ -160,14 +160,18 @@ func (k *Kit) Routes(r chi.Router) {
 // Ukrainian.
 func (k *Kit) toLanguage(w http.ResponseWriter, r *http.Request) {
 	lang := Ukrainian
-	accept := strings.ToLower(r.Header.Get("Accept-Language"))
-	if strings.HasPrefix(accept, "en") && !strings.Contains(accept, "uk") {
+	if wantsEnglish(r) {
 		lang = English
 	}
 	w.Header().Set("Vary", "Accept-Language")
 	w.Header().Set("Cache-Control", "no-store")
 	to := url.URL{Path: "/" + string(lang) + r.URL.Path, RawQuery: r.URL.RawQuery}
 	http.Redirect(w, r, to.String(), http.StatusFound)
+}
+
+func wantsEnglish(r *http.Request) bool {
+	accept := strings.ToLower(r.Header.Get("Accept-Language"))
+	return strings.HasPrefix(accept, "en") && !strings.Contains(accept, "uk")
 }
 
 func (k *Kit) secure() bool { return strings.HasPrefix(k.BaseURL, "https://") }

@@ -47,6 +47,9 @@ const (
 // Group says to which group a role belongs; "" for an unknown one.
 func Group(role string) string { return table.Groups[role] }
 
+// Meanings says in English what each scope lets a system do.
+func Meanings() map[string]string { return maps.Clone(table.Scopes) }
+
 func expand(list []string) []string {
 	var out []string
 	for _, pattern := range list {

@@ -54,7 +54,7 @@ func Texts(t *testing.T, folder string, prefixes ...string) {
 		if composed(key, prefixes) || strings.HasSuffix(key, ".about") {
 			continue
 		}
-		require.Contains(t, used.String(), `"`+key+`"`, "the text %q is used nowhere", key)
+		require.True(t, strings.Contains(used.String(), `"`+key+`"`), "the text %q is used nowhere", key)
 	}
 	for _, m := range calls.FindAllStringSubmatch(called.String(), -1) {
 		_, own := all[web.Ukrainian][m[1]]

@@ -51,8 +51,8 @@ func (r *room) entry(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 	case trail.AsPlace, trail.AsEntry, trail.AsAct, trail.AsDigest, trail.AsRequest:
 		v.Taken = q.T("audit.as." + as)
 	}
-	if d.Report != nil {
-		v.Tree = judged.Tree(q, d.Report, judged.Hidden)
+	if d.Judgement != nil {
+		v.Tree = judged.Tree(q, d.Judgement.Report, judged.Hidden)
 	}
 	scripts := []string(nil)
 	if p := d.Proof; p != nil {

@@ -7,9 +7,10 @@ package oauth
 import (
 	"embed"
 	"encoding/base64"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"mist/portal"
 	"mist/portal/web"
@@ -20,9 +21,17 @@ import (
 //go:embed templates text
 var files embed.FS
 
+// meaningsUkrainian says in Ukrainian what scopes mean, by the English meaning
+// as registry/access has it, so that a changed one is seen to lack its own.
+//
+//go:embed text/scopes.uk.json
+var meaningsUkrainian []byte
+
 // Page shows the login; it implements portal.LoginPage.
 type Page struct {
 	room *web.Room
+	// english gives a scope's meaning, ukrainian that meaning's own.
+	english, ukrainian map[string]string
 }
 
 // Add puts the page's texts and templates into the kit; the portal serves its address.
@@ -31,12 +40,18 @@ func Add(kit *web.Kit) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Page{room}, nil
+	p := &Page{room: room, english: access.Meanings()}
+	if err := json.Unmarshal(meaningsUkrainian, &p.ukrainian); err != nil {
+		return nil, fmt.Errorf("portal/oauth: reading the meanings of scopes: %w", err)
+	}
+	return p, nil
 }
 
 // scope is a right that is asked for, in words where there are any.
 type scope struct {
 	Name, Text string
+	// Lang is set where the text is in another language than the page.
+	Lang string
 }
 
 type view struct {
@@ -81,7 +96,7 @@ func (p *Page) ShowLogin(w http.ResponseWriter, r *http.Request, lv portal.Login
 			v.Client, v.Document = lv.Challenge.ClientName, base64.StdEncoding.EncodeToString(lv.Document)
 			v.File = login.FileField(q, "signed_content")
 			for _, name := range lv.Challenge.Scope {
-				v.Scopes = append(v.Scopes, scope{name, words(q, name)})
+				v.Scopes = append(v.Scopes, p.scope(q, name))
 			}
 		}
 		if lv.Challenge != nil {
@@ -95,12 +110,15 @@ func (p *Page) ShowLogin(w http.ResponseWriter, r *http.Request, lv portal.Login
 	})
 }
 
-// words says what a scope lets a system do; "" where the catalogue lacks it.
-func words(q *web.Request, name string) string {
-	if text := q.T(key(name)); !strings.HasPrefix(text, "⟦") {
-		return text
+// scope says what a scope lets a system do.
+func (p *Page) scope(q *web.Request, name string) scope {
+	s := scope{Name: name, Text: p.english[name]}
+	if q.Lang == web.Ukrainian && s.Text != "" {
+		if ukrainian := p.ukrainian[s.Text]; ukrainian != "" {
+			s.Text = ukrainian
+		} else {
+			s.Lang = string(web.English)
+		}
 	}
-	return ""
+	return s
 }
-
-func key(scope string) string { return "scope." + strings.ReplaceAll(scope, ":", ".") }

@@ -165,16 +165,16 @@ func (tx *Tx) Lookup(ctx context.Context, k trail.Key, limit int) (list []regist
 	return list, err
 }
 
-// ReportBody implements trail.Tx.
-func (tx *Tx) ReportBody(ctx context.Context, container []byte, digest string) (body []byte, found bool, err error) {
-	var id registry.ID
-	var sealed []byte
-	found, err = tx.queryOne(ctx, []any{&id, &sealed}, `SELECT id, body FROM reports WHERE container = $1 AND digest = $2 ORDER BY created_at DESC LIMIT 1`, container, digest)
+// Judgement implements trail.Tx.
+func (tx *Tx) Judgement(ctx context.Context, container []byte, digest string) (j trail.Judgement, found bool, err error) {
+	k, found, err := tx.Kept(ctx, container, digest)
 	if err != nil || !found {
-		return nil, false, err
+		return j, false, err
 	}
-	body, err = tx.openShort("reports", id.String(), sealed)
-	return body, err == nil, err
+	j.Report, j.Facts = k.Report, k.Facts
+	_, err = tx.queryOne(ctx, []any{&j.Again, &j.AgainAt}, `SELECT j.outcome, j.at FROM reports r JOIN rejudgements j ON j.report_id = r.id
+WHERE r.container = $1 AND r.digest = $2 ORDER BY r.created_at DESC LIMIT 1`, container, digest)
+	return j, true, err
 }
 
 // Titles implements trail.Tx.
@@ -233,6 +233,15 @@ func (s *Store) PublicCheckpoints(ctx context.Context, before int64, limit int) 
 // has this size.
 func (s *Store) PublicCheckpointOf(ctx context.Context, size int64) (trail.Checkpoint, error) {
 	c, err := scanPublic(s.pool.QueryRow(ctx, selectPublic+`WHERE c.size = $1 ORDER BY p.seq DESC LIMIT 1`, size))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return c, errNotFound
+	}
+	return c, mapError(err)
+}
+
+// PublicCheckpointOver implements trail.Log.
+func (s *Store) PublicCheckpointOver(ctx context.Context, place int64) (trail.Checkpoint, error) {
+	c, err := scanPublic(s.pool.QueryRow(ctx, selectPublic+`WHERE c.size > $1 ORDER BY c.size, p.seq LIMIT 1`, place))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return c, errNotFound
 	}

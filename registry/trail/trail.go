@@ -9,9 +9,7 @@ package trail
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -21,6 +19,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/signature"
+	"mist/signature/facts"
 )
 
 // Scope is the right to read entries.
@@ -109,8 +108,10 @@ type Tx interface {
 	FindRecords(ctx context.Context, f Filter) (Found, error)
 	// Lookup gives ids of at most limit entries with this act, request, or container digest.
 	Lookup(ctx context.Context, k Key, limit int) ([]registry.ID, error)
-	// ReportBody opens the kept evidence of the report with this digest over the container.
-	ReportBody(ctx context.Context, container []byte, digest string) (body []byte, found bool, err error)
+	// Judgement reads what is kept of the judgement with this report over the container.
+	Judgement(ctx context.Context, container []byte, digest string) (j Judgement, found bool, err error)
+	// SubjectOf gives whom an entry is about; zero when nobody, or wiped.
+	SubjectOf(ctx context.Context, entry registry.ID) (registry.ID, error)
 	// Titles gives the names of systems and legal entities among the ids.
 	Titles(ctx context.Context, ids []registry.ID) (map[registry.ID]string, error)
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
@@ -134,6 +135,8 @@ type Log interface {
 	LogTile(ctx context.Context, t tlog.Tile) ([]byte, error)
 	PublicCheckpoints(ctx context.Context, before int64, limit int) ([]Checkpoint, error)
 	PublicCheckpointOf(ctx context.Context, size int64) (Checkpoint, error)
+	// PublicCheckpointOver gives the first public checkpoint that covers a place.
+	PublicCheckpointOver(ctx context.Context, place int64) (Checkpoint, error)
 }
 
 // Config of the service; all of it is needed.
@@ -196,9 +199,39 @@ type Detail struct {
 	Record
 	// Proof is nil while the entry waits for its checkpoint.
 	Proof *Proof
-	// Report is the signature report that decided, nil where there was none.
+	// Judgement is what the signature report that decided was made of, nil
+	// where there was none.
+	Judgement *Judgement
+	Titles    map[registry.ID]string
+}
+
+// Judgement is what is kept of a judgement.
+type Judgement struct {
 	Report *signature.Report
-	Titles map[registry.ID]string
+	Facts  *facts.Facts
+	// Again is the outcome of judging it again from its facts, at AgainAt;
+	// empty when that was not done yet.
+	Again   string
+	AgainAt time.Time
+}
+
+// Signer is the certificate of the first signature of a report; nil where the
+// facts hold none.
+func (j *Judgement) Signer() *facts.Certificate {
+	if j == nil || j.Facts == nil || len(j.Facts.Signatures) == 0 {
+		return nil
+	}
+	return j.Certificate(j.Facts.Signatures[0].SigningCertificate.Certificate)
+}
+
+// Certificate finds a certificate of the facts by its id.
+func (j *Judgement) Certificate(id string) *facts.Certificate {
+	for i := range j.Facts.Certificates {
+		if id != "" && j.Facts.Certificates[i].ID == id {
+			return &j.Facts.Certificates[i]
+		}
+	}
+	return nil
 }
 
 // Entry reads an entry by its place in the tree or its id. Reading a signature
@@ -223,17 +256,11 @@ func (s *Service) Entry(ctx context.Context, c registry.Caller, name string) (d 
 		if d.Titles, err = tx.Titles(ctx, []registry.ID{d.Actor.ClientID, d.Actor.LegalEntityID}); err != nil || d.Entry.Report == nil || d.Act == nil {
 			return object, err
 		}
-		body, found, err := tx.ReportBody(ctx, d.Act.Container, d.Entry.Report.Digest)
+		j, found, err := tx.Judgement(ctx, d.Act.Container, d.Entry.Report.Digest)
 		if err != nil || !found {
 			return object, err
 		}
-		var kept struct {
-			Report *signature.Report `json:"report"`
-		}
-		if err := json.Unmarshal(body, &kept); err != nil {
-			return nil, fmt.Errorf("reading a signature report: %w", err)
-		}
-		object.Type, d.Report = "audit_entry_and_report", kept.Report
+		object.Type, d.Judgement = "audit_entry_and_report", &j
 		return object, nil
 	})
 	if err != nil || d.Index < 0 {
@@ -267,13 +294,44 @@ type Consistency struct {
 	Old, New         Checkpoint
 	OldRoot, NewRoot tlog.Hash
 	Path             tlog.TreeProof
+	// Broken says that the log does not continue Old: shortened, or forked.
+	Broken string
 }
+
+// How a log fails to continue a checkpoint it once signed.
+const (
+	Shortened = "shortened" // it has fewer entries now
+	Forked    = "forked"    // other entries stand where those were
+)
 
 // Consistency proves the newest checkpoint against the public one of this size.
 func (s *Service) Consistency(ctx context.Context, size int64) (k Consistency, err error) {
-	if k.Old, err = s.Log.PublicCheckpointOf(ctx, size); err != nil {
+	old, err := s.Log.PublicCheckpointOf(ctx, size)
+	if err != nil {
 		return k, err
 	}
+	return s.continues(ctx, old)
+}
+
+// Against proves the newest checkpoint against one the reader brought along,
+// whether or not the log still knows it. A note the log's key did not sign is
+// malformed; one that it did sign and that the log does not continue is Broken.
+func (s *Service) Against(ctx context.Context, signed []byte) (k Consistency, err error) {
+	if len(signed) > maxNote {
+		return k, registry.Errorf(registry.CodeTooLarge, "a checkpoint is at most %d bytes", maxNote)
+	}
+	c, err := audit.OpenCheckpoint(signed, s.Key)
+	if err != nil {
+		return k, registry.Errorf(registry.CodeMalformed, "this is not a checkpoint signed by the key of this log").WithCause(err)
+	}
+	return s.continues(ctx, Checkpoint{Size: c.Size, Note: signed})
+}
+
+// maxNote bounds a note a reader brings, in bytes: a checkpoint with some dozen cosignatures.
+const maxNote = 16 << 10
+
+func (s *Service) continues(ctx context.Context, old Checkpoint) (k Consistency, err error) {
+	k.Old = old
 	list, err := s.Log.PublicCheckpoints(ctx, 0, 1)
 	if err != nil {
 		return k, err
@@ -292,5 +350,12 @@ func (s *Service) Consistency(ctx context.Context, size int64) (k Consistency, e
 	}
 	k.OldRoot, k.NewRoot = older.Root, newer.Root
 	k.Path, err = audit.ProveConsistency(ctx, audit.TileFetch(s.Log.LogTile), older, newer)
+	var no *audit.DisprovenError
+	if errors.As(err, &no) {
+		k.Broken, err = Forked, nil
+		if older.Size > newer.Size {
+			k.Broken = Shortened
+		}
+	}
 	return k, err
 }

@@ -217,7 +217,10 @@ func (s *Exports) List(ctx context.Context, c registry.Caller) (list []Export, e
 	if err := c.Require(Scope); err != nil {
 		return nil, err
 	}
-	err = s.Store.Update(ctx, func(ctx context.Context, tx ExportTx) error { list, err = tx.Exports(ctx, c.User, maxExports); return err })
+	err = s.Store.Update(ctx, func(ctx context.Context, tx ExportTx) error {
+		list, err = tx.Exports(ctx, c.User, maxExports)
+		return err
+	})
 	return list, err
 }
 
@@ -269,7 +272,10 @@ func (s *Exports) Handlers() job.Handlers { return job.Handlers{ExportJob: s.mak
 // Jobs takes results away whose life is over.
 func (s *Exports) Jobs(every time.Duration) []job.Periodic {
 	return []job.Periodic{{Kind: "end_audit_exports", Every: every, Run: func(ctx context.Context) (n int, err error) {
-		err = s.Store.Update(ctx, func(ctx context.Context, tx ExportTx) error { n, err = tx.EndExports(ctx, s.Source.Now(), 20); return err })
+		err = s.Store.Update(ctx, func(ctx context.Context, tx ExportTx) error {
+			n, err = tx.EndExports(ctx, s.Source.Now(), 20)
+			return err
+		})
 		return n, err
 	}}}
 }

@@ -95,7 +95,7 @@ func Services(c Config) ([]xroad.Service, error) {
 		}
 		out = append(out, xroad.Service{
 			Provider: c.Provider, Code: code, Versions: versions, Namespace: c.Contract.TargetNamespace,
-			Clients: c.Clients, Quota: c.Quota, Recorder: c.Recorder, Validate: xroad.SchemaCheck(c.Contract), Operation: op, Processing: processing,
+			Clients: c.Clients, Quota: c.Quota, Recorder: c.Recorder, Validate: b.checked(code, xroad.SchemaCheck(c.Contract)), Operation: op, Processing: processing,
 		})
 	}
 	return out, nil

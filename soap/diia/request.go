@@ -97,6 +97,9 @@ func decode(req *xroad.Request, into any) error {
 	if err != nil {
 		return err
 	}
+	if in, ok := into.(*diia.GetDeclarationByPatient); ok && plainDeclarationByPatient(req.Payload.Space, doc, in) {
+		return nil
+	}
 	if err := xml.Unmarshal(doc, into); err != nil {
 		return registry.Errorf(registry.CodeMalformed, "the body cannot be read").WithCause(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mist/portal"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -154,6 +155,9 @@ type LogConfig struct {
 	// Witnesses cosign checkpoints; Quorum of them make one public.
 	Witnesses []WitnessConfig `yaml:"witnesses,omitempty"`
 	Quorum    int             `yaml:"quorum,omitempty"`
+	// Clocks are time-stamp units (RFC 3161): while our clock is more than 5 s from
+	// one of them, nothing is numbered.
+	Clocks []string `yaml:"clocks,omitempty"`
 	// Unwitnessed allows a production log without witnesses: whoever holds its
 	// key and database can then rewrite its past.
 	Unwitnessed bool `yaml:"unwitnessed,omitempty"`
@@ -366,6 +370,11 @@ func (c Config) validate() error {
 		add("log.period must lie between 10ms and 10s")
 	}
 	c.Log.checkWitnesses(add, sandbox)
+	for _, address := range c.Log.Clocks {
+		if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			add("log.clocks: %q is not the http address of a time-stamp unit", address)
+		}
+	}
 	for name, path := range map[string]string{"log.key_file": c.Log.KeyFile, "trust.dir": c.Trust.Dir, "keys.otp": c.Keys.OTP} {
 		if path == "" {
 			add("%s is missing", name)

@@ -49,11 +49,12 @@ func newEvidence(cfg Config, store *postgres.Store, source registry.Source, logK
 
 // openEvidence is newEvidence for the server: the rules in force are kept, and
 // what no longer comes out is counted.
-func (s *server) openEvidence(ctx context.Context, logKey string, policies signature.PolicyTable, to prometheus.Registerer) (*evidence.Service, error) {
+func (s *server) openEvidence(ctx context.Context, logKey string, policies signature.PolicyTable, to prometheus.Registerer, failed *mismatches) (*evidence.Service, error) {
 	failures := prometheus.NewCounter(prometheus.CounterOpts{Name: "mist_evidence_mismatches_total", Help: "Kept signature reports that came out otherwise when judged again; any is an alarm."})
 	to.MustRegister(failures)
 	e, err := newEvidence(s.cfg, s.store, s.source, logKey, func(_ context.Context, what string) {
 		failures.Inc()
+		failed.add(what)
 		s.log.Error("a kept judgement does not come out again", "what", what)
 	})
 	if err != nil {

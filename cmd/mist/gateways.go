@@ -28,6 +28,8 @@ import (
 type NotifyConfig struct {
 	SMS   SMSConfig   `yaml:"sms,omitempty"`
 	EMail EMailConfig `yaml:"email,omitempty"`
+	// Keepers are told of alarms: telephone numbers and e-mail addresses of a duty.
+	Keepers []string `yaml:"keepers,omitempty"`
 }
 
 // SMSConfig is a gateway over HTTPS: POST {"id", "to", "text", "sender"} with

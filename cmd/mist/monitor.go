@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.yaml.in/yaml/v3"
 
 	"mist/registry/audit"
 	"mist/registry/audit/monitor"
@@ -34,6 +36,7 @@ type monitorCommand struct {
 	JSON     bool          `name:"json" help:"Findings and reports as JSON, one object a line."`
 	Every    time.Duration `default:"2s" help:"Pause between two looks at what is new."`
 	Full     time.Duration `default:"24h" help:"Pause between two full recounts."`
+	Notify   string        `type:"existingfile" help:"YAML file with the section notify of a server's configuration: its keepers are told of findings."`
 	Listen   string        `default:"127.0.0.1:8091" help:"Address of health and metrics."`
 }
 
@@ -270,6 +273,10 @@ func (w *watcher) watch() error {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mist_monitor_entries", Help: "Entries recounted."},
 			func() float64 { w.mu.Lock(); defer w.mu.Unlock(); return float64(w.size) }),
 	)
+	watch, err := w.openAlarms(registry)
+	if err != nil {
+		return err
+	}
 	l, err := bind("listen", w.c.Listen)
 	if err != nil {
 		return err
@@ -280,11 +287,44 @@ func (w *watcher) watch() error {
 	defer cancel()
 	var passes sync.WaitGroup
 	passes.Go(func() { w.loop(ctx) })
+	passes.Go(func() { watch.run(ctx) })
 	w.log.Info("the monitor watches", "address", l.Addr().String())
 	err = all.serve(w.env.ctx)
 	cancel()
 	passes.Wait()
 	return err
+}
+
+// openAlarms tells of findings, and of a monitor that cannot read.
+func (w *watcher) openAlarms(to prometheus.Registerer) (*alarms, error) {
+	var c NotifyConfig
+	if w.c.Notify != "" {
+		b, err := os.ReadFile(w.c.Notify)
+		if err != nil {
+			return nil, &failure{exitUsage, err}
+		}
+		d := yaml.NewDecoder(bytes.NewReader(b))
+		d.KnownFields(true)
+		if err := d.Decode(&c); err != nil {
+			return nil, &failure{exitUsage, fmt.Errorf("reading %s: %w", w.c.Notify, err)}
+		}
+	}
+	gateways, err := c.gateways()
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAlarms(gateways, c.Keepers, w.log, to)
+	if err != nil {
+		return nil, err
+	}
+	started := time.Now()
+	a.add(alarmMonitor, func(ctx context.Context) error {
+		if err := w.healthy(ctx); err != nil && time.Since(started) > time.Minute {
+			return err
+		}
+		return nil
+	})
+	return a, nil
 }
 
 func (w *watcher) loop(ctx context.Context) {

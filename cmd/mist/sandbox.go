@@ -224,6 +224,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 	c.SOAP.Compositions.Clients = c.SOAP.Clients
 	c.Log.Origin, c.Log.KeyFile = sandboxOrigin, "keys/log.key"
 	c.Log.Witnesses, c.Log.Quorum = []WitnessConfig{{Organisation: "sandbox", URL: "http://" + services + "/witness", Key: witnessPublic}}, 1
+	c.Log.Clocks = []string{"http://" + services + "/tsa"}
 	c.Trust = TrustConfig{Dir: "pki/trust", Hosts: []string{services}, AllowPrivate: true}
 	c.Keys = KeysConfig{Sealing: map[uint16]string{1: "keys/sealing.key"}, Current: 1, OTP: "keys/otp.key"}
 	c.Media = MediaConfig{Dir: "media"}

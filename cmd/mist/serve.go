@@ -237,7 +237,8 @@ func (s *server) run(e env, box *sandbox) error {
 	}
 
 	metrics := newMetrics()
-	seq, err := sequencer.New(cfg.Log.witnessed(sequencer.Config{Store: s.store, Signer: keys.log, Now: s.source.Clock, Period: cfg.Log.Period, Log: s.log}, metrics))
+	refused := &refusals{}
+	seq, err := sequencer.New(cfg.Log.clocked(cfg.Log.witnessed(sequencer.Config{Store: s.store, Signer: keys.log, Now: s.source.Clock, Period: cfg.Log.Period, Log: s.log}, metrics, refused), metrics))
 	if err != nil {
 		return err
 	}
@@ -318,10 +319,22 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	proofs, err := s.openEvidence(ctx, keys.log.Verifier(), policies, metrics)
+	failed := &mismatches{}
+	proofs, err := s.openEvidence(ctx, keys.log.Verifier(), policies, metrics, failed)
 	if err != nil {
 		return err
 	}
+	watch, err := newAlarms(gateways, cfg.Notify.Keepers, s.log, metrics)
+	if err != nil {
+		return err
+	}
+	watch.add(alarmDatabase, s.store.Ping)
+	watch.add(alarmLog, s.logHealth(seq))
+	watch.add(alarmClock, func(context.Context) error { return seq.ClockError() })
+	watch.add(alarmWitness, refused.err)
+	watch.add(alarmEvidence, failed.err)
+	watch.add(alarmJobs, deadJobs(s.store))
+	go watch.run(ctx)
 	periodic = append(periodic, proofs.Jobs(cfg.Limits.Upkeep)...)
 	if seals != nil {
 		handlers, periodic = handlers.Add(seals.Handlers()), append(periodic, seals.Jobs(cfg.Limits.Upkeep)...)
@@ -335,16 +348,7 @@ func (s *server) run(e env, box *sandbox) error {
 	all.serveBy("soap", s.listeners["soap"], trembita)
 	all.add("admin", s.listeners["admin"], adminHandler(metrics, all.draining.Load, []check{
 		{"database", s.store.Ping},
-		{"log", func(ctx context.Context) error {
-			if err := seq.Healthy(maxCheckpointAge); err != nil {
-				return err
-			}
-			state, err := s.store.LogState(ctx)
-			if err == nil && state.Waiting > maxCheckpointAge {
-				err = fmt.Errorf("an entry has waited %s for a checkpoint", state.Waiting.Round(time.Second))
-			}
-			return err
-		}},
+		{"log", s.logHealth(seq)},
 	}))
 	if box != nil {
 		stopWitness, err := box.openWitness(cfg, keys.log.Origin(), s.source.Clock, s.log)

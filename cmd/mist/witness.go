@@ -148,7 +148,7 @@ func (c LogConfig) checkWitnesses(add func(string, ...any), sandbox bool) {
 }
 
 // witnessed adds the witnesses and their figures to a sequencer's configuration.
-func (c LogConfig) witnessed(cfg sequencer.Config, r prometheus.Registerer) sequencer.Config {
+func (c LogConfig) witnessed(cfg sequencer.Config, r prometheus.Registerer, refused *refusals) sequencer.Config {
 	answers := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "mist_witness_answers_total", Help: "Answers of witnesses by outcome: cosigned, refused (people must look), unavailable.",
 	}, []string{"witness", "outcome"})
@@ -169,14 +169,15 @@ func (c LogConfig) witnessed(cfg sequencer.Config, r prometheus.Registerer) sequ
 	}
 	cfg.Quorum = c.Quorum
 	cfg.Cosigned = func(name string, took time.Duration, err error) {
-		var refused *witness.RefusedError
+		var refusal *witness.RefusedError
 		outcome := "unavailable"
 		switch {
 		case err == nil:
 			outcome = "cosigned"
 			seconds.WithLabelValues(name).Observe(took.Seconds())
-		case errors.As(err, &refused):
+		case errors.As(err, &refusal):
 			outcome = "refused"
+			refused.add(name)
 		case errors.Is(err, context.Canceled):
 			return
 		}

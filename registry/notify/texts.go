@@ -25,6 +25,9 @@ const (
 	RecordsOpened Template = "records_opened"
 	// EmployeeInvited: clinic, request, token, until. An invitation to work.
 	EmployeeInvited Template = "employee_invited"
+	// AlarmOn and AlarmOff: alarm, what, runbook. For people who keep the system.
+	AlarmOn  Template = "alarm_on"
+	AlarmOff Template = "alarm_off"
 )
 
 type text struct{ subject, text string }
@@ -35,6 +38,8 @@ var texts = map[Template]text{
 	DeclarationEnded:  {"Декларацію припинено", "Дію декларації № {number} припинено. Довідки: НСЗУ, 16-77."},
 	ActRefused:        {"Підпис не підтверджено", "Документ № {number} не набув чинності: кваліфікований підпис не підтверджено. Зверніться до закладу, де його оформлено."},
 	EmployeeInvited:   {"Запрошення до роботи", "Заклад «{clinic}» запрошує Вас до роботи в системі охорони здоровʼя. Заявка {request}, код запрошення {token}, діє до {until}. Введіть код у системі закладу або відхиліть запрошення там само. Нікому його не передавайте."},
+	AlarmOn:           {"Mist: тривога", "Mist: тривога {alarm}. {what}. Що робити: RUNBOOK, «{runbook}»."},
+	AlarmOff:          {"Mist: тривогу знято", "Mist: тривогу {alarm} знято. Тривала {what}. RUNBOOK, «{runbook}»."},
 	RecordsOpened:     {"Доступ до Ваших медичних записів", "{date} заклад «{clinic}» відкрив Ваші медичні записи в екстреному порядку. Доступ буде перевірено. Якщо Ви про це не знаєте: НСЗУ, 16-77."},
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"time"
 
 	"mist/signature/algo"
 	"mist/signature/cms"
@@ -185,4 +186,24 @@ func replace(message, old, now []byte) ([]byte, error) {
 		return nil, errors.New("signer not found in the message")
 	}
 	return ber.Seq(oid.Full, ber.Wrap(0xa0, ber.Seq(parts...))), nil
+}
+
+// AskTime asks a time-stamping unit what time it is: a token over a random
+// digest, whose imprint and nonce are compared. The unit's signature is not
+// judged: who can answer in its place can make a clock look wrong, and nothing
+// be believed.
+func AskTime(ctx context.Context, tsa TSA, random io.Reader) (time.Time, error) {
+	digest := make([]byte, 32)
+	if _, err := io.ReadFull(random, digest); err != nil {
+		return time.Time{}, fmt.Errorf("asking for the time: %w", err)
+	}
+	token, err := stamp(ctx, tsa, algo.SHA256, digest, random)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("asking for the time: %w", err)
+	}
+	t, err := cms.ParseToken(token)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("asking for the time: %w", err)
+	}
+	return t.Time, nil
 }

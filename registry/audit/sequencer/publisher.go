@@ -48,18 +48,41 @@ type exchange struct {
 }
 
 // step begins an exchange when one is due.
-func (p *publisher) step(ctx context.Context, last Position) {
-	if len(p.s.cfg.Witnesses) == 0 || p.answers != nil {
+func (p *publisher) step(ctx context.Context, l Leader, last Position) {
+	if p.answers != nil {
 		return
 	}
 	now := p.s.cfg.Now()
 	if last.Seq == p.public && now.Sub(p.renewed) < p.s.cfg.Renew || now.Before(p.after) {
 		return
 	}
+	if len(p.s.cfg.Witnesses) == 0 {
+		p.alone(ctx, l, last, now)
+		return
+	}
 	ctx, p.cancel = context.WithTimeout(ctx, askTime)
 	answers := make(chan exchange, 1)
 	p.answers = answers
 	go func() { answers <- p.s.ask(ctx, last) }()
+}
+
+// alone renews the time of a checkpoint that no witness cosigns, so that its age
+// tells that the log lives.
+func (p *publisher) alone(ctx context.Context, l Leader, last Position, now time.Time) {
+	if last.Seq != p.public { // Publish has just made it public
+		p.public, p.renewed = last.Seq, last.At
+		if now.Sub(last.At) < p.s.cfg.Renew {
+			return
+		}
+	}
+	if err := l.Announce(ctx, last.Seq, last.Note, now.UTC().Truncate(time.Microsecond)); err != nil {
+		if ctx.Err() == nil {
+			p.s.cfg.Log.Warn("the checkpoint's time could not be renewed", "err", err)
+		}
+		p.after = now.Add(p.s.cfg.Renew)
+		return
+	}
+	p.renewed = now
 }
 
 // take makes the checkpoint public when enough have cosigned it.
@@ -146,7 +169,14 @@ func (s *Sequencer) judgeClock(e exchange) {
 	}
 }
 
+// ClockError is set while numbering is paused because our clock differs from an
+// authority's or from most of the witnesses'.
+func (s *Sequencer) ClockError() error { return s.clockError() }
+
 func (s *Sequencer) clockError() error {
+	if err := s.authorityError(s.cfg.Now()); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.skewed

@@ -130,13 +130,20 @@ type Config struct {
 	// Skew is how far a witness's clock may be from ours; zero means 5 s.
 	// Beyond it nothing is numbered: the times of entries would be doubtful.
 	Skew time.Duration
+	// Clocks are authorities of time; a clock of ours that is further than Skew from
+	// any of them numbers nothing. ClockEvery is the pause between two questions;
+	// zero means 10 s. ClockRead, if set, is told how far we are ahead of each.
+	Clocks     []Clock
+	ClockEvery time.Duration
+	ClockRead  func(authority string, ahead time.Duration)
 	// Cosigned, if set, is told of every answer of a witness.
 	Cosigned func(witness string, took time.Duration, err error)
 }
 
 // Sequencer runs until its context ends.
 type Sequencer struct {
-	cfg Config
+	cfg    Config
+	clocks clocks
 
 	mu      sync.Mutex // guards what follows
 	alive   time.Time  // end of the last good round, or of the last look at the one who leads
@@ -167,6 +174,12 @@ func New(cfg Config) (*Sequencer, error) {
 	if cfg.Skew == 0 {
 		cfg.Skew = 5 * time.Second
 	}
+	if cfg.ClockEvery == 0 {
+		cfg.ClockEvery = 10 * time.Second
+	}
+	if cfg.ClockRead == nil {
+		cfg.ClockRead = func(string, time.Duration) {}
+	}
 	if cfg.Cosigned == nil {
 		cfg.Cosigned = func(string, time.Duration, error) {}
 	}
@@ -187,6 +200,11 @@ func (e *stopError) Unwrap() error { return e.err }
 // do not give the signed root, or a log of another origin. That is for people
 // to judge; restarting changes nothing.
 func (s *Sequencer) Run(ctx context.Context) error {
+	watching, stop := context.WithCancel(ctx)
+	var asked sync.WaitGroup
+	asked.Go(func() { s.watchClocks(watching) })
+	defer asked.Wait()
+	defer stop()
 	for {
 		leader, err := s.cfg.Store.Lead(ctx)
 		if err == nil {
@@ -229,6 +247,9 @@ func (s *Sequencer) beat() {
 // good. That leaves do not wait too long is the store's LogState to tell.
 func (s *Sequencer) Healthy(within time.Duration) error {
 	now := s.cfg.Now()
+	if err := s.authorityError(now); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped != nil {
@@ -268,7 +289,7 @@ func (s *Sequencer) lead(ctx context.Context, l Leader) error {
 			}
 			last, full = next, more
 		}
-		pub.step(ctx, last)
+		pub.step(ctx, l, last)
 		s.beat()
 		if full {
 			continue

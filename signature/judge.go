@@ -24,6 +24,11 @@ func Judge(f *facts.Facts, p Policy, at time.Time) (*Report, error) {
 
 // JudgeWith is Judge with another algorithm table.
 func JudgeWith(f *facts.Facts, p Policy, table *AlgorithmTable, at time.Time) (*Report, error) {
+	return judgeKnown(f, digestFacts(f), p, table, at)
+}
+
+// judgeKnown is JudgeWith where the digest of the facts is known.
+func judgeKnown(f *facts.Facts, digest string, p Policy, table *AlgorithmTable, at time.Time) (*Report, error) {
 	if f.Version != facts.Version {
 		return nil, fmt.Errorf("facts have version %d, this program reads %d", f.Version, facts.Version)
 	}
@@ -32,7 +37,7 @@ func JudgeWith(f *facts.Facts, p Policy, table *AlgorithmTable, at time.Time) (*
 	}
 	j := newJudge(f, p, table, facts.Time(at))
 	r := &Report{
-		Version: ReportVersion, Policy: p.Ref(), Algorithms: table.Version, Time: j.now, Facts: digestFacts(f),
+		Version: ReportVersion, Policy: p.Ref(), Algorithms: table.Version, Time: j.now, Facts: digest,
 		Signatures: []SignatureReport{}, Timestamps: []TimestampReport{},
 	}
 	for i := range f.Timestamps {

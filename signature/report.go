@@ -103,9 +103,9 @@ type TimestampReport struct {
 // that of the types above and maps do not occur, so it is stable.
 func (r *Report) Digest() string { return DigestOf(r.AppendJSON(make([]byte, 0, 32<<10))) }
 
-// DigestOf is the digest of a report whose JSON is at hand.
-func DigestOf(report []byte) string {
-	sum := sha256.Sum256(report)
+// DigestOf is the digest of a report, or of facts, whose JSON is at hand.
+func DigestOf(text []byte) string {
+	sum := sha256.Sum256(text)
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 

@@ -63,12 +63,28 @@ func (t *TimestampReport) appendJSON(b []byte) []byte {
 
 func (k *Block) appendJSON(b []byte) []byte {
 	b = appendText(append(b, `{"name":`...), k.Name)
+	var subject []byte // as it was written
 	if k.Subject != "" {
-		b = appendText(append(b, `,"subject":`...), k.Subject)
+		b = append(b, `,"subject":`...)
+		from := len(b)
+		b = appendText(b, k.Subject)
+		subject = b[from:len(b):len(b)]
 	}
 	b = k.Conclusion.appendJSON(append(b, `,"conclusion":`...))
 	if len(k.Checks) > 0 {
-		b = appendList(append(b, `,"checks":`...), k.Checks, (*Check).appendJSON)
+		b = append(b, `,"checks":[`...)
+		for i := range k.Checks {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			// Most checks are about what their block is about.
+			if c := &k.Checks[i]; c.Subject == k.Subject {
+				b = c.appendJSON(b, subject)
+			} else {
+				b = c.appendJSON(b, nil)
+			}
+		}
+		b = append(b, ']')
 	}
 	if len(k.Blocks) > 0 {
 		b = appendList(append(b, `,"blocks":`...), k.Blocks, (*Block).appendJSON)
@@ -76,11 +92,16 @@ func (k *Block) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-func (c *Check) appendJSON(b []byte) []byte {
+func (c *Check) appendJSON(b, subject []byte) []byte {
 	b = appendText(append(b, `{"name":`...), c.Name)
 	b = appendText(append(b, `,"status":`...), string(c.Status))
 	if c.Subject != "" {
-		b = appendText(append(b, `,"subject":`...), c.Subject)
+		b = append(b, `,"subject":`...)
+		if subject != nil {
+			b = append(b, subject...)
+		} else {
+			b = appendText(b, c.Subject)
+		}
 	}
 	if c.Detail != "" {
 		b = appendText(append(b, `,"detail":`...), c.Detail)
@@ -126,10 +147,18 @@ func appendOptional(b []byte, key string, list []string) []byte {
 
 func appendItem(s *string, b []byte) []byte { return appendText(b, *s) }
 
+// special are the bytes that do not stand for themselves in a string.
+var special = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&'
+	}
+	return t
+}()
+
 // appendText writes a string; what is not plain ASCII is left to encoding/json.
 func appendText(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		if special[s[i]] {
 			text, err := json.Marshal(s)
 			if err != nil {
 				panic("marshalling a string: " + err.Error())

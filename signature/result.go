@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,6 +65,18 @@ type Result struct {
 	policy Policy
 	table  *AlgorithmTable
 	octets map[string][]facts.Octets
+	form   []byte
+}
+
+// FactsForm is the JSON of the facts that the report names by its digest:
+// without raw certificates, revocation data and tokens.
+func (r *Result) FactsForm() []byte {
+	if r.form != nil {
+		return r.form
+	}
+	var b bytes.Buffer
+	r.Facts.WriteDigestForm(&b)
+	return b.Bytes()
 }
 
 // SignatureResult is the outcome for one signature.

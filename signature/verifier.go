@@ -156,12 +156,15 @@ func (v *Verifier) Verify(ctx context.Context, in Input, p Policy) (*Result, err
 	if at.IsZero() {
 		at = v.config.Now()
 	}
-	report, err := JudgeWith(f, p, v.table, at)
+	var form bytes.Buffer
+	form.Grow(16 << 10)
+	f.WriteDigestForm(&form)
+	report, err := judgeKnown(f, DigestOf(form.Bytes()), p, v.table, at)
 	if err != nil {
 		return nil, err
 	}
 	out := newResult(in.ID, f, report, reading.Octets)
-	out.policy, out.table, out.octets = p, v.table, reading.Octets
+	out.policy, out.table, out.octets, out.form = p, v.table, reading.Octets, form.Bytes()
 	return out, nil
 }
 

@@ -29,7 +29,7 @@ type JobsConfig struct {
 
 func defaultJobs() JobsConfig {
 	b := job.DefaultBackoff()
-	return JobsConfig{Workers: 8, Poll: 100 * time.Millisecond, FirstRetry: b.First, LastRetry: b.Most}
+	return JobsConfig{Workers: 32, Poll: 100 * time.Millisecond, FirstRetry: b.First, LastRetry: b.Most}
 }
 
 func (c JobsConfig) check(add func(format string, args ...any)) {

@@ -100,8 +100,8 @@ type signedContent struct {
 	Overlimit bool
 	Seed      string
 	Person    struct {
-		TaxID   string `json:"tax_id"`
-		NoTaxID bool   `json:"no_tax_id"`
+		TaxID   string
+		NoTaxID bool
 	}
 }
 
@@ -130,27 +130,46 @@ func (c Content) signed() signedContent {
 // JSON of its own, of which only a few members are wanted.
 func readFrozen(b []byte) (c signedContent, err error) {
 	members, err := jcs.Members(b)
+	text := func(into *string, value []byte) {
+		v, e := jcs.Parse(value)
+		s, ok := v.(string)
+		if e != nil || !ok {
+			err = errors.Join(err, e, errors.New("a member is no string"))
+		}
+		*into = s
+	}
+	date := func(into *registry.Date, value []byte) {
+		var s string
+		text(&s, value)
+		d, e := registry.ParseDate(s)
+		*into, err = d, errors.Join(err, e)
+	}
 	for _, m := range members {
-		var into any
 		switch m.Name {
 		case "declaration_number":
-			into = &c.Number
+			text(&c.Number, m.Value)
 		case "scope":
-			into = &c.Scope
+			text(&c.Scope, m.Value)
 		case "start_date":
-			into = &c.StartDate
+			date(&c.StartDate, m.Value)
 		case "end_date":
-			into = &c.EndDate
+			date(&c.EndDate, m.Value)
 		case "overlimit":
-			into = &c.Overlimit
+			c.Overlimit = string(m.Value) == "true"
 		case "seed":
-			into = &c.Seed
+			text(&c.Seed, m.Value)
 		case "person":
-			into = &c.Person
-		default:
-			continue
+			person, e := jcs.Members(m.Value)
+			err = errors.Join(err, e)
+			for _, p := range person {
+				switch p.Name {
+				case "tax_id":
+					text(&c.Person.TaxID, p.Value)
+				case "no_tax_id":
+					c.Person.NoTaxID = string(p.Value) == "true"
+				}
+			}
 		}
-		err = errors.Join(err, json.Unmarshal(m.Value, into))
 	}
 	if err != nil {
 		return signedContent{}, fmt.Errorf("reading a frozen document: %w", err)

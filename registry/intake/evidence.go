@@ -60,7 +60,7 @@ func newReport(source registry.Source, container []byte, digest registry.Digest,
 	b := make([]byte, 0, 48<<10)
 	b = append(b, `{"version":2,"facts":`...)
 	text := bytes.NewBuffer(b)
-	r.Facts.WriteDigestForm(text)
+	text.Write(r.FactsForm())
 	text.WriteString(`,"raw":[`)
 	first := true
 	put := func(id string, der []byte, origin string) {

@@ -166,7 +166,8 @@ func (w *worker) Work(ctx context.Context, j *river.Job[riverArgs]) error {
 	}
 	var it job.Job
 	var found bool
-	err := w.store.View(ctx, func(ctx context.Context, tx *Tx) (err error) {
+	// One look, and the end with those of other jobs that end now.
+	err := w.store.Look(ctx, func(ctx context.Context, tx *Tx) (err error) {
 		it, found, err = tx.job(ctx, j.Args.ID)
 		return err
 	})
@@ -180,7 +181,7 @@ func (w *worker) Work(ctx context.Context, j *river.Job[riverArgs]) error {
 	began := time.Now()
 	err = w.handle(ctx, it)
 	if err == nil {
-		err = w.store.Update(ctx, func(ctx context.Context, tx *Tx) error { return tx.finishJob(ctx, it.ID) })
+		err = w.store.Together(registry.WithReach(ctx, registry.Reach{All: true}), func(ctx context.Context, tx *Tx) error { return tx.finishJob(ctx, it.ID) })
 	}
 	run := JobRun{Kind: it.Kind, Outcome: RunDone, Took: time.Since(began)}
 	defer func() { w.observe(run) }()

@@ -175,6 +175,8 @@ type Edges struct {
 	// responders met in documents: few, and met again and again.
 	units map[string]*unit // guarded by mu
 	tails map[tail]*unit   // guarded by mu; the same units
+	// people are certificates of signers met lately, the newer half and the older.
+	people, before map[tail]*cert.Certificate // guarded by mu
 }
 
 // edge is signed by issuer: ids.
@@ -188,6 +190,10 @@ type unit struct {
 const (
 	maxEdges = 1 << 16
 	maxUnits = 256
+	// maxPeople bounds the signers' certificates of either half, maxPerson the
+	// octets of one.
+	maxPeople = 1024
+	maxPerson = 4 << 10
 	// precomputeAt is the number of uses after which tables for a DSTU key
 	// pay (measured in package dstu4145).
 	precomputeAt = 3
@@ -195,16 +201,43 @@ const (
 
 // NewEdges makes an empty cache.
 func NewEdges() *Edges {
-	return &Edges{m: map[edge]bool{}, units: map[string]*unit{}, tails: map[tail]*unit{}}
+	return &Edges{m: map[edge]bool{}, units: map[string]*unit{}, tails: map[tail]*unit{}, people: map[tail]*cert.Certificate{}}
 }
 
-// Known returns the certificate with these octets that Intern kept, nil when
-// there is none.
+// Parse gives the certificate with these octets, parsed now or before: a
+// doctor signs again and again. What is kept has octets of its own.
+func (e *Edges) Parse(der []byte) (*cert.Certificate, error) {
+	if c := e.Known(der); c != nil {
+		return c, nil
+	}
+	if len(der) > maxPerson || len(der) < len(tail{}) {
+		return cert.Parse(der)
+	}
+	c, err := cert.Parse(bytes.Clone(der))
+	if err != nil || isUnit(c) {
+		return c, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.people) >= maxPeople {
+		e.people, e.before = map[tail]*cert.Certificate{}, e.people
+	}
+	e.people[tailOf(der)] = c
+	return c, nil
+}
+
+// Known returns the certificate with these octets that Intern or Parse kept,
+// nil when there is none.
 func (e *Edges) Known(der []byte) *cert.Certificate {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if u := e.tails[tailOf(der)]; u != nil && bytes.Equal(u.c.Raw, der) {
 		return u.c
+	}
+	for _, half := range []map[tail]*cert.Certificate{e.people, e.before} {
+		if c := half[tailOf(der)]; c != nil && bytes.Equal(c.Raw, der) {
+			return c
+		}
 	}
 	return nil
 }

@@ -99,13 +99,14 @@ func (s *Snapshot) Find(ref facts.CertificateRef) [][]byte {
 	return out
 }
 
-// Parsed serves facts.Environment.Parsed: certificates of the snapshot and
-// those of units met in documents.
+// Parsed serves facts.Environment.Parsed: certificates of the snapshot, those
+// of units met in documents and those of signers met lately; what is none of
+// them is parsed. nil is what cannot be.
 func (s *Snapshot) Parsed(der []byte) any {
 	if c := s.pool.Known(der); c != nil {
 		return c
 	}
-	if c := s.cacheable.Known(der); c != nil {
+	if c, err := s.cacheable.Parse(der); err == nil {
 		return c
 	}
 	return nil

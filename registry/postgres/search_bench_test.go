@@ -23,7 +23,13 @@ import (
 
 // BenchmarkPersonSearch searches a population of MIST_PERSONS people (20,000
 // unless set) by names and birth date as 4 searchers do at once: budget, look-up,
-// audit leaf and commit included. The limit is p99 ≤ 25 ms at 1,000,000.
+// audit leaf and commit included. The limit is p99 ≤ 25 ms at 1,000,000:
+//
+//	MIST_PERSONS=1000000 go test -run '^$' -bench BenchmarkPersonSearch -benchtime 4000x -timeout 30m ./registry/postgres
+//
+// On a machine that others use too, waiting for it is most of a search's time:
+// p99-cpu-ms is the processor time, here and of PostgreSQL, of one search by
+// itself, the hundredth worst of them.
 func BenchmarkPersonSearch(b *testing.B) {
 	if b.N == 1 {
 		return // the tool's probe: a population is not loaded twice for it
@@ -92,7 +98,8 @@ func BenchmarkPersonSearch(b *testing.B) {
 	b.ReportMetric(float64(quantile(took, 0.99).Microseconds())/1000, "p99-ms")
 	b.ReportMetric(float64(len(took))/wall.Seconds(), "searches/s")
 	b.ReportMetric(cpu.Seconds()*1e6/float64(len(took)), "cpu-µs")
-	b.Logf("%d persons; %d found, %d asked back", persons, found, asked)
+	b.ReportMetric(float64(quantile(alone(b, durable.Server(b).PID(), search, sample), 0.99).Microseconds())/1000, "p99-cpu-ms")
+	b.Logf("%d persons; %d found, %d asked back; load %s", persons, found, asked, loadAverage(b))
 
 	// No search reads a table from end to end.
 	for name, sql := range postgres.SearchSQL() {
@@ -108,6 +115,32 @@ func BenchmarkPersonSearch(b *testing.B) {
 		require.NotContains(b, plan.String(), "Seq Scan", name)
 		b.Logf("%s:\n%s", name, plan.String())
 	}
+}
+
+// alone gives the processor time of each of a thousand searches, one after the
+// other, without what asking for it takes.
+func alone(b *testing.B, server int, search *patient.Search, sample []patient.Person) []time.Duration {
+	var empty, took []time.Duration
+	for range 200 {
+		before := cpuTime(b, server)
+		empty = append(empty, cpuTime(b, server)-before)
+	}
+	asking := quantile(empty, 0.5)
+	c := registry.Caller{Channel: registry.ChannelREST, RequestID: "r", ClientID: registry.ID{9}, EmployeeID: registry.ID{1, 9}, Scopes: []string{patient.ScopeSearch}}
+	for i := range 1000 {
+		p := sample[i%len(sample)]
+		before := cpuTime(b, server)
+		_, err := search.Find(b.Context(), c, patient.Criteria{Purpose: "medical_care", LastName: p.LastName, FirstName: p.FirstName, BirthDate: p.BirthDate})
+		require.NoError(b, err)
+		took = append(took, cpuTime(b, server)-before-asking)
+	}
+	return took
+}
+
+func loadAverage(b *testing.B) string {
+	text, err := os.ReadFile("/proc/loadavg")
+	require.NoError(b, err)
+	return strings.Fields(string(text))[0]
 }
 
 // load brings a population in and gives some of its people.

@@ -148,6 +148,7 @@ func (l *linter) portOperation(op, port *etree.Element, code string) {
 		l.wrapper(message, element)
 	}
 	l.unwrapped(code)
+	l.apart(op, code)
 	faults := children(pop, NS, "fault")
 	if len(faults) != 1 {
 		l.warn("fault", pop, "declare one fault with one element")
@@ -223,6 +224,29 @@ func (l *linter) unwrapped(operation string) {
 		p := parameter{e.SelectAttrValue("name", ""), e.SelectAttrValue("type", "")}
 		if q, both := asked[lowerFirst(p.name)]; both && p != q {
 			l.err("wrapped", e, "the request has another element called %s; wsimport makes one parameter of each name", q.name)
+		}
+	}
+}
+
+// apart compares the parts of headers with the elements of request and answer:
+// wsimport -XadditionalHeaders makes parameters of both, and stops where two
+// have one name. The name of a part stands in no message, so it is the one to change.
+func (l *linter) apart(op *etree.Element, operation string) {
+	target := l.root.SelectAttrValue("targetNamespace", "")
+	inside := map[string]bool{}
+	for _, name := range []string{operation, operation + "Response"} {
+		if d := l.declaration(target, name); d != nil {
+			for _, e := range d.FindElements("complexType/sequence/element") {
+				inside[lowerFirst(e.SelectAttrValue("name", ""))] = true
+			}
+		}
+	}
+	for _, io := range append(children(op, NS, "input"), children(op, NS, "output")...) {
+		for _, h := range children(io, soapNS, "header") {
+			if part := h.SelectAttrValue("part", ""); inside[lowerFirst(part)] {
+				l.err("wrapped", h, "the body has an element %s too; wsimport makes one parameter of each name: call the part otherwise", part)
+				return
+			}
 		}
 	}
 }

@@ -56,6 +56,7 @@ func TestLintFindsWhatStopsClients(t *testing.T) {
 		{"wrapped", `<wsdl:part name="parameters" element="tns:GetDeclarationByPatient"/>`, `<wsdl:part name="parameters" element="tns:ServiceFault"/>`},
 		{"wrapped", `<xs:element name="state" type="tns:ConsentState"`, `<xs:element name="consent" type="tns:ConsentState"`},
 		{"wrapped", `<xs:element name="state" type="tns:ConsentState"`, `<xs:element name="Consent" type="tns:Consent"`},
+		{"wrapped", `<xs:element name="state" type="tns:ConsentState"`, `<xs:element name="issue" type="tns:ConsentState"`},
 		{"references", `<wsdl:message name="requestHeader">`, `<wsdl:message name="requestheader">`},
 		{"references", `part="issue"`, `part="Issue"`},
 		{"references", `binding="tns:DiiaBinding"`, `binding="tns:Binding"`},
@@ -237,6 +238,21 @@ func BenchmarkValidate(b *testing.B) {
 	for b.Loop() {
 		if err := c.Validate(doc); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// A service code is unique in a subsystem, whatever contract it stands in: the
+// security server knows services by their code alone.
+func TestServiceCodesAreUnique(t *testing.T) {
+	in := map[string]string{}
+	for _, name := range []string{"diia", "composition", "registry"} {
+		c, err := wsdl.Load(name)
+		require.NoError(t, err)
+		require.NotEmpty(t, c.Operations)
+		for _, code := range c.Operations {
+			require.Empty(t, in[code], "%s stands in %s too", code, name)
+			in[code] = name
 		}
 	}
 }

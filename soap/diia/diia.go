@@ -90,12 +90,13 @@ func Services(c Config) ([]xroad.Service, error) {
 			Subjects: [][]string{{"person", "rnokpp"}, {"person", "unzr"}, {"person", "document", "number"}},
 			Required: c.RequirePurpose,
 		}
-		if code == "GetResponseEvidence" { // it is about an answer, whose request named both
-			processing.Required = false
+		joined := false
+		if code == "GetResponseEvidence" { // it is about an answer, whose request named both; it tells of nobody and writes no entry itself
+			processing.Required, joined = false, c.Recorder != nil
 		}
 		out = append(out, xroad.Service{
 			Provider: c.Provider, Code: code, Versions: versions, Namespace: c.Contract.TargetNamespace,
-			Clients: c.Clients, Quota: c.Quota, Recorder: c.Recorder, Validate: b.checked(code, xroad.SchemaCheck(c.Contract)), Operation: op, Processing: processing,
+			Clients: c.Clients, Quota: c.Quota, Recorder: c.Recorder, Joined: joined, Validate: b.checked(code, xroad.SchemaCheck(c.Contract)), Operation: op, Processing: processing,
 		})
 	}
 	return out, nil

@@ -169,7 +169,9 @@ func read(path, method string, item, op *yaml.Node) (operation, bool) {
 		if media == nil {
 			return o, false // a form, or raw bytes of a document
 		}
-		o.Body = shape(get(media, "schema"), o.Name+"Body")
+		if schema := get(media, "schema"); !nothing(schema) {
+			o.Body = shape(schema, o.Name+"Body")
+		}
 	}
 	speaks := false
 	responses := get(op, "responses")
@@ -203,6 +205,12 @@ func read(path, method string, item, op *yaml.Node) (operation, bool) {
 		}
 	}
 	return o, speaks
+}
+
+// nothing reports an object that may have no member at all.
+func nothing(schema *yaml.Node) bool {
+	properties := get(schema, "properties")
+	return text(schema, "type") == "object" && text(schema, "additionalProperties") == "false" && (properties == nil || len(properties.Content) == 0)
 }
 
 // scalar makes a query parameter's shape: text, however it is typed.
@@ -512,7 +520,9 @@ func contract(operations []operation) []byte {
 		return string(frame[i : i+j])
 	}
 	headerSchemas := between("    <xs:schema targetNamespace=\"http://x-road.eu/xsd/identifiers\"", "    <xs:schema targetNamespace=\"urn:mist:ws:diia:v1\"")
-	headerMessage := between("  <wsdl:message name=\"requestHeader\">", "</wsdl:message>") + "</wsdl:message>\n"
+	// Operations have members called id: the header's part is called otherwise,
+	// for wsimport makes one parameter of each name.
+	headerMessage := strings.Replace(between("  <wsdl:message name=\"requestHeader\">", "</wsdl:message>"), `part name="id"`, `part name="messageId"`, 1) + "</wsdl:message>\n"
 	faultElement := between("      <xs:complexType name=\"FaultField\"", "\n      </xs:complexType>") + "\n      </xs:complexType>\n" +
 		between("      <xs:element name=\"ServiceFault\"", "\n      </xs:element>") + "\n      </xs:element>\n"
 	var b bytes.Buffer
@@ -551,7 +561,7 @@ func contract(operations []operation) []byte {
 	}
 	b.WriteString("  </wsdl:portType>\n  <wsdl:binding name=\"RegistryBinding\" type=\"tns:RegistryPort\">\n    <soap:binding style=\"document\" transport=\"http://schemas.xmlsoap.org/soap/http\"/>\n")
 	headers := ""
-	for _, part := range []string{"client", "service", "id", "userId", "issue", "protocolVersion"} {
+	for _, part := range []string{"client", "service", "messageId", "userId", "issue", "protocolVersion"} {
 		headers += fmt.Sprintf("        <soap:header message=\"tns:requestHeader\" part=\"%s\" use=\"literal\"/>\n", part)
 	}
 	for _, o := range operations {

@@ -41,11 +41,12 @@ const (
 	// after which a security server gives up.
 	DefaultBudget = 25 * time.Second
 
-	maxDepth      = 64      // open elements
-	maxAttributes = 64      // attributes of one element, declarations included
-	maxNamespaces = 128     // declarations in scope at once
-	maxElements   = 100_000 // elements of one message
-	maxNameBytes  = 512     // bytes of one qualified name
+	maxDepth         = 64      // open elements
+	maxAttributes    = 64      // attributes of one element, declarations included
+	maxNamespaces    = 128     // declarations in scope at once
+	maxElements      = 100_000 // elements of one message
+	maxAllAttributes = 100_000 // attributes of one message
+	maxNameBytes     = 512     // bytes of one qualified name
 	// maxHeaderNodes bounds what is kept of a Header; X-Road needs about twenty.
 	maxHeaderNodes = 512
 )

@@ -77,15 +77,17 @@ type scanner struct {
 	close                int  // end event: offset of the end tag ('<'); equals inner when empty
 	empty                bool // start event of <a/>; its end event follows
 
-	text      span // text event: the raw run
-	plain     bool // text event: no CDATA, reference, comment or CR inside the run
-	blank     bool // text event: white space only
-	elements  int
-	sawRoot   bool
-	pendEnd   bool // an empty-element tag's end event is due
-	popNS     int  // truncate ns to this before the next event; -1 none
-	err       *SyntaxError
-	firstStep bool
+	text     span // text event: the raw run
+	plain    bool // text event: no CDATA, reference, comment or CR inside the run
+	blank    bool // text event: white space only
+	elements int
+	// attributes of the whole message: each is compared with those of its element.
+	attributes int
+	sawRoot    bool
+	pendEnd    bool // an empty-element tag's end event is due
+	popNS      int  // truncate ns to this before the next event; -1 none
+	err        *SyntaxError
+	firstStep  bool
 }
 
 // reset prepares the scanner for another document, keeping its stacks.

@@ -213,6 +213,18 @@ func TestRenamedKeepsEmptyElementsApart(t *testing.T) {
 	}
 }
 
+func TestAttributesOfAMessageAreCounted(t *testing.T) {
+	with := func(n int) string {
+		return envOpen + `<S:Body><x:op>` + strings.Repeat(`<x:b a="" b="" c="" d="" e="" f="" g="" h="" i="" j=""/>`, n/10) + `</x:op></S:Body></S:Envelope>`
+	}
+	_, err := parse(with(maxAllAttributes - 100))
+	require.NoError(t, err)
+	_, err = parse(with(maxAllAttributes + 100))
+	var refused *SyntaxError
+	require.ErrorAs(t, err, &refused)
+	require.True(t, refused.TooLarge)
+}
+
 // The reader's worst cases stay linear: each of these is near the size limit.
 func TestHostileMessagesAreCheap(t *testing.T) {
 	if testing.Short() {
@@ -236,10 +248,19 @@ func TestHostileMessagesAreCheap(t *testing.T) {
 		"deep":         body(strings.Repeat("<x:b>", big/5)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
-			_, err := parse(doc)
-			_ = err // some of these are sound; the point is the time
-			require.Less(t, time.Since(start), 2*time.Second)
+			// The best of some tries counts: caches are shared.
+			best := time.Hour
+			for range 20 {
+				took := spent(func() {
+					_, err := parse(doc)
+					_ = err // some of these are sound; the point is the time
+				})
+				if best = min(best, took); best < 200*time.Millisecond {
+					break
+				}
+			}
+			t.Log(best)
+			require.Less(t, best, 200*time.Millisecond)
 		})
 	}
 }

@@ -142,6 +142,9 @@ func (s *scanner) attribute() *SyntaxError {
 	if len(s.attrs) >= maxAttributes {
 		return s.tooLarge(at, "too many attributes on one element")
 	}
+	if s.attributes++; s.attributes > maxAllAttributes {
+		return s.tooLarge(at, "too many attributes")
+	}
 	prefix, local, name, err := s.qName("not an attribute name")
 	if err != nil {
 		return err

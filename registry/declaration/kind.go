@@ -223,13 +223,23 @@ func (Kind) Decode(draft *intake.Draft, signed signature.SignedBytes) (any, erro
 // Accept implements intake.Kind: rules that depend on the moment of signing,
 // then the effects. The person's row is locked by the pipeline.
 func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, p intake.Parties, act registry.Act, content any) (any, error) {
-	c := content.(signedContent)
-	if !p.AuthorApproved {
+	if !p.Author.Approved {
 		return nil, registry.Errorf(registry.CodeForbidden, "Employee is not approved").WithReason("employee_status")
 	}
 	if err := stillEligible(patient.Person{Status: patient.Status(p.PersonStatus), VerificationStatus: p.PersonVerification}); err != nil {
 		return nil, err
 	}
+	return k.Effects(ctx, tx, draft, act, content)
+}
+
+// Standing implements intake.Prompt: what stillEligible wants.
+func (Kind) Standing() intake.Standing {
+	return intake.Standing{Person: string(patient.StatusActive), NotVerification: patient.NotVerified}
+}
+
+// Effects implements intake.Prompt.
+func (k Kind) Effects(ctx context.Context, tx Tx, draft *intake.Draft, act registry.Act, content any) (any, error) {
+	c := content.(signedContent)
 	if err := tx.SupersedeDeclaration(ctx, draft.PersonID, act.ID); err != nil {
 		return nil, err
 	}

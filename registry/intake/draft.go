@@ -116,9 +116,14 @@ type Tx interface {
 	UpdateDraft(ctx context.Context, d Draft) error
 	// MoveDraft writes Status, StatusReason, UpdatedAt and ExpiresAt alone.
 	MoveDraft(ctx context.Context, d Draft) error
-	// DraftToSign reads a draft without its documents, and whether an act was
-	// accepted from these bytes, for this draft or another one.
-	DraftToSign(ctx context.Context, kind registry.KindName, id registry.ID, container registry.Digest) (d Draft, accepted bool, err error)
+	// DraftToSign reads a draft without its documents, its author, and whether an
+	// act was accepted from these bytes, for this draft or another one.
+	DraftToSign(ctx context.Context, kind registry.KindName, id registry.ID, container registry.Digest) (d Draft, a Author, accepted bool, err error)
+	// ExpectParties takes the locks of Hold on a patient and an author who are as
+	// an act wants them, and MoveDraftUnchanged moves a draft that nobody changed
+	// since it was read; else the transaction fails with ErrStale.
+	ExpectParties(ctx context.Context, d Draft, a Author, s Standing) error
+	MoveDraftUnchanged(ctx context.Context, d Draft) error
 	// Hold takes the row locks that order acts of one patient and one author,
 	// then the draft's; always in this order, so that two competing acts wait
 	// instead of deadlock. It gives the draft as it is now.
@@ -145,13 +150,27 @@ type Tx interface {
 	PutContainer(ctx context.Context, digest registry.Digest, b []byte) error
 }
 
+// Author is who has to sign, as the registry knows them.
+type Author struct {
+	Signatory
+	Approved bool
+	// Revision is of the stored rows as they were read.
+	Revision string
+}
+
 // Parties are the patient and the author of an act, as they stand while it is
 // accepted: nobody changes them before it is.
 type Parties struct {
 	PersonStatus, PersonVerification string
-	AuthorApproved                   bool
-	Author                           Signatory
+	Author                           Author
 }
+
+// Standing is what an act wants of its patient. Of its author it always wants
+// approval.
+type Standing struct{ Person, NotVerification string }
+
+// ErrStale tells that what a transaction leans on is not, or no longer, so.
+var ErrStale = registry.Errorf(registry.CodeConflict, "the request was changed at this moment; repeat it").WithReason("stale")
 
 // Store begins and ends transactions. T is the port of the room that asks.
 type Store[T any] interface {
@@ -159,10 +178,13 @@ type Store[T any] interface {
 	Update(ctx context.Context, f func(ctx context.Context, tx T) error) error
 }
 
-// PeekStore can also make one trip of reads without a transaction around it.
+// PeekStore can also make one trip of reads without a transaction around it, and
+// share a transaction.
 type PeekStore[T any] interface {
 	Store[T]
 	Peek(ctx context.Context, f func(ctx context.Context, tx T) error) error
+	// Together runs f, which only writes, in one transaction with others.
+	Together(ctx context.Context, f func(ctx context.Context, tx T) error) error
 }
 
 // Kind is one kind of act over its own port T on a transaction.
@@ -182,6 +204,14 @@ type Kind[T any] interface {
 	Accept(ctx context.Context, tx T, d *Draft, p Parties, a registry.Act, content any) (any, error)
 	// Resource is what the caller is shown for an act that was accepted before.
 	Resource(ctx context.Context, tx T, a registry.Act) (any, error)
+}
+
+// Prompt is a Kind that can say beforehand what it wants of patient and author,
+// and whose effects only write: its acts share their transaction with others.
+type Prompt[T any] interface {
+	Standing() Standing
+	// Effects is Accept after its rules.
+	Effects(ctx context.Context, tx T, d *Draft, a registry.Act, content any) (any, error)
 }
 
 // SameDocument compares two JSON documents in canonical form. The answer names

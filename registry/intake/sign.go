@@ -47,9 +47,10 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	digest := registry.Digest(sha256.Sum256(container))
 
 	var draft Draft
+	var author Author
 	var accepted bool
 	err := s.store.Peek(ctx, func(ctx context.Context, tx T) (err error) {
-		if draft, accepted, err = tx.DraftToSign(ctx, s.kind.Name(), id, digest); err == nil {
+		if draft, author, accepted, err = tx.DraftToSign(ctx, s.kind.Name(), id, digest); err == nil {
 			err = mine(c, draft)
 		}
 		return err
@@ -84,7 +85,7 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	if j.waits {
 		return s.keep(ctx, c, draft, container, j)
 	}
-	out, err := s.accept(ctx, c, draft, container, j, nil)
+	out, err := s.enter(ctx, c, draft, author, container, j)
 	if err != nil {
 		return Outcome{}, s.refuse(ctx, c, draft, j.report, err)
 	}
@@ -175,7 +176,7 @@ func (s *Service[T]) accept(ctx context.Context, c registry.Caller, draft Draft,
 			out = *again
 			return nil
 		}
-		if err := j.signing.check(j.signers, parties.Author); err != nil {
+		if err := j.signing.check(j.signers, parties.Author.Signatory); err != nil {
 			return err
 		}
 		if waited != nil {
@@ -183,39 +184,76 @@ func (s *Service[T]) accept(ctx context.Context, c registry.Caller, draft Draft,
 				return err
 			}
 		}
-		now := s.source.Now()
-		act := registry.Act{
-			ID: d.ActID, Kind: s.kind.Name(), Version: s.kind.Version(), PatientID: d.PersonID,
-			AuthorID: d.EmployeeID, LegalEntityID: d.LegalEntityID,
-			Container: j.digest, Content: j.signed, AcceptedAt: now,
-		}
-		report := *j.report
-		report.ActID = act.ID
-		e := s.entry(c, "act.accepted", d)
-		e.Act.Container, e.Act.Content = act.Container[:], act.Content[:]
-		e.Report = &audit.ReportRef{Digest: report.Digest, Indication: report.Indication, Policy: report.Policy}
-		if err := tx.PutContainer(ctx, j.digest, container); err != nil {
+		out, err = s.write(ctx, tx, c, &d, container, j, func(act registry.Act) (any, error) {
+			return s.kind.Accept(ctx, tx, &d, parties, act, j.content)
+		})
+		if err != nil {
 			return err
 		}
-		if err := tx.InsertReport(ctx, report); err != nil {
-			return err
-		}
-		if err := tx.InsertAct(ctx, act); err != nil {
-			return err
-		}
-		if out.Receipt, err = tx.Audit(ctx, e); err != nil {
-			return err
-		}
-		out.Act = act
-		if out.Resource, err = s.kind.Accept(ctx, tx, &d, parties, act, j.content); err != nil {
-			return err
-		}
-		d.Status, d.UpdatedAt, d.StatusReason = StatusSigned, now, ""
 		return tx.MoveDraft(ctx, d)
 	})
 	if err != nil {
 		return Outcome{}, err
 	}
+	return out, nil
+}
+
+// enter accepts an act together with others where its kind allows it. Whatever
+// stands against that is found out, and told, by the act's own transaction.
+func (s *Service[T]) enter(ctx context.Context, c registry.Caller, draft Draft, author Author, container []byte, j *judged) (out Outcome, err error) {
+	kind, ok := s.kind.(Prompt[T])
+	if !ok || !author.Approved || j.signing.check(j.signers, author.Signatory) != nil {
+		return s.accept(ctx, c, draft, container, j, nil)
+	}
+	err = s.store.Together(ctx, func(ctx context.Context, tx T) error {
+		d := draft
+		if err := tx.ExpectParties(ctx, d, author, kind.Standing()); err != nil {
+			return err
+		}
+		out, err = s.write(ctx, tx, c, &d, container, j, func(act registry.Act) (any, error) {
+			return kind.Effects(ctx, tx, &d, act, j.content)
+		})
+		if err != nil {
+			return err
+		}
+		return tx.MoveDraftUnchanged(ctx, d)
+	})
+	if err == nil {
+		return out, nil
+	}
+	return s.accept(ctx, c, draft, container, j, nil)
+}
+
+// write puts down the act with its container, report, leaf and effects, and
+// makes the draft a signed one; its row is the caller's to move.
+func (s *Service[T]) write(ctx context.Context, tx T, c registry.Caller, d *Draft, container []byte, j *judged, effects func(registry.Act) (any, error)) (out Outcome, err error) {
+	act := registry.Act{
+		ID: d.ActID, Kind: s.kind.Name(), Version: s.kind.Version(), PatientID: d.PersonID,
+		AuthorID: d.EmployeeID, LegalEntityID: d.LegalEntityID,
+		Container: j.digest, Content: j.signed, AcceptedAt: s.source.Now(),
+	}
+	report := *j.report
+	report.ActID = act.ID
+	e := s.entry(c, "act.accepted", *d)
+	e.Act.Container, e.Act.Content = act.Container[:], act.Content[:]
+	e.Report = &audit.ReportRef{Digest: report.Digest, Indication: report.Indication, Policy: report.Policy}
+	if err := tx.PutContainer(ctx, j.digest, container); err != nil {
+		return Outcome{}, err
+	}
+	if err := tx.InsertReport(ctx, report); err != nil {
+		return Outcome{}, err
+	}
+	if err := tx.InsertAct(ctx, act); err != nil {
+		return Outcome{}, err
+	}
+	out = Outcome{Act: act}
+	if out.Receipt, err = tx.Audit(ctx, e); err != nil {
+		return Outcome{}, err
+	}
+	if out.Resource, err = effects(act); err != nil {
+		return Outcome{}, err
+	}
+	d.Status, d.UpdatedAt, d.StatusReason = StatusSigned, act.AcceptedAt, ""
 	return out, nil
 }
 

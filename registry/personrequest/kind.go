@@ -264,7 +264,7 @@ func (Kind) Decode(draft *intake.Draft, signed signature.SignedBytes) (any, erro
 // locked by the pipeline.
 func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, parties intake.Parties, act registry.Act, content any) (any, error) {
 	c := content.(Content)
-	if !parties.AuthorApproved {
+	if !parties.Author.Approved {
 		return nil, registry.Errorf(registry.CodeForbidden, "Employee is not approved").WithReason("employee_status")
 	}
 	stored, err := tx.Person(ctx, draft.PersonID)

@@ -45,19 +45,21 @@ func (tx *Tx) Act(ctx context.Context, id registry.ID) (registry.Act, error) {
 	return r.value(), err
 }
 
-const insertAct = `INSERT INTO acts (id, kind, version, patient_id, author_id, legal_entity_id, container, content, refers_to, accepted_at, leaf_id)
+const actInto = `(id, kind, version, patient_id, author_id, legal_entity_id, container, content, refers_to, accepted_at, leaf_id)`
+
+const insertAct = `INSERT INTO acts ` + actInto + `
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 // An act and its leaf as one statement.
-const insertActWithLeaf = `WITH leaf AS (INSERT INTO leaves (id, epoch, kind, act_id, writer, n, entry, subject_id, subject_salt)
+const insertActWithLeaf = `WITH leaf AS (INSERT INTO leaves ` + leafInto + `
 VALUES ($11, $12, $13, $1, $14, $15, $16, $17, $18)) ` + insertAct
 
-// InsertAct queues an act. The same transaction must record its acceptance
-// with Audit, or the commit fails. When Audit follows at once, both go as one
-// statement.
+// InsertAct queues an act. Its acceptance is recorded with Audit, before it or
+// before anything is read: both go as one statement, and the database takes no
+// act that ends a statement without its leaf.
 func (tx *Tx) InsertAct(ctx context.Context, a registry.Act) error {
 	err := tx.exec(ctx, insertAct,
-		a.ID, string(a.Kind), a.Version, a.PatientID, a.AuthorID, a.LegalEntityID, a.Container[:], a.Content[:], a.RefersTo, a.AcceptedAt, tx.reserveLeaf(a.ID))
+		a.ID, string(a.Kind), int32(a.Version), a.PatientID, a.AuthorID, a.LegalEntityID, a.Container[:], a.Content[:], a.RefersTo, a.AcceptedAt, tx.reserveLeaf(a.ID))
 	if err == nil {
 		tx.queue[len(tx.queue)-1].act = a.ID
 	}
@@ -106,9 +108,13 @@ func (tx *Tx) InsertReport(ctx context.Context, r intake.Report) error {
 	if err != nil {
 		return err
 	}
-	return tx.exec(ctx, `INSERT INTO reports (id, act_id, container, digest, indication, policy, body, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, r.ID, r.ActID, r.Container[:], r.Digest, r.Indication, r.Policy, body, r.CreatedAt)
+	return tx.exec(ctx, insertReport, r.ID, r.ActID, r.Container[:], r.Digest, r.Indication, r.Policy, body, r.CreatedAt)
 }
+
+const (
+	reportInto   = `(id, act_id, container, digest, indication, policy, body, created_at)`
+	insertReport = `INSERT INTO reports ` + reportInto + ` VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+)
 
 // Report reads a signature report; not-found if there is none.
 func (tx *Tx) Report(ctx context.Context, id registry.ID) (intake.Report, error) {

@@ -58,19 +58,25 @@ WHERE id = $1 AND status IN ('active', 'pending_verification')`, id, string(stat
 // active or pending, if there is one, by a newer act.
 func (tx *Tx) SupersedeDeclaration(ctx context.Context, person, by registry.ID) error {
 	defer tx.across()()
-	return tx.exec(ctx, `UPDATE declarations SET status = $2, reason = $3, ended_by = $4, updated_at = $5
-WHERE person_id = $1 AND status IN ('active', 'pending_verification')`,
+	return tx.exec(ctx, supersedeDeclaration,
 		person, string(declaration.StatusTerminated), declaration.ReasonSuperseded, by, tx.store.source.Now())
 }
 
 // InsertDeclaration queues a new declaration.
 func (tx *Tx) InsertDeclaration(ctx context.Context, d declaration.Declaration) error {
-	return tx.exec(ctx, `INSERT INTO declarations (id, number, request_id, act_id, person_id, employee_id, division_id, legal_entity_id,
-    scope, start_date, end_date, signed_at, status, reason, seed, inserted_at, updated_at, overlimit)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+	return tx.exec(ctx, insertDeclaration,
 		d.ID, d.Number, d.RequestID, d.ActID, d.PersonID, d.EmployeeID, d.DivisionID, d.LegalEntityID,
 		d.Scope, d.StartDate, d.EndDate, d.SignedAt, string(d.Status), d.Reason, d.Seed, d.InsertedAt, d.UpdatedAt, d.Overlimit)
 }
+
+const (
+	supersedeDeclaration = `UPDATE declarations SET status = $2, reason = $3, ended_by = $4, updated_at = $5
+WHERE person_id = $1 AND status IN ('active', 'pending_verification')`
+	declarationInto = `(id, number, request_id, act_id, person_id, employee_id, division_id, legal_entity_id,
+    scope, start_date, end_date, signed_at, status, reason, seed, inserted_at, updated_at, overlimit)`
+	insertDeclaration = `INSERT INTO declarations ` + declarationInto + `
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+)
 
 // DeclarationByAct finds the declaration an act made; not-found if there is none.
 func (tx *Tx) DeclarationByAct(ctx context.Context, act registry.ID) (d declaration.Declaration, err error) {

@@ -35,12 +35,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 	return err
 }
 
-const selectDraft = `SELECT id, kind, status, status_reason, act_id, number, person_id, employee_id, party_id,
-    division_id, legal_entity_id, client_id, body, auth_method, otp_mac, otp_tries_left, otp_expires_at, inserted_at, updated_at, expires_at,
-    EXISTS (SELECT FROM draft_documents dd WHERE dd.draft_id = drafts.id), xmin::text`
-
-const oneDraft = `
-FROM drafts WHERE id = $1 AND kind = $2`
+const (
+	draftColumns = `d.id, d.kind, d.status, d.status_reason, d.act_id, d.number, d.person_id, d.employee_id, d.party_id,
+    d.division_id, d.legal_entity_id, d.client_id, d.body, d.auth_method, d.otp_mac, d.otp_tries_left, d.otp_expires_at, d.inserted_at, d.updated_at, d.expires_at,
+    EXISTS (SELECT FROM draft_documents dd WHERE dd.draft_id = d.id), d.xmin::text`
+	oneDraft = `
+FROM drafts d WHERE d.id = $1 AND d.kind = $2`
+)
 
 // draftRow holds what a scan of selectDraft gives; the body is sealed.
 type draftRow struct {
@@ -68,7 +69,7 @@ func (tx *Tx) readDraft(r draftRow) (intake.Draft, error) {
 // Draft reads a draft of a kind; not-found if there is none. With lock its row
 // is held until the transaction ends.
 func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID, lock bool) (intake.Draft, error) {
-	sql := selectDraft + oneDraft
+	sql := `SELECT ` + draftColumns + oneDraft
 	if lock {
 		sql += ` FOR NO KEY UPDATE`
 	}
@@ -87,19 +88,30 @@ func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID,
 	return d, err
 }
 
-// DraftToSign reads a draft without its documents, and whether an act was
-// accepted from these bytes, for this draft or another one.
-func (tx *Tx) DraftToSign(ctx context.Context, kind registry.KindName, id registry.ID, container registry.Digest) (d intake.Draft, accepted bool, err error) {
+// DraftToSign reads a draft without its documents, its author, and whether an
+// act was accepted from these bytes, for this draft or another one.
+func (tx *Tx) DraftToSign(ctx context.Context, kind registry.KindName, id registry.ID, container registry.Digest) (d intake.Draft, author intake.Author, accepted bool, err error) {
 	var r draftRow
-	found, err := tx.queryOne(ctx, append(r.dest(), &accepted), selectDraft+`, EXISTS (SELECT FROM acts WHERE container = $3)`+oneDraft, id, string(kind), container[:])
+	var e prm.Employee
+	var sealed []byte
+	dest := append(append(r.dest(), employeeDest(&e, &sealed)...), &author.EDRPOU, &author.Revision, &accepted)
+	found, err := tx.queryOne(ctx, dest, selectDraftToSign, id, string(kind), container[:])
 	if err == nil && !found {
 		err = errNotFound
 	}
 	if err == nil {
 		d, err = tx.readDraft(r)
 	}
-	return d, accepted, err
+	if err == nil {
+		err = tx.openParty(&e.Party, sealed)
+	}
+	author.TaxID, author.LastName, author.Approved = e.Party.TaxID, e.Party.LastName, e.Approved()
+	return d, author, accepted, err
 }
+
+const selectDraftToSign = `SELECT ` + draftColumns + `, ` + employeeColumns + `, l.edrpou, ` + authorRevision + `, EXISTS (SELECT FROM acts WHERE container = $3)
+FROM drafts d JOIN employees e ON e.id = d.employee_id JOIN parties pt ON pt.id = e.party_id JOIN legal_entities l ON l.id = e.legal_entity_id
+WHERE d.id = $1 AND d.kind = $2`
 
 // Hold takes the row locks that order acts of one patient and one author, then
 // the draft's, in one trip, and reads what an act needs of the three. A draft
@@ -115,10 +127,9 @@ func (tx *Tx) Hold(ctx context.Context, known intake.Draft) (intake.Draft, intak
 	}
 	err := tx.queries(ctx,
 		read{across: true, scan: once(&p.PersonStatus, &p.PersonVerification), args: []any{known.PersonID}, sql: holdPersonState},
-		read{across: true, scan: once(append(employeeDest(&e, &sealed), &p.Author.EDRPOU)...), args: []any{known.EmployeeID},
-			sql: selectSignatory + ` FOR NO KEY UPDATE OF e`},
+		read{across: true, scan: once(append(employeeDest(&e, &sealed), &p.Author.EDRPOU, &p.Author.Revision)...), args: []any{known.EmployeeID}, sql: holdSignatory},
 		read{scan: once(&revision), args: []any{known.ID, string(known.Kind)},
-			sql: `SELECT xmin::text` + oneDraft + ` FOR NO KEY UPDATE`},
+			sql: `SELECT d.xmin::text` + oneDraft + ` FOR NO KEY UPDATE`},
 	)
 	if err == nil && rows != 3 {
 		err = errNotFound
@@ -129,7 +140,7 @@ func (tx *Tx) Hold(ctx context.Context, known intake.Draft) (intake.Draft, intak
 	if err != nil {
 		return intake.Draft{}, intake.Parties{}, err
 	}
-	p.Author.TaxID, p.Author.LastName, p.AuthorApproved = e.Party.TaxID, e.Party.LastName, e.Approved()
+	p.Author.TaxID, p.Author.LastName, p.Author.Approved = e.Party.TaxID, e.Party.LastName, e.Approved()
 	if revision != known.Revision {
 		known, err = tx.Draft(ctx, known.Kind, known.ID, true)
 	}
@@ -159,6 +170,41 @@ func oneRow(tag pgconn.CommandTag) error {
 		return errNotFound
 	}
 	return nil
+}
+
+// MoveDraftUnchanged is MoveDraft of a row that nobody changed since it was
+// read; else the transaction fails with [intake.ErrStale].
+func (tx *Tx) MoveDraftUnchanged(ctx context.Context, d intake.Draft) error {
+	return tx.execChecked(ctx, unchanged, moveDraftUnchanged, d.ID, string(d.Status), d.StatusReason, d.UpdatedAt, d.ExpiresAt, d.Revision)
+}
+
+const moveDraftUnchanged = `UPDATE drafts SET status = $2, status_reason = $3, updated_at = $4, expires_at = $5 WHERE id = $1 AND xmin::text = $6`
+
+func unchanged(tag pgconn.CommandTag) error {
+	if tag.RowsAffected() != 1 {
+		return intake.ErrStale
+	}
+	return nil
+}
+
+// ExpectParties queues the locks of [Tx.Hold] on a patient and an author who
+// are as an act wants them; else the transaction fails with [intake.ErrStale].
+func (tx *Tx) ExpectParties(ctx context.Context, d intake.Draft, author intake.Author, s intake.Standing) error {
+	defer tx.across()()
+	if err := tx.expect(ctx, expectPerson, d.PersonID, s.Person, s.NotVerification); err != nil {
+		return err
+	}
+	return tx.expect(ctx, expectAuthor, d.EmployeeID, author.Revision)
+}
+
+// expect queues a statement that the database itself refuses when its row is
+// not there.
+func (tx *Tx) expect(ctx context.Context, sql string, args ...any) error {
+	err := tx.execChecked(ctx, unchanged, sql, args...)
+	if err == nil {
+		tx.queue[len(tx.queue)-1].guard = true
+	}
+	return err
 }
 
 // CancelDrafts supersedes the open drafts of the same person, employee and

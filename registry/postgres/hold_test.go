@@ -22,7 +22,7 @@ func TestPeekSeesTheCallersRows(t *testing.T) {
 	w := newWalls(t, s)
 	peek := func(r registry.Reach, d intake.Draft, digest registry.Digest) (got intake.Draft, accepted bool, err error) {
 		err = s.Peek(registry.WithReach(t.Context(), r), func(ctx context.Context, tx *postgres.Tx) error {
-			got, accepted, err = tx.DraftToSign(ctx, d.Kind, d.ID, digest)
+			got, _, accepted, err = tx.DraftToSign(ctx, d.Kind, d.ID, digest)
 			return err
 		})
 		return got, accepted, err
@@ -77,8 +77,9 @@ func TestHoldOfTheParties(t *testing.T) {
 	got, p, err := hold(own, known)
 	require.NoError(t, err)
 	require.Equal(t, known, got, "nobody changed it: it is not read again")
-	require.Equal(t, intake.Parties{PersonStatus: "active", PersonVerification: "VERIFIED", AuthorApproved: true,
-		Author: intake.Signatory{TaxID: "3126509817", LastName: "Тестовенко", EDRPOU: registry.EDRPOU(w.a.legalEntity.String()[28:])}}, p)
+	require.NotEmpty(t, p.Author.Revision)
+	require.Equal(t, intake.Parties{PersonStatus: "active", PersonVerification: "VERIFIED", Author: intake.Author{Approved: true, Revision: p.Author.Revision,
+		Signatory: intake.Signatory{TaxID: "3126509817", LastName: "Тестовенко", EDRPOU: registry.EDRPOU(w.a.legalEntity.String()[28:])}}}, p)
 
 	moved := known
 	moved.Status, moved.StatusReason, moved.UpdatedAt, moved.ExpiresAt = intake.StatusRejected, "r", source.Now(), source.Now().Add(time.Minute)

@@ -54,8 +54,8 @@ func (tx *Tx) Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error) {
 	if err != nil {
 		return audit.Receipt{}, tx.fail(err)
 	}
-	if last := len(tx.queue) - 1; last >= 0 && !actID.IsZero() && tx.queue[last].act == actID {
-		tx.queue[last] = statement{sql: insertActWithLeaf, args: append(tx.queue[last].args,
+	if at := slices.IndexFunc(tx.queue, func(q statement) bool { return !actID.IsZero() && q.act == actID }); at >= 0 {
+		tx.queue[at] = statement{sql: insertActWithLeaf, across: tx.queue[at].across, args: append(tx.queue[at].args,
 			plain([]any{s.epoch, string(e.Kind), e.Writer.ID, int64(e.Writer.N), entry, e.SubjectID, salt})...)}
 	} else if err := tx.exec(ctx, insertLeaf, e.ID, s.epoch, string(e.Kind), actID, e.Writer.ID, int64(e.Writer.N), entry, e.SubjectID, salt); err != nil {
 		return audit.Receipt{}, err

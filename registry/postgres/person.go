@@ -196,6 +196,14 @@ func (tx *Tx) LockPerson(ctx context.Context, id registry.ID) error {
 // holdPersonState is LockPerson and what an act needs to know of the record.
 const holdPersonState = `SELECT status, verification_status FROM persons WHERE id = $1 FOR NO KEY UPDATE`
 
+// expectPerson holds a record that is in a state; expectPersons several, in one order.
+const expectPerson = `WITH held AS (SELECT FROM persons WHERE id = $1 AND status = $2 AND verification_status <> $3 FOR NO KEY UPDATE)
+SELECT 1 / (count(*) = 1)::integer FROM held`
+
+var expectPersons = newBundle(`WITH x AS (%s), held AS (
+    SELECT FROM persons p JOIN x ON p.id = x.c0 AND p.status = x.c1 AND p.verification_status <> x.c2 ORDER BY p.id FOR NO KEY UPDATE OF p)
+SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM held`, "uuid text text")
+
 const countByMethodSQL = `SELECT count(*) FROM person_keys k JOIN persons p ON p.id = k.person_id
 WHERE k.kind = $1 AND k.key = $2 AND p.status = 'active' AND p.id IS DISTINCT FROM $3`
 

@@ -95,8 +95,19 @@ func (tx *Tx) Employee(ctx context.Context, id registry.ID) (e prm.Employee, err
 	return e, err
 }
 
-const selectSignatory = `SELECT ` + employeeColumns + `, l.edrpou
+const (
+	selectSignatory = `SELECT ` + employeeColumns + `, l.edrpou
 FROM ` + employeeTables + ` JOIN legal_entities l ON l.id = e.legal_entity_id WHERE e.id = $1`
+
+	// authorRevision is of the rows that say who an author is.
+	authorRevision = `e.xmin::text || '.' || pt.xmin::text`
+
+	// An author is held against a dismissal, not against other acts of theirs.
+	holdSignatory = `SELECT ` + employeeColumns + `, l.edrpou, ` + authorRevision + `
+FROM ` + employeeTables + ` JOIN legal_entities l ON l.id = e.legal_entity_id WHERE e.id = $1 FOR SHARE OF e`
+	expectAuthor = `WITH held AS (SELECT FROM ` + employeeTables + ` WHERE e.id = $1 AND e.status = 'APPROVED' AND ` + authorRevision + ` = $2 FOR SHARE OF e)
+SELECT 1 / (count(*) = 1)::integer FROM held`
+)
 
 // Signatory is what a signature of an employee is compared with.
 func (tx *Tx) Signatory(ctx context.Context, employee registry.ID) (intake.Signatory, error) {

@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"mist/registry"
 )
@@ -17,6 +19,18 @@ func reachArgs(r registry.Reach) []any {
 		word = "all"
 	}
 	return []any{word, r.LegalEntityID.String(), r.PersonID.String()}
+}
+
+// setReachOfSeveral is setReach for clinics whose acts share a transaction.
+const setReachOfSeveral = `SELECT set_config('mist.reach', 'several', true), set_config('mist.legal_entities', $1, true)`
+
+func clinicList(ids []registry.ID) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	slices.Sort(texts)
+	return "{" + strings.Join(slices.Compact(texts), ",") + "}"
 }
 
 // across lets the statements of one method see rows of all legal entities

@@ -63,9 +63,10 @@ type Store struct {
 	writer counter
 	kept   keptObjects
 	short  *compact.Compactor
-	// committing and asking are those who commit, or look, together.
-	committing lanes[*member]
-	asking     lanes[*question]
+	// committing and asking are those who commit, or look, together; clinics
+	// commit with each other.
+	committing, clinics lanes[*member]
+	asking              lanes[*question]
 }
 
 // Open connects to a migrated database. It refuses an empty or older one

@@ -20,31 +20,39 @@ import (
 // arrays. Whoever waits alone goes alone, at once.
 //
 // Each keeps its own outcome: when the shared transaction fails, it is rolled
-// back and every member is sent by itself. It returns after the commit. The
-// caller must reach all rows; a member's statement may neither wait for a row
-// that another member writes nor need to stand before another's.
+// back and every member is sent by itself. It returns after the commit. A
+// member's statement may neither wait for a row that another member writes nor
+// need to stand before another's.
+//
+// Those who reach all rows share with each other, and so do clinics: what they
+// share reaches the rows of those clinics and of no other (ADR 0760).
 func (s *Store) Together(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
 	if ctx.Value(insideKey{}) != nil {
 		panic("postgres: a transaction inside a transaction")
 	}
-	if !registry.ReachOf(ctx).All {
-		return errors.New("postgres: Together is for rooms that reach all rows")
+	reach := registry.ReachOf(ctx)
+	g := &s.committing
+	if !reach.All {
+		if g = &s.clinics; reach.LegalEntityID.IsZero() || !reach.PersonID.IsZero() {
+			return errors.New("postgres: Together is for clinics and for rooms that reach all rows")
+		}
 	}
 	inside := context.WithValue(ctx, insideKey{}, true)
-	tx := &Tx{store: s, ctx: inside, gathers: true, reach: registry.Reach{All: true}}
+	tx := &Tx{store: s, ctx: inside, gathers: true, reach: reach}
 	err := f(inside, tx)
 	if err == nil {
 		err = tx.err
 	}
 	if err == nil && len(tx.queue) > 0 {
-		m := &member{queue: tx.queue, spent: tx.spent, err: errNotSent}
-		s.committing.ride(m, s.sendAll)
+		m := &member{queue: tx.queue, spent: tx.spent, reach: reach, err: errNotSent}
+		g.ride(m, s.sendAll)
 		err = m.err
 	}
 	if err != nil {
 		s.writer.giveBack(tx.spent)
 		return mapError(err)
 	}
+	s.kept.add(tx.keeping)
 	return nil
 }
 
@@ -127,6 +135,7 @@ func (l *lanes[M]) handOver(others []seat[M]) {
 type member struct {
 	queue []statement
 	spent []uint64
+	reach registry.Reach
 	err   error
 }
 
@@ -138,10 +147,14 @@ func (s *Store) sendAll(members []*member) {
 	if len(members) > 1 {
 		var queue []statement
 		var spent []uint64
+		var clinics []registry.ID
 		for _, m := range members {
 			queue, spent = append(queue, m.queue...), append(spent, m.spent...)
+			if !m.reach.All {
+				clinics = append(clinics, m.reach.LegalEntityID)
+			}
 		}
-		err := s.send(bundled(queue), spent)
+		err := s.send(bundled(queue), spent, registry.Reach{All: clinics == nil}, clinics)
 		if err == nil || !refused(err) {
 			for _, m := range members {
 				m.err = err
@@ -151,7 +164,7 @@ func (s *Store) sendAll(members []*member) {
 	}
 	for _, m := range members {
 		for try := 1; ; try++ {
-			m.err = s.send(m.queue, m.spent)
+			m.err = s.send(m.queue, m.spent, m.reach, nil)
 			if m.err == nil || try == maxTries || !lostToAnother(m.err) || answeredMeanwhile(m.err) {
 				break
 			}
@@ -176,7 +189,7 @@ func answeredMeanwhile(err error) bool {
 }
 
 // send commits a queue in one transaction and one trip.
-func (s *Store) send(queue []statement, spent []uint64) error {
+func (s *Store) send(queue []statement, spent []uint64, reach registry.Reach, clinics []registry.ID) error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opt.WriteLimit)
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
@@ -184,7 +197,7 @@ func (s *Store) send(queue []statement, spent []uint64) error {
 		return mapError(err)
 	}
 	defer conn.Release()
-	tx := &Tx{store: s, conn: conn.Conn(), ctx: ctx, begin: "begin", reach: registry.Reach{All: true},
+	tx := &Tx{store: s, conn: conn.Conn(), ctx: ctx, begin: "begin", reach: reach, clinics: clinics,
 		queue: append(make([]statement, 0, len(queue)+2), queue...), spent: spent}
 	if err = tx.commit(); err != nil {
 		tx.spent = nil // whether they are void is for who asked
@@ -237,16 +250,38 @@ var bundles = map[string]bundle{
 	insertLeaf: newBundle(`INSERT INTO leaves `+leafInto+` %s`, leafTypes),
 	insertLeafWithExchange: newBundle(`WITH leaf AS (INSERT INTO leaves `+leafInto+` %s)
 INSERT INTO exchanges `+exchangeColumns+` %s`, leafTypes, exchangeTypes),
-	insertMedia:      newBundle(`INSERT INTO media (digest, body) %s ON CONFLICT DO NOTHING`, "bytea bytea"),
-	useConsent:       newBundle(`INSERT INTO consents AS c (`+consentColumns+`) %s`+useConsentAgainTail, consentTypes),
+	insertMedia:  newBundle(`INSERT INTO media (digest, body) %s ON CONFLICT DO NOTHING`, "bytea bytea"),
+	useConsent:   newBundle(`INSERT INTO consents AS c (`+consentColumns+`) %s`+useConsentAgainTail, consentTypes),
+	expectPerson: expectPersons,
+	expectAuthor: newBundle(`WITH x AS (%s), held AS (
+    SELECT FROM `+employeeTables+` JOIN x ON e.id = x.c0 AND e.status = 'APPROVED' AND `+authorRevision+` = x.c1 FOR SHARE OF e)
+SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM held`, "uuid text"),
+	moveDraftUnchanged: newBundle(`UPDATE drafts d SET status = x.c1, status_reason = x.c2, updated_at = x.c3, expires_at = x.c4
+FROM (%s) x WHERE d.id = x.c0 AND d.xmin::text = x.c5`, "uuid text text timestamptz timestamptz text"),
+	insertReport: newBundle(`INSERT INTO reports `+reportInto+` %s`, "uuid uuid bytea text text text bytea timestamptz"),
+	insertActWithLeaf: newBundle(`WITH x AS (%s), leaf AS (INSERT INTO leaves `+leafInto+` SELECT c10, c11, c12, c0, c13, c14, c15, c16, c17 FROM x)
+INSERT INTO acts `+actInto+` SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 FROM x`,
+		"uuid text int4 uuid uuid uuid bytea bytea uuid timestamptz uuid int4 text uuid int8 bytea uuid bytea"),
+	// OFFSET 0 has each person looked up by the key, however few rows there are.
+	supersedeDeclaration: newBundle(`UPDATE declarations d SET status = x.c1, reason = x.c2, ended_by = x.c3, updated_at = x.c4
+FROM (%s) x, LATERAL (SELECT o.id FROM declarations o WHERE o.person_id = x.c0 AND o.status IN ('active', 'pending_verification') OFFSET 0) o
+WHERE d.id = o.id AND d.status IN ('active', 'pending_verification')`, "uuid text text uuid timestamptz"),
+	insertDeclaration: newBundle(`INSERT INTO declarations `+declarationInto+` %s`,
+		"uuid text uuid uuid uuid uuid uuid uuid text date date timestamptz text text text timestamptz timestamptz bool"),
 	useConsentSingle: newBundle(`INSERT INTO consents AS c (`+consentColumns+`) %s`+useConsentOnceTail, consentTypes),
 }
+
+// keyedPlans keeps the database from planning anew what is joined with a handful
+// of rows, for a plan costs more than the statement, and from plans that read a
+// table through because it was small when they were made: all here goes by keys.
+var keyedPlans = statement{across: true, sql: `SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`}
 
 // bundled puts statements of one kind into one.
 func bundled(queue []statement) []statement {
 	kinds := map[string][]statement{}
 	var order []string
-	var out []statement
+	out := []statement{keyedPlans}
 	for _, s := range queue {
 		if _, ok := bundles[s.sql]; !ok {
 			out = append(out, s)
@@ -264,11 +299,11 @@ func bundled(queue []statement) []statement {
 			continue
 		}
 		b := bundles[sql]
-		one := statement{sql: b.sql, args: make([]any, len(b.types))}
+		one := statement{sql: b.sql, args: make([]any, len(b.types)), across: list[0].across}
 		for i, t := range b.types {
 			one.args[i] = array(t, list, i)
 		}
-		if list[0].check != nil {
+		if list[0].check != nil && !list[0].guard {
 			// As guarded, for all of them.
 			one.sql = `WITH done AS (` + b.sql + ` RETURNING 1) SELECT 1 / (count(*) = $` + strconv.Itoa(len(b.types)+1) + `)::integer FROM done`
 			one.args = append(one.args, int64(len(list)))
@@ -297,6 +332,14 @@ func array(kind string, list []statement, i int) any {
 		return column[int32](list, i)
 	case "int8":
 		return column[int64](list, i)
+	case "date":
+		out := make([]pgtype.Date, len(list))
+		for k, s := range list {
+			if d := s.args[i].(registry.Date); !d.IsZero() {
+				out[k] = pgtype.Date{Time: d.Time(), Valid: true}
+			}
+		}
+		return out
 	case "bool":
 		return column[bool](list, i)
 	case "timestamptz":

@@ -116,8 +116,11 @@ func TestTogetherOnlyWrites(t *testing.T) {
 		_, _, err := tx.FindPerson(ctx, patient.Query{TaxID: "3126509817"})
 		return err
 	}), "only writes")
-	own := registry.WithReach(t.Context(), registry.Reach{LegalEntityID: registry.ID{1}})
-	require.ErrorContains(t, s.Together(own, write), "reach all rows")
+	own := registry.Reach{LegalEntityID: registry.ID{1}}
+	require.NoError(t, s.Together(registry.WithReach(t.Context(), own), write))
+	for _, r := range []registry.Reach{{}, {PersonID: registry.ID{1}}, {LegalEntityID: registry.ID{1}, PersonID: registry.ID{1}}} {
+		require.ErrorContains(t, s.Together(registry.WithReach(t.Context(), r), write), "for clinics and for rooms that reach all rows")
+	}
 	failed := registry.Errorf(registry.CodeInvalid, "changed my mind")
 	require.ErrorIs(t, s.Together(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
 		require.NoError(t, write(ctx, tx))

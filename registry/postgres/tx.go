@@ -33,6 +33,8 @@ type Tx struct {
 	reach  registry.Reach
 	wide   int
 	narrow bool
+	// clinics are those whose acts share this transaction, in the place of one.
+	clinics []registry.ID
 
 	begun  bool
 	looked bool // the one trip of Peek was made
@@ -172,9 +174,12 @@ func (tx *Tx) trip(reads []read) error {
 	for _, s := range queue {
 		// What ends with the transaction needs no closing, and leaves have no wall.
 		if narrow := !s.across && !tx.reach.All; narrow != tx.narrow && s.sql != commit && s.sql != insertLeaf {
-			if tx.narrow = narrow; narrow {
+			switch tx.narrow = narrow; {
+			case narrow && tx.clinics != nil:
+				add(setReachOfSeveral, []any{clinicList(tx.clinics)}, ignored)
+			case narrow:
 				add(setReach, reachArgs(tx.reach), ignored)
-			} else {
+			default:
 				add(setReach, reachArgs(registry.Reach{All: true}), ignored)
 			}
 		}
@@ -283,7 +288,7 @@ func (tx *Tx) commit() error {
 		}
 	}
 	for i, s := range tx.queue {
-		if s.check == nil {
+		if s.check == nil || s.guard {
 			continue
 		}
 		guarded, ok := s.guarded()

@@ -2,7 +2,12 @@ package postgres
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"mist/registry"
 	"mist/registry/access"
@@ -41,20 +46,59 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		t.GrantID, t.UserID, t.PersonID, t.Role, t.Certificate)
 }
 
-// Token finds a token by its hash, with its client; not-found if there is none.
-// The end of its grant and the blocking of its user are its own end.
+// Token finds a token by its hash, with what its client is (no secret, no
+// rights: those of the token count); not-found if there is none. The end of its
+// grant and the blocking of its user are its own end.
 func (tx *Tx) Token(ctx context.Context, hash [32]byte) (t access.Token, c access.Client, err error) {
 	var revoked *time.Time
-	dest := append([]any{&t.ClientID, &t.EmployeeID, &t.PartyID, &t.LegalEntityID, &t.Scopes, &t.IssuedAt, &t.ExpiresAt, &revoked,
-		&t.GrantID, &t.UserID, &t.PersonID, &t.Role, &t.Certificate}, clientDest(&c)...)
-	found, err := tx.queryOne(ctx, dest, `SELECT t.client_id, t.employee_id, t.party_id, t.legal_entity_id, t.scopes, t.issued_at, t.expires_at,
-    COALESCE(t.revoked_at, g.ended_at, CASE WHEN u.blocked THEN u.seen_at END), t.grant_id, t.user_id, t.person_id, t.role, t.certificate, `+clientColumns+`
+	var scopes pgtype.UndecodedBytes
+	found := false
+	err = tx.query(ctx, func(rows pgx.Rows) (err error) {
+		found = true
+		if err = rows.Scan(&t.ClientID, &t.EmployeeID, &t.PartyID, &t.LegalEntityID, &scopes, &t.IssuedAt, &t.ExpiresAt, &revoked,
+			&t.GrantID, &t.UserID, &t.PersonID, &t.Role, &t.Certificate, &c.Name, &c.Type, &c.Blocked); err == nil {
+			t.Scopes, err = tx.store.scopes.read(tx.conn.TypeMap(), scopes)
+		}
+		return err
+	}, `SELECT t.client_id, t.employee_id, t.party_id, t.legal_entity_id, t.scopes, t.issued_at, t.expires_at,
+    COALESCE(t.revoked_at, g.ended_at, CASE WHEN u.blocked THEN u.seen_at END), t.grant_id, t.user_id, t.person_id, t.role, t.certificate, c.name, c.type, c.blocked
 FROM tokens t JOIN clients c ON c.id = t.client_id LEFT JOIN grants g ON g.id = t.grant_id LEFT JOIN users u ON u.id = t.user_id WHERE t.hash = $1`, hash[:])
 	if err == nil && !found {
 		err = errNotFound
 	}
-	t.Hash, t.IssuedAt, t.ExpiresAt, t.RevokedAt = hash, t.IssuedAt.UTC(), t.ExpiresAt.UTC(), utc(revoked)
+	c.ID, t.Hash, t.IssuedAt, t.ExpiresAt, t.RevokedAt = t.ClientID, hash, t.IssuedAt.UTC(), t.ExpiresAt.UTC(), utc(revoked)
 	return t, c, err
+}
+
+// scopeLists are the lists of rights that tokens have, by how the database
+// writes them: there are few, they are long, and every request brings one.
+// Nobody changes a list that was given out.
+type scopeLists struct {
+	mu sync.RWMutex
+	by map[string][]string // guarded by mu
+}
+
+// maxScopeLists bounds the memory; lists that are full are begun anew.
+const maxScopeLists = 1000
+
+func (l *scopeLists) read(m *pgtype.Map, written []byte) ([]string, error) {
+	l.mu.RLock()
+	list, ok := l.by[string(written)]
+	l.mu.RUnlock()
+	if ok {
+		return list, nil
+	}
+	if err := m.Scan(pgtype.TextArrayOID, pgtype.BinaryFormatCode, written, &list); err != nil {
+		return nil, err
+	}
+	list = slices.Clip(list)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.by == nil || len(l.by) >= maxScopeLists {
+		l.by = map[string][]string{}
+	}
+	l.by[string(written)] = list
+	return list, nil
 }
 
 // RevokeToken queues the end of a token; an unknown or ended one is no error (RFC 7009, 2.2).

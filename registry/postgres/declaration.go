@@ -31,10 +31,7 @@ const doctorSpecialities = `SELECT DISTINCT speciality FROM employees WHERE part
 
 // countDeclarations counts active and pending declarations of all positions of
 // a party, and its approved drafts, without those of one person.
-const countDeclarations = `SELECT
-    (SELECT count(*) FROM declarations dc JOIN employees e ON e.id = dc.employee_id
-      WHERE e.party_id = $1 AND dc.status IN ('active', 'pending_verification') AND dc.person_id IS DISTINCT FROM $2)
-  + (SELECT count(*) FROM drafts WHERE party_id = $1 AND status IN ('APPROVED', 'PENDING') AND kind = 'declaration' AND person_id IS DISTINCT FROM $2)`
+const countDeclarations = `SELECT party_load($1, $2)`
 
 // ActiveDeclaration finds the person's declaration that is active or pending
 // and holds its row, so that a job that ends it at this moment comes first or

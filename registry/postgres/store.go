@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"mist/registry"
@@ -63,6 +64,7 @@ type Store struct {
 	writer counter
 	kept   keptObjects
 	short  *compact.Compactor
+	scopes scopeLists
 	// committing and asking are those who commit, or look, together; clinics
 	// commit with each other.
 	committing, clinics lanes[*member]
@@ -145,6 +147,7 @@ func (s *Store) begin(ctx context.Context, dsn string) error {
 // recognise refuses a connection to a cluster that is not the one the store
 // was opened on: its transaction ids would be compared with foreign ones.
 func (s *Store) recognise(ctx context.Context, conn *pgx.Conn) error {
+	conn.TypeMap().RegisterType(&pgtype.Type{Name: "uuid", OID: pgtype.UUIDOID, Codec: idCodec{}})
 	var here int64
 	if err := conn.QueryRow(ctx, `SELECT system_identifier FROM pg_control_system()`).Scan(&here); err != nil {
 		return err

@@ -273,7 +273,16 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := s.addCitizenPage(pages, accessService); err != nil {
 		return err
 	}
-	if err := s.addAuditorPages(pages, accessService, keys.log.Verifier()); err != nil {
+	failed := &mismatches{}
+	proofs, err := s.openEvidence(ctx, keys.log.Verifier(), policies, metrics, failed)
+	if err != nil {
+		return err
+	}
+	exports, err := s.newExports(proofs.Sealer)
+	if err != nil {
+		return err
+	}
+	if err := s.addAuditorPages(pages, accessService, keys.log.Verifier(), proofs, exports); err != nil {
 		return err
 	}
 	citizens, err := pis(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)
@@ -314,13 +323,8 @@ func (s *server) run(e env, box *sandbox) error {
 	periodic := append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, documents.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, requests.Jobs(cfg.Limits.Upkeep)...)
-	handlers := rooms.handlers().Add(sender.Handlers()).Add(actJobs)
+	handlers := rooms.handlers().Add(sender.Handlers()).Add(actJobs).Add(exports.Handlers())
 	seals, err := s.newSeals(s.store)
-	if err != nil {
-		return err
-	}
-	failed := &mismatches{}
-	proofs, err := s.openEvidence(ctx, keys.log.Verifier(), policies, metrics, failed)
 	if err != nil {
 		return err
 	}
@@ -335,7 +339,7 @@ func (s *server) run(e env, box *sandbox) error {
 	watch.add(alarmEvidence, failed.err)
 	watch.add(alarmJobs, deadJobs(s.store))
 	go watch.run(ctx)
-	periodic = append(periodic, proofs.Jobs(cfg.Limits.Upkeep)...)
+	periodic = append(append(periodic, proofs.Jobs(cfg.Limits.Upkeep)...), exports.Jobs(cfg.Limits.Upkeep)...)
 	if seals != nil {
 		handlers, periodic = handlers.Add(seals.Handlers()), append(periodic, seals.Jobs(cfg.Limits.Upkeep)...)
 	}

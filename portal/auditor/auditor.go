@@ -17,6 +17,7 @@ import (
 	"mist/portal/web/login"
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/evidence"
 	"mist/registry/trail"
 )
 
@@ -30,6 +31,27 @@ type Trail interface {
 	Search(ctx context.Context, c registry.Caller, f trail.Filter) (trail.Results, error)
 	Recognise(ctx context.Context, c registry.Caller, text string) (trail.Guess, error)
 	Consistency(ctx context.Context, size int64) (trail.Consistency, error)
+	Against(ctx context.Context, signed []byte) (trail.Consistency, error)
+	Exchange(ctx context.Context, c registry.Caller, requestID string) (trail.Exchanged, error)
+	Signer(ctx context.Context, c registry.Caller, employee registry.ID) (trail.Signer, error)
+	ShowPeople(ctx context.Context, c registry.Caller, id registry.ID, reason string) (trail.People, error)
+	CommitSample(ctx context.Context, c registry.Caller, size int) (audit.Receipt, error)
+	Sample(ctx context.Context, c registry.Caller, id registry.ID) (trail.Sample, error)
+}
+
+// Exports makes exports of the log; *trail.Exports is one.
+type Exports interface {
+	Begin(ctx context.Context, c registry.Caller, f trail.Filter, format, reason string) (trail.Export, error)
+	Get(ctx context.Context, c registry.Caller, id registry.ID) (trail.Export, error)
+	List(ctx context.Context, c registry.Caller) ([]trail.Export, error)
+	Cancel(ctx context.Context, c registry.Caller, id registry.ID) (trail.Export, error)
+	Open(ctx context.Context, c registry.Caller, id registry.ID) (trail.Export, func(n int) ([]byte, error), error)
+}
+
+// Evidence proves acts to others and judges again; *evidence.Service is one.
+type Evidence interface {
+	Export(ctx context.Context, c registry.Caller, q evidence.Request) (name string, container []byte, err error)
+	Again(ctx context.Context, c registry.Caller, entry registry.ID) (outcome string, err error)
 }
 
 // Log gives the public checkpoints.
@@ -47,9 +69,11 @@ type Witness struct {
 
 // Config of the room; all but Witnesses and Quorum is needed.
 type Config struct {
-	Login login.Service
-	Trail Trail
-	Log   Log
+	Login    login.Service
+	Trail    Trail
+	Log      Log
+	Exports  Exports
+	Evidence Evidence
 	// ClientID is the public client the pages log people in as.
 	ClientID string
 	Clock    func() time.Time
@@ -67,7 +91,7 @@ type room struct {
 
 // Add puts the room into the kit.
 func Add(kit *web.Kit, c Config) error {
-	if c.Login == nil || c.Trail == nil || c.Log == nil || c.ClientID == "" || c.Clock == nil || c.LogKey == "" || c.LogURL == "" {
+	if c.Login == nil || c.Trail == nil || c.Log == nil || c.Exports == nil || c.Evidence == nil || c.ClientID == "" || c.Clock == nil || c.LogKey == "" || c.LogURL == "" {
 		return errors.New("portal/auditor: a part is missing")
 	}
 	pages, err := kit.Room("auditor", files)
@@ -87,6 +111,21 @@ func Add(kit *web.Kit, c Config) error {
 	pages.Get("/audit/entries", door.Behind(r.search))
 	pages.Get("/audit/entries.ndjson", door.Behind(r.export))
 	pages.Get("/audit/entries/{name}", door.Behind(r.entry))
+	pages.Post("/audit/entries/{name}/people", door.Behind(r.people))
+	pages.Post("/audit/entries/{name}/again", door.Behind(r.again))
+	pages.Post("/audit/entries/{name}/evidence", door.Behind(r.evidence))
+	pages.Get("/audit/exchanges/{id}", door.Behind(r.exchange))
+	pages.Get("/audit/signers/{id}", door.Behind(r.signers))
+	pages.Get("/audit/exports", door.Behind(r.exports))
+	pages.Post("/audit/exports", door.Behind(r.order))
+	pages.Get("/audit/exports/{id}", door.Behind(r.oneExport))
+	pages.Get("/audit/exports/{id}/progress.json", door.Behind(r.progress))
+	pages.Post("/audit/exports/{id}/cancel", door.Behind(r.cancelExport))
+	pages.Get("/audit/exports/{id}/file", door.Behind(r.exportFile))
+	pages.Get("/audit/exports/{id}/manifest", door.Behind(r.exportManifest))
+	pages.Get("/audit/samples", door.Behind(r.samples))
+	pages.Post("/audit/samples", door.Behind(r.commitSample))
+	pages.Get("/audit/samples/{id}", door.Behind(r.sample))
 	return nil
 }
 

@@ -26,7 +26,18 @@ type entryView struct {
 	Tree        []judged.Node
 	Bytes       string
 	Leaf        string
+	Sentence    string
+	Signer      *signerView
+	Judged      *judgementView
+	Exchange    string // address of the message's page
 	Proof       *proofView
+}
+
+func (v entryView) scripts() []string {
+	if v.Proof != nil {
+		return []string{"proof.js"}
+	}
+	return nil
 }
 
 // proofView is what the browser checks.
@@ -44,17 +55,33 @@ func (r *room) entry(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 	if err != nil {
 		return err
 	}
-	v := entryView{Detail: d, Kind: kindName(q, d.Entry.Kind), Bytes: string(d.Bytes), Leaf: audit.LeafHash(d.Bytes).String()}
-	v.Mark, v.Word = verdict(q, d.Entry)
-	v.Facts = r.facts(q, d)
+	v := r.view(q, d)
 	switch as := q.URL.Query().Get("as"); as {
 	case trail.AsPlace, trail.AsEntry, trail.AsAct, trail.AsDigest, trail.AsRequest:
 		v.Taken = q.T("audit.as." + as)
 	}
+	return q.Render(w, web.Page{Template: "entry", Title: q.T("audit.entry.title", "name", d.ID.String()), Data: v, Scripts: v.scripts()})
+}
+
+// view lays an entry out.
+func (r *room) view(q *web.Request, d trail.Detail) entryView {
+	v := entryView{Detail: d, Kind: kindName(q, d.Entry.Kind), Bytes: string(d.Bytes), Leaf: audit.LeafHash(d.Bytes).String()}
+	v.Mark, v.Word = verdict(q, d.Entry)
+	v.Facts = r.facts(q, d)
 	if d.Judgement != nil {
 		v.Tree = judged.Tree(q, d.Judgement.Report, judged.Hidden)
 	}
-	scripts := []string(nil)
+	v.Judged, v.Signer = r.judged(q, d), r.signer(q, d)
+	if a := d.Act; a != nil {
+		place := d.Titles[d.Actor.LegalEntityID]
+		if place == "" {
+			place = q.T("audit.sentence.somebody")
+		}
+		v.Sentence = q.T("audit.sentence.act", "kind", a.Kind, "place", place, "at", d.Time.In(q.Zone()).Format("02.01.2006, 15:04:05"))
+	}
+	if d.Entry.Exchange != nil && d.RequestID != "" {
+		v.Exchange = q.Path("/audit/exchanges/") + d.RequestID
+	}
 	if p := d.Proof; p != nil {
 		v.Proof = &proofView{
 			Index: d.Index, Size: p.Checkpoint.Size, Note: string(p.Note), Key: r.LogKey, Witnesses: r.Witnesses, Quorum: r.Quorum, LogURL: r.LogURL,
@@ -63,9 +90,8 @@ func (r *room) entry(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 		for _, h := range p.Path {
 			v.Proof.Path = append(v.Proof.Path, h.String())
 		}
-		scripts = []string{"proof.js"}
 	}
-	return q.Render(w, web.Page{Template: "entry", Title: q.T("audit.entry.title", "name", d.ID.String()), Data: v, Scripts: scripts})
+	return v
 }
 
 // verdict is the outcome of an entry in a word.

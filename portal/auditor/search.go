@@ -1,18 +1,15 @@
 package auditor
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"mist/portal/web"
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/evidence"
 	"mist/registry/trail"
 )
 
@@ -96,14 +93,6 @@ func (r *room) search(w http.ResponseWriter, q *web.Request, c registry.Caller) 
 	return q.Render(w, web.Page{Template: "search", Title: q.T("audit.search.title"), Data: v})
 }
 
-// exported is a line of an export: the exact bytes of the entry, its place and
-// RFC 6962 leaf hash.
-type exported struct {
-	Index    int64           `json:"index"`
-	LeafHash string          `json:"leaf_hash"`
-	Entry    json.RawMessage `json:"entry"`
-}
-
 // export gives the entries of a search as NDJSON, at most trail.MaxPage; a Link
 // header leads to the rest (RFC 8288).
 func (r *room) export(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
@@ -116,20 +105,16 @@ func (r *room) export(w http.ResponseWriter, q *web.Request, c registry.Caller) 
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	lines := json.NewEncoder(&b)
-	lines.SetEscapeHTML(false) // the entry's bytes are the leaf: no other escape may come in
-	for _, one := range found.Records {
-		if err := lines.Encode(exported{one.Index, audit.LeafHash(one.Bytes).String(), one.Bytes}); err != nil {
-			return fmt.Errorf("exporting an entry: %w", err)
-		}
+	lines, err := trail.Lines(found.Records)
+	if err != nil {
+		return err
 	}
 	if !found.Next.IsZero() {
 		w.Header().Set("Link", "<"+q.With("before", found.Next.String())+`>; rel="next"`)
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Content-Disposition", `attachment; filename="entries.ndjson"`)
-	_, err = w.Write(b.Bytes())
+	_, err = w.Write(lines)
 	return err
 }
 
@@ -199,56 +184,9 @@ func (r *room) asked(q *web.Request) (v searchView, f trail.Filter) {
 var kinds = []audit.Kind{
 	audit.ActAccepted, audit.ActRefused, audit.ActPending, audit.ActRepeated, audit.Disclosure, audit.DisclosureRefused, audit.DisclosureReplayed,
 	audit.ConsentRegistered, audit.ConsentRevoked, "access.login", "access.login_refused", audit.AccessDecision, audit.KeyChanged, audit.OperatorCommand,
-	trail.StateRead, trail.EntryRead, trail.Searched, audit.Void,
+	trail.PeopleShown, audit.ExchangeAnswered, audit.ExchangeRefused, trail.StateRead, trail.EntryRead, trail.SignerRead, trail.Searched, trail.SampleDrawn,
+	trail.ExportBegun, trail.ExportMade, trail.ExportDownloaded, evidence.Exported, evidence.Rejudged, audit.Void,
 }
 
 // refused tells the kinds of refusals by their last word.
 func refused(e audit.Entry) bool { return strings.HasSuffix(string(e.Kind), "refused") }
-
-type consistencyView struct {
-	Field     web.Field
-	Problems  []web.Problem
-	Shown     *trail.Consistency
-	OldNote   string
-	NewNote   string
-	Grown     int64
-	Path      []string
-	Key       string
-	Witnesses []Witness
-	Quorum    int
-	LogURL    string
-}
-
-// consistency proves that the newest checkpoint continues an earlier one.
-func (r *room) consistency(w http.ResponseWriter, q *web.Request) error {
-	text := strings.TrimSpace(q.URL.Query().Get("from"))
-	v := consistencyView{Key: r.LogKey, Witnesses: r.Witnesses, Quorum: r.Quorum, LogURL: r.LogURL}
-	v.Field = web.Field{Name: "from", Label: q.T("audit.consistency.from"), Hint: q.T("audit.consistency.hint"), Value: text, Required: true}
-	page := web.Page{Template: "consistency", Title: q.T("audit.consistency.title"), Scripts: []string{"proof.js"}}
-	if text == "" {
-		page.Data = v
-		return q.Render(w, page)
-	}
-	size, err := strconv.ParseInt(text, 10, 64)
-	if err == nil && size > 0 {
-		var k trail.Consistency
-		if k, err = r.Trail.Consistency(q.Context(), size); err == nil {
-			v.Shown, v.OldNote, v.NewNote, v.Grown = &k, string(k.Old.Note), string(k.New.Note), k.New.Size-k.Old.Size
-			for _, h := range k.Path {
-				v.Path = append(v.Path, h.String())
-			}
-		}
-	} else {
-		err = registry.Errorf(registry.CodeNotFound, "a size is a whole number above zero")
-	}
-	if registry.CodeOf(err) == registry.CodeNotFound {
-		v.Field.Error = q.T("audit.consistency.unknown")
-		v.Problems = []web.Problem{{Field: "from", Text: v.Field.Error}}
-		page.Status, err = http.StatusNotFound, nil
-	}
-	if err != nil {
-		return err
-	}
-	page.Data = v
-	return q.Render(w, page)
-}

@@ -10,6 +10,7 @@ import (
 	"mist/portal/web"
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/evidence"
 	"mist/registry/trail"
 )
 
@@ -144,6 +145,8 @@ var named = map[audit.Kind]bool{
 	audit.ConsentRegistered: true, audit.ConsentRevoked: true, audit.KeyChanged: true, audit.OperatorCommand: true, audit.Void: true,
 	"access.login": true, "access.login_refused": true, "access.token": true, "access.refreshed": true, "access.grant_ended": true, "access.emergency_opened": true,
 	"access.emergency_reviewed": true, "access.api_key_created": true, "access.api_key_revoked": true, trail.StateRead: true, trail.EntryRead: true, trail.Searched: true,
+	trail.PeopleShown: true, trail.SampleDrawn: true, trail.SignerRead: true, trail.ExportBegun: true, trail.ExportMade: true, trail.ExportCancelled: true, trail.ExportDownloaded: true,
+	evidence.Rejudged: true, evidence.Exported: true, audit.ExchangeAnswered: true, audit.ExchangeRefused: true,
 }
 
 func kindName(q *web.Request, k audit.Kind) string {

@@ -221,6 +221,9 @@ type Page struct {
 	// FormTo are origins besides our own that a form of this page may lead to
 	// (an OAuth redirect). They are part of the Content Security Policy.
 	FormTo []string
+	// Refresh loads the page again after so many seconds where there is no
+	// JavaScript to bring it up to date.
+	Refresh int
 }
 
 // view is what templates see.
@@ -234,6 +237,7 @@ type view struct {
 	Back      string
 	Sandbox   bool
 	Scripts   []string
+	Refresh   int
 	RequestID string
 	Address   string
 	Now       time.Time
@@ -253,7 +257,7 @@ func (q *Request) Render(w http.ResponseWriter, p Page) error {
 	}
 	k := q.room.kit
 	v := view{
-		Lang: q.Lang, Title: p.Title, Data: p.Data, Nav: k.navigation(q), Theme: themeOf(q.Request), Sandbox: k.Sandbox, Scripts: p.Scripts,
+		Lang: q.Lang, Title: p.Title, Data: p.Data, Nav: k.navigation(q), Theme: themeOf(q.Request), Sandbox: k.Sandbox, Scripts: p.Scripts, Refresh: p.Refresh,
 		RequestID: portal.RequestID(q.Request), Address: strings.TrimSuffix(k.BaseURL, "/") + q.URL.Path, Now: k.Clock(),
 	}
 	rest := strings.TrimPrefix(q.URL.Path, "/"+string(q.Lang))

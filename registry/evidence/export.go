@@ -51,6 +51,10 @@ type Tx interface {
 	NextReports(ctx context.Context, limit int) ([]Stored, error)
 	// ReportRejudged notes the outcome of judging again, and goes on behind it.
 	ReportRejudged(ctx context.Context, s Stored, outcome string) error
+	// StoredReport is Kept with the report's id.
+	StoredReport(ctx context.Context, container []byte, digest string) (s Stored, found bool, err error)
+	// NoteRejudged notes the outcome of judging one report again.
+	NoteRejudged(ctx context.Context, report registry.ID, outcome string) error
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
 }
 

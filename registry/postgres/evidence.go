@@ -104,15 +104,30 @@ func (tx *Tx) reportsAfter(ctx context.Context, after registry.ID, limit int) (l
 }
 
 // Kept implements evidence.Tx.
-func (tx *Tx) Kept(ctx context.Context, container []byte, digest string) (k evidence.Kept, found bool, err error) {
-	var id registry.ID
-	var body []byte
-	found, err = tx.queryOne(ctx, []any{&id, &body}, `SELECT id, body FROM reports WHERE container = $1 AND digest = $2 ORDER BY created_at DESC LIMIT 1`, container, digest)
-	if err != nil || !found {
-		return k, false, err
+func (tx *Tx) Kept(ctx context.Context, container []byte, digest string) (evidence.Kept, bool, error) {
+	s, found, err := tx.StoredReport(ctx, container, digest)
+	if err == nil && found {
+		err = s.Err
 	}
-	k, err = tx.kept(ctx, id, registry.Digest(container), body)
-	return k, err == nil, err
+	return s.Kept, found && err == nil, err
+}
+
+// StoredReport implements evidence.Tx.
+func (tx *Tx) StoredReport(ctx context.Context, container []byte, digest string) (s evidence.Stored, found bool, err error) {
+	var body []byte
+	found, err = tx.queryOne(ctx, []any{&s.ID, &body}, `SELECT id, body FROM reports WHERE container = $1 AND digest = $2 ORDER BY created_at DESC LIMIT 1`, container, digest)
+	if err != nil || !found {
+		return s, false, err
+	}
+	s.Container, s.Digest = registry.Digest(container), digest
+	s.Kept, err = tx.kept(ctx, s.ID, s.Container, body)
+	return s, err == nil, err
+}
+
+// NoteRejudged implements evidence.Tx.
+func (tx *Tx) NoteRejudged(ctx context.Context, report registry.ID, outcome string) error {
+	return tx.exec(ctx, `INSERT INTO rejudgements (report_id, outcome, at) VALUES ($1, $2, $3)
+ON CONFLICT (report_id) DO UPDATE SET outcome = excluded.outcome, at = excluded.at`, report, outcome, tx.store.source.Now())
 }
 
 // kept opens a report's body. Of a refused document there is no container.
@@ -131,8 +146,7 @@ func (tx *Tx) kept(ctx context.Context, report registry.ID, container registry.D
 
 // ReportRejudged implements evidence.Tx.
 func (tx *Tx) ReportRejudged(ctx context.Context, s evidence.Stored, outcome string) error {
-	if err := tx.exec(ctx, `INSERT INTO rejudgements (report_id, outcome, at) VALUES ($1, $2, $3)
-ON CONFLICT (report_id) DO UPDATE SET outcome = excluded.outcome, at = excluded.at`, s.ID, outcome, tx.store.source.Now()); err != nil {
+	if err := tx.NoteRejudged(ctx, s.ID, outcome); err != nil {
 		return err
 	}
 	return tx.exec(ctx, `UPDATE rejudgements_upto SET after = $1`, s.ID)

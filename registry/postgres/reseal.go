@@ -40,6 +40,8 @@ var sealedColumns = []sealedColumn{
 	{"emergency_accesses", "body", "emergency_accesses", "t.id::text"},
 	{"users", "body", "users", "t.id::text"},
 	{"employee_requests", "body", "employee_requests", "t.id::text"},
+	{"audit_exports", "body", "audit_exports", "t.id::text"},
+	{"audit_export_parts", "body", "audit_export_parts", "t.export_id::text || '/' || t.n::text"},
 	{"black_list_users", "body", "black_list_users", "t.id::text"},
 }
 

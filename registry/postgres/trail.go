@@ -247,3 +247,41 @@ func (s *Store) PublicCheckpointOver(ctx context.Context, place int64) (trail.Ch
 	}
 	return c, mapError(err)
 }
+
+// NameOfPerson implements trail.Tx.
+func (tx *Tx) NameOfPerson(ctx context.Context, id registry.ID) (string, error) {
+	p, err := tx.Person(ctx, id)
+	return strings.TrimSpace(p.LastName + " " + p.FirstName + " " + p.SecondName), err
+}
+
+// SignedBy implements trail.Tx: by the index of entries of an employee, so that
+// it costs what it reads.
+func (tx *Tx) SignedBy(ctx context.Context, employee registry.ID, since time.Time, limit int) (s trail.Signed, err error) {
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var d trail.DayCount
+		var code string
+		if err := rows.Scan(&d.Day, &d.Kind, &code, &d.N); err != nil {
+			return err
+		}
+		s.Read += d.N
+		if strings.HasPrefix(string(d.Kind), "act.") {
+			s.Days = append(s.Days, d)
+			if code != "" {
+				s.Refusals = append(s.Refusals, trail.CodeCount{Code: code, N: d.N})
+			}
+		}
+		return nil
+	}, `SELECT (to_timestamp((('x' || substr(translate(leaf_id::text, '-', ''), 1, 12))::bit(48)::bigint) / 1000.0) AT TIME ZONE 'Europe/Kyiv')::date AS day, kind, COALESCE(code, ''), count(*)
+FROM (SELECT leaf_id, kind, code FROM entry_search WHERE employee_id = $1 AND leaf_id >= $2 ORDER BY leaf_id DESC LIMIT $3) s GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2`, employee, idAt(since), limit)
+	if err != nil {
+		return s, err
+	}
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var a trail.SignedAct
+		err := rows.Scan(&a.Entry, &a.Container, &a.Digest, &a.LegalEntity)
+		s.Acts = append(s.Acts, a)
+		return err
+	}, `SELECT s.leaf_id, s.container, r.digest, s.legal_entity_id FROM (SELECT leaf_id, container, legal_entity_id FROM entry_search WHERE employee_id = $1 AND leaf_id >= $2 AND container IS NOT NULL
+ORDER BY leaf_id DESC LIMIT $3) s JOIN LATERAL (SELECT digest FROM reports r WHERE r.container = s.container ORDER BY created_at DESC LIMIT 1) r ON true`, employee, idAt(since), trail.SignerActs)
+	return s, err
+}

@@ -12,7 +12,7 @@ import (
 
 // PeopleShown is the entry of whoever had the people of an entry named; the
 // citizen it is about sees it, with its reason, in the access log.
-const PeopleShown audit.Kind = "audit.people_shown"
+const PeopleShown audit.Kind = "disclosure.unmasked"
 
 // minReason is how short a reason may be, in letters.
 const minReason = 10
@@ -23,8 +23,9 @@ type People struct {
 	Signer *facts.Identity
 	// Subject is the patient's record; zero where the entry is about nobody, or
 	// the link was wiped.
-	Subject registry.ID
-	Reason  string
+	Subject     registry.ID
+	SubjectName string
+	Reason      string
 }
 
 // ShowPeople names who signed and who an entry is about. It needs a reason in
@@ -49,6 +50,11 @@ func (s *Service) ShowPeople(ctx context.Context, c registry.Caller, id registry
 		if p.Subject, err = tx.SubjectOf(ctx, r.ID); err != nil {
 			return err
 		}
+		if !p.Subject.IsZero() {
+			if p.SubjectName, err = tx.NameOfPerson(ctx, p.Subject); err != nil {
+				return err
+			}
+		}
 		if r.Act != nil && r.Report != nil {
 			j, found, err := tx.Judgement(ctx, r.Act.Container, r.Report.Digest)
 			if err != nil {
@@ -58,7 +64,7 @@ func (s *Service) ShowPeople(ctx context.Context, c registry.Caller, id registry
 				p.Signer = &signer.Identity
 			}
 		}
-		_, err = tx.Audit(ctx, audit.Entry{Kind: PeopleShown, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: p.Subject,
+		_, err = tx.Audit(ctx, audit.Entry{Kind: PeopleShown, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: p.Subject, Fields: []string{"person"},
 			LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute, Purpose: reason}, Object: &audit.ObjectRef{Type: "audit_entry", ID: r.ID.String()}})
 		return err
 	})

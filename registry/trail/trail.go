@@ -110,8 +110,12 @@ type Tx interface {
 	Lookup(ctx context.Context, k Key, limit int) ([]registry.ID, error)
 	// Judgement reads what is kept of the judgement with this report over the container.
 	Judgement(ctx context.Context, container []byte, digest string) (j Judgement, found bool, err error)
+	// SignedBy counts at most limit entries of an employee since a time and gives the latest acts.
+	SignedBy(ctx context.Context, employee registry.ID, since time.Time, limit int) (Signed, error)
 	// SubjectOf gives whom an entry is about; zero when nobody, or wiped.
 	SubjectOf(ctx context.Context, entry registry.ID) (registry.ID, error)
+	// NameOfPerson gives last, first and second name of a record.
+	NameOfPerson(ctx context.Context, id registry.ID) (string, error)
 	// Titles gives the names of systems and legal entities among the ids.
 	Titles(ctx context.Context, ids []registry.ID) (map[registry.ID]string, error)
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)

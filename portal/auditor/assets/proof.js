@@ -116,7 +116,7 @@ function show(step, good, value) {
 // The last checkpoint this browser has proven. Storage may be shut off.
 const remembered = "mist_checkpoint";
 const recall = () => { try { return JSON.parse(localStorage.getItem(remembered)); } catch { return null; } };
-const remember = (note) => { try { localStorage.setItem(remembered, JSON.stringify({ size: note.size, root: toBase64(note.root) })); } catch { /* nothing is kept */ } };
+const remember = (note) => { try { localStorage.setItem(remembered, JSON.stringify({ size: note.size, root: toBase64(note.root), note: content("note") })); } catch { /* nothing is kept */ } };
 
 async function check() {
   let all = true;
@@ -173,7 +173,7 @@ const since = document.getElementById("since");
 if (since) {
   const mine = recall();
   if (mine) {
-    since.querySelector("a").href += `?from=${mine.size}`;
+    since.querySelector("a").href += mine.note ? `?note=${encodeURIComponent(mine.note)}` : `?from=${mine.size}`;
     since.hidden = false;
   }
 }

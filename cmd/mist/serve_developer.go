@@ -70,7 +70,7 @@ func (b *sandbox) forDevelopers() developer.Sandbox {
 
 // keepRequests keeps the journal of requests until the server has drained.
 func (s *server) keepRequests(ctx context.Context) (*journal.Journal, error) {
-	j, err := journal.New(postgres.NewPort[journal.Tx](s.store), s.source.Clock, journal.DefaultLimits())
+	j, err := journal.New(postgres.NewPort[journal.Tx](s.store).Everywhere(), s.source.Clock, journal.DefaultLimits())
 	if err != nil {
 		return nil, err
 	}

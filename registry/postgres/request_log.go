@@ -12,13 +12,19 @@ import (
 
 var _ journal.Tx = (*Tx)(nil)
 
-// KeepRequests implements journal.Tx.
+// KeepRequests implements journal.Tx: one statement (COPY passes no row security).
 func (tx *Tx) KeepRequests(ctx context.Context, lines []journal.Line) error {
-	rows := make([][]any, len(lines))
+	n := len(lines)
+	clients, at := make([][16]byte, n), make([]time.Time, n)
+	ids, methods, routes, types, reasons := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	status, took := make([]int16, n), make([]int64, n)
 	for i, l := range lines {
-		rows[i] = []any{l.Client, l.At, l.RequestID, l.Method, l.Route, l.Status, l.Type, l.Reason, l.Took.Microseconds()}
+		clients[i], at[i], ids[i], methods[i], routes[i] = l.Client, l.At, l.RequestID, l.Method, l.Route
+		status[i], types[i], reasons[i], took[i] = int16(l.Status), l.Type, l.Reason, l.Took.Microseconds()
 	}
-	return tx.copyIn(ctx, "request_log", []string{"client_id", "at", "request_id", "method", "route", "status", "error_type", "reason", "took_us"}, rows)
+	return tx.exec(ctx, `INSERT INTO request_log (client_id, at, request_id, method, route, status, error_type, reason, took_us)
+SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[], $9::bigint[])`,
+		clients, at, ids, methods, routes, status, types, reasons, took)
 }
 
 // Requests implements journal.Tx.

@@ -19,7 +19,7 @@ func TestRequestLog(t *testing.T) {
 	store := pgtest.Open(t, cluster.DSN(t))
 	limits := journal.DefaultLimits()
 	limits.Most, limits.Shown, limits.Waiting = 3, 10, 5
-	j, err := journal.New(postgres.NewPort[journal.Tx](store), time.Now, limits)
+	j, err := journal.New(postgres.NewPort[journal.Tx](store).Everywhere(), time.Now, limits)
 	require.NoError(t, err)
 	mine, other := source.NewID(), source.NewID()
 	now := time.Now().UTC().Truncate(time.Millisecond)
@@ -36,7 +36,7 @@ func TestRequestLog(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, lost)
 
-	again, err := journal.New(postgres.NewPort[journal.Tx](store), time.Now, limits) // another server, or a later one
+	again, err := journal.New(postgres.NewPort[journal.Tx](store).Everywhere(), time.Now, limits) // another server, or a later one
 	require.NoError(t, err)
 	list, err := again.Of(t.Context(), mine)
 	require.NoError(t, err)

@@ -27,3 +27,9 @@ ALTER TABLE audit_export_parts ALTER COLUMN body SET STORAGE EXTERNAL; -- compre
 GRANT SELECT, INSERT, UPDATE ON audit_exports TO mist_app;
 GRANT SELECT, INSERT, DELETE ON audit_export_parts TO mist_app;
 GRANT UPDATE (body) ON audit_export_parts TO mist_operator; -- mist keys reseal
+
+-- Auditors alone, through their service.
+ALTER TABLE audit_exports ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reach ON audit_exports TO mist_app USING (current_setting('mist.reach', true) = 'all');
+ALTER TABLE audit_export_parts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY reach ON audit_export_parts TO mist_app USING (current_setting('mist.reach', true) = 'all');

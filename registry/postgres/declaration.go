@@ -103,9 +103,13 @@ func statusNames(statuses []declaration.Status) []string {
 	return names
 }
 
-// Declarations with the provider's side; whose stands between the two.
+// Declarations with the provider's side, as far as answers tell it; whose stands
+// between the two.
 const (
-	selectProvided = `SELECT ` + declarationColumns + `, ` + employeeColumns + `, ` + divisionColumns + `, ` + legalEntityColumns + `
+	selectProvided = `SELECT dc.id, dc.number, dc.person_id, dc.start_date, dc.end_date, dc.signed_at, dc.status, dc.reason,
+    e.id, e.position, e.speciality, pt.id, pt.last_name, pt.first_name, pt.second_name, pt.body,
+    d.id, d.name, d.type, d.address, d.phones, d.email, d.working_hours, d.mountain_group,
+    l.id, l.name, l.public_name, l.edrpou, l.type, l.phones, l.address
 FROM declarations dc
 JOIN employees e ON e.id = dc.employee_id JOIN parties pt ON pt.id = e.party_id
 JOIN divisions d ON d.id = dc.division_id
@@ -142,8 +146,11 @@ type sealedRow struct {
 }
 
 func (r *sealedRow) dest() []any {
-	dest := append(declarationDest(&r.Declaration), employeeDest(&r.Employee, &r.party)...)
-	return append(append(dest, divisionDest(&r.Division)...), legalEntityDest(&r.LegalEntity)...)
+	dc, e, p, d, l := &r.Declaration, &r.Employee, &r.Employee.Party, &r.Division, &r.LegalEntity
+	return []any{&dc.ID, &dc.Number, &dc.PersonID, &dc.StartDate, &dc.EndDate, &dc.SignedAt, &dc.Status, &dc.Reason,
+		&e.ID, &e.Position, &e.Speciality, &p.ID, &p.LastName, &p.FirstName, &p.SecondName, &r.party,
+		&d.ID, &d.Name, &d.Type, &d.Address, &d.Phones, &d.Email, &d.WorkingHours, &d.MountainGroup,
+		&l.ID, &l.Name, &l.PublicName, &l.EDRPOU, &l.Type, &l.Phones, &l.Address}
 }
 
 // all reports that every declaration is the person's.

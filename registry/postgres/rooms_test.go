@@ -274,15 +274,17 @@ func TestSecondDeclarationEndsTheFirst(t *testing.T) {
 		rows, err := tx.DeclarationsOf(ctx, c.person, []declaration.Status{declaration.StatusActive, declaration.StatusTerminated}, 10)
 		require.NoError(t, err)
 		require.Len(t, rows, 2)
-		require.Equal(t, second, rows[0].Declaration)
+		got := rows[0].Declaration
+		require.Equal(t, declaration.Declaration{ID: second.ID, Number: second.Number, PersonID: c.person, StartDate: second.StartDate, EndDate: second.EndDate,
+			SignedAt: second.SignedAt, Status: second.Status, Reason: second.Reason}, got)
 		require.Equal(t, declaration.StatusTerminated, rows[1].Declaration.Status)
 		require.Equal(t, "Тестовенко", rows[0].Employee.Party.LastName)
 		require.Equal(t, "3126509817", rows[0].Employee.Party.TaxID)
 		require.Equal(t, c.division, rows[0].Division.ID)
 		require.Equal(t, c.legalEntity, rows[0].LegalEntity.ID)
-		got, err := tx.DeclarationByAct(ctx, second.ActID)
+		whole, err := tx.DeclarationByAct(ctx, second.ActID)
 		require.NoError(t, err)
-		require.Equal(t, second, got)
+		require.Equal(t, second, whole)
 	})
 	var history string
 	require.NoError(t, pgtest.Connect(t, dsn).QueryRow(t.Context(),

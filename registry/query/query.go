@@ -116,7 +116,8 @@ type Store interface {
 	Together(ctx context.Context, f func(ctx context.Context, tx Tx) error) error
 }
 
-// Row is a declaration with the provider's side.
+// Row is a declaration with the provider's side: the members that answers are
+// made of ([DeclarationView]), ids and the person; the others are empty.
 type Row struct {
 	Declaration declaration.Declaration
 	Employee    prm.Employee

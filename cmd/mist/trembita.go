@@ -132,6 +132,7 @@ func (s *server) diiaByREST(all *http.ServeMux, disclosures *query.Service, call
 		return err
 	}
 	all.Handle("/rest/diia/v1/", http.StripPrefix("/rest/diia/v1", guard.Handler(twin)))
+	guard.Refuse = fhir.Refuse // a FHIR client reads OperationOutcome alone
 	all.Handle("/fhir/R4/", http.StripPrefix("/fhir/R4", guard.Handler(resources)))
 	return nil
 }

@@ -2,7 +2,6 @@ package fhir
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"time"
 
@@ -59,18 +58,17 @@ func bundle(q question, a query.Answer[[]query.DeclarationView]) object {
 		if role, ok := c["author"].(object); ok && d.Status == string(declaration.StatusActive) {
 			practitioners = append(practitioners, role)
 		}
-		contracts = append(contracts, e.add("Contract", string(rune('a'+i%26))+strings.Repeat("+", i/26), c))
+		contract := e.add("Contract", string(rune('a'+i%26))+strings.Repeat("+", i/26), c)
+		contracts = append(contracts, contract)
+		if signers, ok := c["signer"].([]object); ok {
+			e.add("Provenance", "signature of "+contract["reference"].(string), signedBy(d.SignedAt, contract, signers[0]))
+		}
 	}
 	if len(practitioners) > 0 {
 		person["generalPractitioner"] = practitioners
 	}
-	consent := e.add("Consent", "basis", consentOf(q, subject, a.AnsweredAt))
-	targets := append(contracts, consent)
-	e.add("Provenance", "answer", object{
-		"target": targets, "recorded": instant(a.AnsweredAt),
-		"agent":  []object{{"type": concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian", ""), "who": nhsu}},
-		"entity": []object{{"role": "source", "what": object{"identifier": object{"system": systemEntry, "value": a.AuditID.String()}}}},
-	})
+	targets := append(contracts, e.add("Consent", "basis", consentOf(q, a, subject, nhsu)))
+	e.add("Provenance", "answer", disclosed(a, targets, nhsu))
 	return object{
 		"resourceType": "Bundle", "id": a.AuditID.String(), "type": "collection", "timestamp": instant(a.AnsweredAt),
 		"identifier": object{"system": "urn:ietf:rfc:3986", "value": "urn:uuid:" + a.RequestID.String()},
@@ -172,10 +170,7 @@ func contractOf(e *entries, d query.DeclarationView, subject, nhsu object) objec
 			// The container itself is not disclosed: its time and signer are.
 			c["signer"] = []object{{
 				"type": object{"system": "http://terminology.hl7.org/CodeSystem/contractsignertypecodes", "code": "AUTHN"}, "party": practitioner,
-				"signature": []object{{
-					"type": []object{{"system": "urn:iso-astm:E1762-95:2013", "code": "1.2.840.10065.1.12.1.1"}},
-					"when": instant(d.SignedAt), "who": practitioner, "sigFormat": "application/pkcs7-mime",
-				}},
+				"signature": []object{signature(d.SignedAt, practitioner)},
 			}}
 		}
 	}
@@ -219,30 +214,4 @@ func telecom(phones []string, email, use string) (out []object) {
 		out = append(out, object{"system": "email", "value": email, "use": use})
 	}
 	return out
-}
-
-// consentOf names the consent the answer stands on; its text stays with the
-// registry.
-func consentOf(q question, subject object, at time.Time) object {
-	basis := q.request.Basis
-	var ids []object
-	if !basis.ConsentID.IsZero() {
-		ids = append(ids, object{"system": systemConsent, "value": basis.ConsentID.String()})
-	}
-	if len(basis.Signed) > 0 {
-		digest := sha256.Sum256(basis.Signed)
-		ids = append(ids, object{"system": systemDigest, "value": hex.EncodeToString(digest[:])})
-	}
-	o := object{
-		"status":     "active",
-		"scope":      concept("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy", ""),
-		"category":   []object{concept("http://loinc.org", "59284-0", "")},
-		"patient":    subject,
-		"policyRule": object{"text": "Закон України «Про захист персональних даних», стаття 11"},
-		"provision":  object{"type": "permit", "dataPeriod": object{"end": instant(at)}},
-	}
-	if len(ids) > 0 {
-		o["identifier"] = ids
-	}
-	return o
 }

@@ -2,7 +2,7 @@ package fhir
 
 const operationURL = "urn:mist:fhir:OperationDefinition:patient-declarations"
 
-// capabilities is the CapabilityStatement: one operation and nothing else.
+// capabilities is the CapabilityStatement: one operation, its definition and its codes.
 func capabilities() object {
 	return object{
 		"resourceType": "CapabilityStatement", "status": "active", "date": "2026-11-21", "kind": "capability", "fhirVersion": "4.0.1",
@@ -11,10 +11,11 @@ func capabilities() object {
 		"rest": []object{{
 			"mode":          "server",
 			"documentation": "The declaration query of the Diia service as a Bundle. Callers are systems known by the transport; a person's consent stands in every request.",
-			"resource": []object{{
-				"type":      "Patient",
-				"operation": []object{{"name": "declarations", "definition": operationURL}},
-			}},
+			"resource": []object{
+				{"type": "Patient", "operation": []object{{"name": "declarations", "definition": operationURL}}},
+				{"type": "OperationDefinition", "interaction": []object{{"code": "read"}}},
+				{"type": "CodeSystem", "interaction": []object{{"code": "read"}}, "documentation": "The closed bindings of this service: declaration-status, contract, consent-method, field, outcome."},
+			},
 		}},
 	}
 }

@@ -57,7 +57,8 @@ type Config struct {
 
 type handler struct{ Config }
 
-// New serves GET /metadata, GET /OperationDefinition/patient-declarations and
+// New serves GET /metadata, GET /OperationDefinition/patient-declarations, the
+// code systems of its own bindings at GET /CodeSystem/NAME, and
 // POST /Patient/$declarations.
 func New(c Config) (http.Handler, error) {
 	if c.Queries == nil || c.Sender == nil || c.Now == nil {
@@ -70,6 +71,14 @@ func New(c Config) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metadata", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, capabilities()) })
 	mux.HandleFunc("GET /OperationDefinition/patient-declarations", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, operation()) })
+	mux.HandleFunc("GET /CodeSystem/{name}", func(w http.ResponseWriter, r *http.Request) {
+		system, known := codeSystems()[r.PathValue("name")]
+		if !known {
+			Refuse(w, r, registry.Errorf(registry.CodeNotFound, "there is no such code system"))
+			return
+		}
+		write(w, http.StatusOK, system)
+	})
 	mux.HandleFunc("POST /Patient/$declarations", h.declarations)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, registry.Errorf(registry.CodeNotFound, "see /metadata for what this endpoint can do"))
@@ -105,6 +114,7 @@ func (h handler) declarations(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	q.sealed(body)
+	q.request.TellConsent, q.recipient = true, sender.Caller.XRoad
 	q.request.MessageID, q.request.PurposeID = registry.MessageName(sender.MessageID, q.request.Body512), sender.PurposeID
 	if q.request.MessageID == "" { // the header is optional; two requests are not one message for that
 		q.request.MessageID = q.request.RequestID.String()
@@ -174,14 +184,19 @@ var problems = map[registry.Code]struct {
 }
 
 func (h handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if e := registry.AsError(err); problems[e.Code].status >= 500 {
+		h.Log.ErrorContext(r.Context(), "fhir request not answered", "code", string(e.Code), "cause", err.Error())
+	}
+	Refuse(w, r, err)
+}
+
+// Refuse writes an error as an OperationOutcome, for whoever stands before the handler.
+func Refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	e := registry.AsError(err)
 	p, known := problems[e.Code]
 	text := e.Detail
 	if !known || e.Code == registry.CodeInternal {
 		p, text = problems[registry.CodeInternal], "internal error"
-	}
-	if p.status >= 500 {
-		h.Log.ErrorContext(r.Context(), "fhir request not answered", "code", string(e.Code), "cause", err.Error())
 	}
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", retryAfter(e.RetryAfter))

@@ -35,12 +35,19 @@ const (
 	systemLegalEntity = "urn:mist:fhir:code:legal-entity"
 	systemDivision    = "urn:mist:fhir:code:division"
 	systemOutcome     = "urn:mist:fhir:code:outcome"
+	systemPurpose     = "urn:mist:fhir:code:purpose"
+	systemField       = "urn:mist:fhir:code:field"
+	systemMethod      = "urn:mist:fhir:code:consent-method"
+	systemXRoad       = "urn:mist:fhir:id:x-road"
+	systemAnswer      = "urn:mist:fhir:id:answer-sha512"
 )
 
 // question is a request as read.
 type question struct {
 	request  query.Request
 	statuses []declaration.Status
+	// recipient is who asks: INSTANCE/CLASS/MEMBER/SUBSYSTEM.
+	recipient string
 }
 
 func (q *question) sealed(body []byte) {

@@ -265,6 +265,9 @@ func (p *plan[T]) conclude(ctx context.Context, s *Service, tx Tx, c registry.Ca
 		return err
 	}
 	p.answer.Message = p.read.message
+	if r.TellConsent {
+		p.answer.Consent = &Given{p.record.ID, p.record.Method, p.record.Purpose, p.read.fields, p.record.GrantedAt, p.record.ExpiresAt}
+	}
 	canonical, err := canonicalOf(p.answer.Data)
 	if err != nil {
 		return err

@@ -148,6 +148,8 @@ type Request struct {
 	Hash      [32]byte
 	// Body512 is SHA-512 of the message as received, for the trail.
 	Body512 []byte
+	// TellConsent puts what the answer stands on into its Outcome.
+	TellConsent bool
 	// Body is the message as received, hashed for the trail with GOST 34.311 too.
 	Body []byte
 }
@@ -162,8 +164,20 @@ type Outcome struct {
 	// ResponseHash is SHA-512 (hex) over the RFC 8785 form of the data.
 	ResponseHash string      `json:"response_hash"`
 	AuditID      registry.ID `json:"audit_id"`
+	// Consent is what an OK stands on, where the request asked to be told.
+	Consent *Given `json:"consent,omitempty"`
 	// Replayed tells that a stored answer was given again.
 	Replayed bool `json:"-"`
+}
+
+// Given is the consent an answer stands on, as it was verified or registered.
+type Given struct {
+	ID        registry.ID `json:"id"`
+	Method    string      `json:"method"`
+	Purpose   string      `json:"purpose"`
+	Fields    []string    `json:"fields"` // consented and known, whether or not there is a value
+	GrantedAt time.Time   `json:"granted_at"`
+	ExpiresAt time.Time   `json:"expires_at"`
 }
 
 // Answer is what is told.

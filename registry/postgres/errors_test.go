@@ -34,7 +34,9 @@ SELECT c.conname FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
  WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('p', 'u', 'f', 't') AND NOT r.relispartition AND r.relname <> 'goose_db_version'
 UNION
 SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class r ON r.oid = x.indrelid
- WHERE x.indisunique AND i.relnamespace = 'public'::regnamespace AND NOT r.relispartition AND r.relname <> 'goose_db_version'`)
+ WHERE x.indisunique AND i.relnamespace = 'public'::regnamespace AND NOT r.relispartition AND r.relname <> 'goose_db_version'
+UNION
+SELECT tgname FROM pg_trigger WHERE tgname = 'acts_demand_leaf' AND tgenabled = 'O'`)
 	require.NoError(t, err)
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)

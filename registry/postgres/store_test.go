@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"mist/registry"
@@ -119,7 +120,8 @@ func TestActWithItsLeaf(t *testing.T) {
 
 func TestActWithoutLeafIsRefused(t *testing.T) {
 	t.Parallel()
-	s := cluster.Store(t)
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
 	c := populate(t, s)
 	a := c.act()
 	err := s.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) error { return tx.InsertAct(ctx, a) })
@@ -136,7 +138,24 @@ func TestActWithoutLeafIsRefused(t *testing.T) {
 	})
 	require.ErrorAs(t, err, &db, "a leaf of another kind does not count")
 	require.NoError(t, store(t.Context(), s, a), "the unmutated twin")
+
+	// Nor by a superuser, nor in a crowd: of two acts in a statement one has no leaf of its own.
+	conn := pgtest.Connect(t, dsn)
+	crowd := func(second string) error {
+		_, err := conn.Exec(t.Context(), `WITH l AS (INSERT INTO leaves (id, epoch, kind, act_id, writer, n, entry)
+    SELECT x, 1, 'act.accepted', x, x, 1, '' FROM unnest(ARRAY[$2, $3]::uuid[]) x)
+INSERT INTO acts (id, kind, version, patient_id, author_id, legal_entity_id, container, content, accepted_at, leaf_id)
+SELECT x.id, kind, version, patient_id, author_id, legal_entity_id, sha256(x.id::text::bytea), content, accepted_at, x.leaf
+FROM acts, (VALUES ($2::uuid, $2::uuid), ($3::uuid, $4::uuid)) x (id, leaf) WHERE acts.id = $1`, a.ID.String(), one, two, second)
+		return err
+	}
+	var pg *pgconn.PgError
+	require.ErrorAs(t, crowd(one), &pg)
+	require.Equal(t, "acts_demand_leaf", pg.ConstraintName)
+	require.NoError(t, crowd(two), "the unmutated twin")
 }
+
+const one, two = "01a1ff4e-0000-7000-8000-000000000001", "01a1ff4e-0000-7000-8000-000000000002"
 
 func TestSameContainerTwice(t *testing.T) {
 	t.Parallel()
@@ -293,20 +312,19 @@ func TestLongTransactionIsCutOff(t *testing.T) {
 	t.Parallel()
 	s := pgtest.Open(t, cluster.DSN(t), func(o *postgres.Options) { o.WriteLimit = 300 * time.Millisecond })
 	c := populate(t, s)
-	a := c.act()
 	err := s.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
-		if err := tx.InsertAct(ctx, a); err != nil {
+		if err := tx.InsertDraft(ctx, c.draft()); err != nil {
 			return err
 		}
 		if _, err := tx.Person(ctx, c.person); err != nil {
 			return err
 		}
 		time.Sleep(600 * time.Millisecond)
-		_, err := tx.Audit(ctx, accepted(a))
+		_, err := tx.Audit(ctx, audit.Entry{Kind: audit.ActRefused, Code: "forbidden"})
 		return err
 	})
 	require.Equal(t, registry.CodeUnavailable, registry.CodeOf(err))
-	require.NoError(t, store(t.Context(), s, a), "the next one goes through")
+	require.NoError(t, store(t.Context(), s, c.act()), "the next one goes through")
 }
 
 func TestDeadlockIsRunAgain(t *testing.T) {

@@ -203,11 +203,24 @@ func (p Questions) Ask(ctx context.Context, l query.Look) (query.Seen, error) {
 	return q.seen, err
 }
 
+// answerAll reads for all; when the database refuses, for each alone: what one
+// asked is not for the others to pay.
 func (s *Store) answerAll(questions []*question) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.opt.WriteLimit)
-	defer cancel()
-	err := s.Look(ctx, func(ctx context.Context, tx *Tx) error { return tx.lookAt(ctx, questions) })
+	err := s.lookFor(questions)
 	for _, q := range questions {
 		q.err = err
 	}
+	if len(questions) == 1 || err == nil || !refused(err) {
+		return
+	}
+	for _, q := range questions {
+		q.persons, q.exact, q.answer, q.rows, q.seen = nil, nil, nil, sealedRows{}, query.Seen{}
+		q.err = s.lookFor([]*question{q})
+	}
+}
+
+func (s *Store) lookFor(questions []*question) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.opt.WriteLimit)
+	defer cancel()
+	return s.Look(ctx, func(ctx context.Context, tx *Tx) error { return tx.lookAt(ctx, questions) })
 }

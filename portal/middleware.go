@@ -90,6 +90,8 @@ func (p *portal) observe(next http.Handler) http.Handler {
 		p.metrics.inFlight.Inc()
 		defer p.metrics.inFlight.Dec()
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		ctx, books := registry.WithLedger(r.Context())
+		r = r.WithContext(ctx)
 		next.ServeHTTP(ww, r)
 
 		status := ww.Status()
@@ -102,6 +104,7 @@ func (p *portal) observe(next http.Handler) http.Handler {
 			route = "unmatched"
 		}
 		p.metrics.seen(route, r.Method, status, took)
+		books.Close(status < http.StatusBadRequest, knownMethod(r.Method)+" "+route)
 
 		q := requestOf(r)
 		attrs := []slog.Attr{

@@ -174,7 +174,10 @@ func (h *Handler) call(ctx context.Context, m *Message) (ans *Answer, err error)
 			ans, err = nil, registry.Errorf(registry.CodeInternal, "internal error")
 		}
 	}()
-	return h.Service.ServeSOAP(ctx, m)
+	ctx, books := registry.WithLedger(ctx)
+	ans, err = h.Service.ServeSOAP(ctx, m)
+	books.Close(err == nil, "soap")
+	return ans, err
 }
 
 const xmlDeclaration = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"

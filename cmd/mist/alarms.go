@@ -209,3 +209,18 @@ func (c LogConfig) clocked(cfg sequencer.Config, to prometheus.Registerer) seque
 	cfg.ClockRead = func(name string, by time.Duration) { ahead.WithLabelValues(name).Set(by.Seconds()) }
 	return cfg
 }
+
+// keepUnsealing writes the book of unsealing from time to time; the store writes
+// its last row when it closes.
+func (s *server) keepUnsealing(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(s.cfg.Limits.Upkeep):
+		}
+		if err := s.store.WriteUnsealing(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("the book of unsealing was not written", "cause", err.Error())
+		}
+	}
+}

@@ -218,6 +218,9 @@ type LimitsConfig struct {
 	Read       time.Duration `yaml:"read"`
 	Write      time.Duration `yaml:"write"`
 	Drain      time.Duration `yaml:"drain"`
+	// Linger is how long a stopping server goes on taking requests while /ready says
+	// 503 already, so that a balancer before several servers notices in time.
+	Linger time.Duration `yaml:"linger,omitempty"`
 }
 
 // SandboxConfig switches on what only a sandbox may have.

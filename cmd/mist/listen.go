@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // httpServer is *http.Server, or the guarded server of the Trembita listener.
@@ -82,6 +83,10 @@ func (e *endpoints) serve(ctx context.Context) error {
 	case err = <-failed:
 	}
 	e.draining.Store(true)
+	if err == nil {
+		// A balancer that asks /ready sends nothing here any more before we close.
+		time.Sleep(e.limits.Linger)
+	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.limits.Drain)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -339,6 +339,7 @@ func (s *server) run(e env, box *sandbox) error {
 	watch.add(alarmEvidence, failed.err)
 	watch.add(alarmJobs, deadJobs(s.store))
 	go watch.run(ctx)
+	go s.keepUnsealing(ctx)
 	periodic = append(append(periodic, proofs.Jobs(cfg.Limits.Upkeep)...), exports.Jobs(cfg.Limits.Upkeep)...)
 	if seals != nil {
 		handlers, periodic = handlers.Add(seals.Handlers()), append(periodic, seals.Jobs(cfg.Limits.Upkeep)...)

@@ -69,7 +69,13 @@ func (s *Service) Deactivate(ctx context.Context, c registry.Caller, id registry
 		if p, err = tx.Person(ctx, id); err != nil {
 			return err
 		}
-		if done, err := mayDeactivate(p, d); done || err != nil {
+		done, err := mayDeactivate(p, d)
+		if err != nil {
+			return err
+		}
+		if done { // nothing changes, and the record is told
+			_, err = tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: id,
+				LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute}, Reason: d.Reason})
 			return err
 		}
 		active, found, err := tx.ActiveDeclaration(ctx, id)

@@ -219,7 +219,10 @@ func (w *worker) handle(ctx context.Context, j job.Job) (err error) {
 	if !ok {
 		return fmt.Errorf("this server has no handler for jobs of the kind %s", j.Kind)
 	}
-	return h(ctx, j)
+	ctx, books := registry.WithLedger(ctx)
+	err = h(ctx, j)
+	books.Close(err == nil, "job "+string(j.Kind))
+	return err
 }
 
 func (w *worker) workPeriodic(ctx context.Context, kind job.Kind) {

@@ -50,6 +50,7 @@ func (tx *Tx) Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error) {
 	}
 	e.Writer = audit.Writer{ID: s.writer.id, N: s.writer.next()}
 	tx.spent = append(tx.spent, e.Writer.N)
+	tx.entered()
 	entry, err := audit.Encode(e)
 	if err != nil {
 		return audit.Receipt{}, tx.fail(err)

@@ -173,6 +173,19 @@ func (s snapshot) Leaf(ctx context.Context, id registry.ID) (*monitor.Leaf, bool
 	return l.value(), numbered, mapError(err)
 }
 
+// Unsealings implements monitor.Source.
+func (s snapshot) Unsealings(ctx context.Context, after registry.ID, limit int) ([]monitor.UnsealingRow, error) {
+	return rowsOf(ctx, s.tx, func(row pgx.CollectableRow) (u monitor.UnsealingRow, err error) {
+		var l nullLeaf
+		err = row.Scan(append([]any{&u.Writer, &u.N, &u.Began, &u.Ended, &u.Opened, &u.Accounted, &u.Unread, &u.Places}, l.dest()...)...)
+		if err == nil {
+			u.Entry = l.value()
+		}
+		return u, err
+	}, `SELECT u.writer, u.n, u.began_at, u.ended_at, u.opened, u.accounted, u.unread, u.places, `+leafColumns+` FROM unsealings u
+LEFT JOIN leaves l ON l.id = u.entry_id WHERE u.entry_id > $1 ORDER BY u.entry_id LIMIT $2`, [16]byte(after), limit)
+}
+
 // RootAt implements monitor.Source.
 func (s snapshot) RootAt(ctx context.Context, size int64) (root tlog.Hash, ok bool, err error) {
 	var b []byte

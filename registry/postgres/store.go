@@ -69,6 +69,7 @@ type Store struct {
 	// commit with each other.
 	committing, clinics lanes[*member]
 	asking              lanes[*question]
+	unsealing           unsealing
 }
 
 // Open connects to a migrated database. It refuses an empty or older one
@@ -98,6 +99,8 @@ func Open(ctx context.Context, dsn string, opt Options) (*Store, error) {
 		return nil, errors.New("opening the store: the connection string is not readable")
 	}
 	s := &Store{source: opt.Source, keys: opt.Keys, opt: opt}
+	s.unsealing.close = s.unsealing.compare
+	s.unsealing.keys, s.unsealing.began = opt.Keys.Opened(countedTables...), opt.Source.Now()
 	s.writer.id = opt.Source.NewID()
 	if s.short, err = compact.New(); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
@@ -161,7 +164,7 @@ func (s *Store) recognise(ctx context.Context, conn *pgx.Conn) error {
 // Close gives back unused numbers of this writer as void leaves and closes all
 // connections.
 func (s *Store) Close(ctx context.Context) error {
-	err := s.FlushVoids(ctx)
+	err := errors.Join(s.WriteUnsealing(ctx), s.FlushVoids(ctx))
 	s.pool.Close()
 	return err
 }
@@ -254,6 +257,7 @@ func (s *Store) once(ctx context.Context, begin string, limit time.Duration, f f
 		err = tx.commit()
 	}
 	done = true
+	tx.closeLedger(err)
 	if err != nil {
 		tx.rollback()
 		return mapError(err)

@@ -46,7 +46,11 @@ type Tx struct {
 
 	leafOf map[registry.ID]registry.ID // act → entry id reserved for it
 	spent  []uint64                    // writer numbers that become void on rollback
-	voided []uint64                    // void numbers this transaction records
+	// ledger is the request's two books; ownLedger tells that this transaction stands
+	// for itself.
+	ledger    *registry.Ledger
+	ownLedger bool
+	voided    []uint64 // void numbers this transaction records
 
 	keeping []registry.Digest // objects of reports this transaction keeps
 }
@@ -357,7 +361,11 @@ func (tx *Tx) seal(table, row string, plain []byte) ([]byte, error) {
 }
 
 func (tx *Tx) open(table, row string, sealed []byte) ([]byte, error) {
-	return tx.store.keys.Open(sealing.Place{Table: table, Row: row}, sealed)
+	b, err := tx.store.keys.Open(sealing.Place{Table: table, Row: row}, sealed)
+	if err == nil {
+		tx.noteOpened(table)
+	}
+	return b, err
 }
 
 var errNotFound = registry.Errorf(registry.CodeNotFound, "not found")

@@ -47,6 +47,8 @@ type Keyring struct {
 
 	mu    sync.RWMutex
 	blind map[string][]byte // column → HMAC key
+
+	opened sync.Map // table → *atomic.Int64
 }
 
 // keys is one state of the ring; it is replaced, never changed.
@@ -187,7 +189,27 @@ func (k *Keyring) Open(p Place, sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, ErrOpen
 	}
+	k.count(p.Table)
 	return plain, nil
+}
+
+func (k *Keyring) count(table string) {
+	n, ok := k.opened.Load(table)
+	if !ok {
+		n, _ = k.opened.LoadOrStore(table, new(atomic.Int64))
+	}
+	n.(*atomic.Int64).Add(1)
+}
+
+// Opened counts the values of these tables that the ring has opened, whoever
+// asked it to.
+func (k *Keyring) Opened(tables ...string) (total int64) {
+	for _, t := range tables {
+		if n, ok := k.opened.Load(t); ok {
+			total += n.(*atomic.Int64).Load()
+		}
+	}
+	return total
 }
 
 // Blind is the look-up key of a normalised value: HMAC-SHA-256 under a key of

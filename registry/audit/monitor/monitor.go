@@ -44,6 +44,8 @@ const (
 	ActChanged        = "act-changed"        // an act's row contradicts the entry of its acceptance
 	ActMissing        = "act-missing"        // an accepted act has no row
 	LogStopped        = "log-stopped"        // leaves wait too long, or the public checkpoint is old
+	UnsealedUnread    = "unsealed-unread"    // a person's sealed values were opened and no entry tells of it
+	UnsealingBook     = "unsealing-book"     // a row of the book of unsealing is not what the log has the digest of
 	PromiseBroken     = "promise-broken"     // a receipt the log signed has no entry, or another one
 	WriterInterrupted = "writer-interrupted" // numbers a crash left open (no alarm)
 )
@@ -98,6 +100,9 @@ type Source interface {
 	MissingActs(ctx context.Context, ids []registry.ID) ([]registry.ID, error)
 	// Leaf gives a leaf by its id, nil if there is none, and whether it has a place.
 	Leaf(ctx context.Context, id registry.ID) (leaf *Leaf, numbered bool, err error)
+	// Unsealings gives at most limit rows of the book of unsealing whose entry
+	// follows the id, in that order.
+	Unsealings(ctx context.Context, after registry.ID, limit int) ([]UnsealingRow, error)
 	// RootAt gives the root that was signed for a size; false if none was.
 	RootAt(ctx context.Context, size int64) (tlog.Hash, bool, error)
 	// Published gives the newest public note; nil before the first.
@@ -169,12 +174,13 @@ type Config struct {
 
 // Monitor keeps what it has counted between passes. It is not for concurrent use.
 type Monitor struct {
-	cfg  Config
-	tree counted
-	acts registry.ID // newest act compared
-	told map[touched]bool
-	met  map[string]bool // receipts whose entry stands in the tree
-	rep  *Report
+	cfg   Config
+	tree  counted
+	acts  registry.ID // newest act compared
+	books registry.ID // entry of the newest row of the book of unsealing compared
+	told  map[touched]bool
+	met   map[string]bool // receipts whose entry stands in the tree
+	rep   *Report
 }
 
 // New refuses a half-configured monitor.
@@ -203,13 +209,13 @@ func (m *Monitor) Pass(ctx context.Context, src Source, full bool) (Report, erro
 	began := m.cfg.Now()
 	if full || m.tree.diverged {
 		full = true
-		m.tree, m.acts, m.told, m.met = newCounted(), registry.ID{}, map[touched]bool{}, map[string]bool{}
+		m.tree, m.acts, m.books, m.told, m.met = newCounted(), registry.ID{}, registry.ID{}, map[touched]bool{}, map[string]bool{}
 	}
 	full = full || m.tree.size == 0 && m.tree.seq == 0
 	m.rep = &Report{Full: full}
 	for _, step := range []func(context.Context, Source) error{
 		m.recount, func(ctx context.Context, src Source) error { return m.waiting(ctx, src, full) },
-		m.compareActs, m.published, m.seen, m.promises,
+		m.compareActs, m.published, m.seen, m.promises, m.unsealed,
 	} {
 		if err := step(ctx, src); err != nil {
 			return Report{}, fmt.Errorf("recounting the log: %w", err)

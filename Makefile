@@ -42,6 +42,7 @@ conformance: ## score over a corpus of signed documents (MIST_CORPUS)
 
 interop: postgres ## foreign signers, verifiers and SOAP clients, both ways
 	@scripts/need interop
+	CGO_ENABLED=1 $(GO) test -count=1 -tags pkcs11 ./registry/audit/token
 	$(GO) test -count=1 -tags interop -timeout 3h -skip "^TestSpeed" ./signature/... ./soap/... ./fixtures/...
 
 browser: postgres ## pages in a real browser: accessibility, languages, themes, widths

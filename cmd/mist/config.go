@@ -150,6 +150,8 @@ func (t SOAPTLSConfig) on() bool { return t.CertFile != "" || t.KeyFile != "" ||
 type LogConfig struct {
 	Origin  string `yaml:"origin"`   // first line of every checkpoint
 	KeyFile string `yaml:"key_file"` // signed-note signing key
+	// Device holds the signing key instead of key_file (builds with the tag pkcs11).
+	Device DeviceConfig `yaml:"device,omitempty"`
 	// Period is the pause between two runs of the sequencer.
 	Period time.Duration `yaml:"period"`
 	// Witnesses cosign checkpoints; Quorum of them make one public.
@@ -161,6 +163,14 @@ type LogConfig struct {
 	// Unwitnessed allows a production log without witnesses: whoever holds its
 	// key and database can then rewrite its past.
 	Unwitnessed bool `yaml:"unwitnessed,omitempty"`
+}
+
+// DeviceConfig names a key in a device behind PKCS #11.
+type DeviceConfig struct {
+	Module  string `yaml:"module,omitempty"` // the device's library
+	Token   string `yaml:"token,omitempty"`  // label of the token
+	Key     string `yaml:"key,omitempty"`    // label of the key pair
+	PINFile string `yaml:"pin_file,omitempty"`
 }
 
 // WitnessConfig is one witness of the log.
@@ -285,7 +295,7 @@ func loadConfig(path string) (Config, error) {
 			*p = filepath.Join(base, *p)
 		}
 	}
-	for _, p := range []*string{&c.Database.URLFile, &c.Database.ServerURLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile,
+	for _, p := range []*string{&c.Database.URLFile, &c.Database.ServerURLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Log.Device.PINFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile,
 		&c.Media.Dir, &c.Media.S3.AccessKeyFile, &c.Media.S3.SecretKeyFile, &c.Notify.SMS.TokenFile, &c.Seal.KeyFile, &c.Seal.CertFile, &c.Notify.EMail.PasswordFile} {
 		resolve(p)
 	}
@@ -378,7 +388,13 @@ func (c Config) validate() error {
 			add("log.clocks: %q is not the http address of a time-stamp unit", address)
 		}
 	}
-	for name, path := range map[string]string{"log.key_file": c.Log.KeyFile, "trust.dir": c.Trust.Dir, "keys.otp": c.Keys.OTP} {
+	if d := c.Log.Device; d != (DeviceConfig{}) && (c.Log.KeyFile != "" || d.Module == "" || d.Token == "" || d.Key == "" || d.PINFile == "") {
+		add("log.device: module, token, key and pin_file are needed together, and no log.key_file beside them")
+	}
+	if c.Log.Device == (DeviceConfig{}) && c.Log.KeyFile == "" {
+		add("log.key_file is missing")
+	}
+	for name, path := range map[string]string{"trust.dir": c.Trust.Dir, "keys.otp": c.Keys.OTP} {
 		if path == "" {
 			add("%s is missing", name)
 		}

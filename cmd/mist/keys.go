@@ -45,6 +45,7 @@ func (s *server) followKeys(ctx context.Context, kek sealing.KEK) {
 type keysCommand struct {
 	Secret  keysSecretCommand  `cmd:"" help:"Make a key file for sealing or OTP."`
 	Log     keysLogCommand     `cmd:"" help:"Make the audit log's key file and print its public key."`
+	Device  keysDeviceCommand  `cmd:"" help:"Make the audit log's key in a device (PKCS #11; builds with the tag pkcs11) and print its public key."`
 	Witness keysWitnessCommand `cmd:"" help:"Make a witness's key file and print its public key."`
 	List    keysListCommand    `cmd:"" help:"Data keys and how many values each seals."`
 	Rotate  keysRotateCommand  `cmd:"" help:"Make a new data key and seal every value again under it, while the server works."`

@@ -27,6 +27,7 @@ type monitorCommand struct {
 	Database string        `type:"existingfile" help:"File with the connection string of the database or its replica; or --config."`
 	Config   string        `type:"existingfile" help:"Configuration of a server whose database is watched on the same machine; or --database."`
 	Key      string        `required:"" type:"existingfile" help:"Public key of the log, one line name+hash+data."`
+	Retired  []string      `type:"existingfile" help:"Public key of the log that was rotated out; may be repeated. It counts for what came before the present key."`
 	Witness  []string      `type:"existingfile" help:"Public key of a witness; may be repeated."`
 	Quorum   int           `default:"-1" help:"How many of the witnesses must have cosigned (default: all that are given)."`
 	Log      string        `help:"Address of the log as the world sees it (URL/checkpoint): compared with the database."`
@@ -92,6 +93,17 @@ func (c *monitorCommand) open(e env) (*watcher, func(), error) {
 	}
 	w.opened = func(signed []byte) (audit.Checkpoint, error) { return audit.OpenCheckpoint(signed, key) }
 	cfg := monitor.Config{Key: key, Now: time.Now, Quorum: audit.Quorum{Need: c.Quorum}}
+	for _, path := range c.Retired {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, nil, &failure{exitUsage, err}
+		}
+		k, err := audit.ReadVerifier(string(b))
+		if err != nil {
+			return nil, nil, &failure{exitUsage, fmt.Errorf("reading %s: %w", path, err)}
+		}
+		cfg.Retired = append(cfg.Retired, k)
+	}
 	for _, path := range c.Witness {
 		b, err := os.ReadFile(path)
 		if err != nil {

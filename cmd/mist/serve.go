@@ -427,13 +427,9 @@ func loadKeys(cfg Config) (serverKeys, error) {
 	if err != nil {
 		return serverKeys{}, err
 	}
-	text, err := readKeyFile(cfg.Log.KeyFile, sandboxed)
+	signer, err := cfg.Log.signer(sandboxed)
 	if err != nil {
 		return serverKeys{}, err
-	}
-	signer, err := audit.NewSigner(cfg.Log.Origin, text)
-	if err != nil {
-		return serverKeys{}, fmt.Errorf("reading %s: %w", cfg.Log.KeyFile, err)
 	}
 	return serverKeys{kek, otp, signer}, nil
 }

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -192,6 +194,14 @@ const sandboxWitness = "mist.sandbox/witness"
 // openWitness starts the sandbox's own witness. Its memory lies beside the
 // database: a database that is made anew needs a new one.
 func (b *sandbox) openWitness(cfg Config, origin string, now func() time.Time, log *slog.Logger) (func(), error) {
+	own := func(w WitnessConfig) bool {
+		return strings.HasPrefix(w.URL, "http://"+cfg.Sandbox.Services.Listen+"/")
+	}
+	if !slices.ContainsFunc(cfg.Log.Witnesses, own) {
+		// A further server of the sandbox: the first one's witness is everybody's.
+		b.witness = http.NotFoundHandler()
+		return func() {}, nil
+	}
 	text, err := readKeyFile(filepath.Join(b.dir, "keys", "witness.key"), true)
 	if err != nil {
 		return nil, fmt.Errorf("%w: this sandbox was made by an older Mist; delete %s and make it anew", err, b.dir)

@@ -179,3 +179,16 @@ func ReadVerifier(text string) (note.Verifier, error) {
 	}
 	return v, nil
 }
+
+// SignerOf makes a signer of a key that rests elsewhere, in a device for one.
+// verifier is its public key as text.
+func SignerOf(key note.Signer, verifier string) (*Signer, error) {
+	v, err := ReadVerifier(verifier)
+	if err != nil {
+		return nil, err
+	}
+	if v.Name() != key.Name() || v.KeyHash() != key.KeyHash() {
+		return nil, errors.New("the public key is not that of the log's key")
+	}
+	return &Signer{key, strings.TrimSpace(verifier)}, nil
+}

@@ -157,6 +157,9 @@ type Config struct {
 	Key    note.Verifier
 	Quorum audit.Quorum
 	Now    func() time.Time
+	// Retired are keys of the log that were rotated out: they count for checkpoints
+	// before the first one of Key, and never after it.
+	Retired []note.Verifier
 	// Seen is a checkpoint seen before, for HistoryRewritten; nil for none.
 	Seen *audit.Checkpoint
 	// Receipts gives what holders of receipts have handed in, told by a name; nil for none.

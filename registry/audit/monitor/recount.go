@@ -24,6 +24,7 @@ type counted struct {
 	rows     []tileRow
 	done     []tileRow // full tiles above the lowest level, not yet compared
 	suspects []suspect // differences since the last checkpoint
+	keyed    bool      // a checkpoint of the present key was seen: retired ones count no more
 	mended   bool      // a lowest tile was false: the tiles above cannot be judged
 	diverged bool      // neither tree gives the signed roots any more
 	writers  map[registry.ID]*writer
@@ -223,6 +224,14 @@ func (m *Monitor) checkpoint(row CheckpointRow) {
 	}
 	t.seq, t.at = row.Seq, row.At
 	c, err := audit.OpenCheckpoint(row.Note, m.cfg.Key)
+	if err == nil {
+		t.keyed = true
+	}
+	for i := 0; err != nil && !t.keyed && i < len(m.cfg.Retired); i++ {
+		if old, oldErr := audit.OpenCheckpoint(row.Note, m.cfg.Retired[i]); oldErr == nil {
+			c, err = old, nil
+		}
+	}
 	switch {
 	case err != nil:
 		m.alarm(CheckpointFalse, name, "%v", err)

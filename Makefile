@@ -60,4 +60,4 @@ bench: postgres ## figures as ratios against named peers of the same run
 
 soak: postgres ## signed acts under load, the server killed once a round (SOAKTIME=10m); three servers and PostgreSQL killed 300 times (KILLS=300)
 	$(GO) test -count=1 -tags soak -timeout 60m -run "^TestKills$$" -v ./registry/postgres
-	$(GO) test -count=1 -tags soak -timeout 60m -run "^TestSoak" -v ./fixtures/scripts
+	$(GO) test -count=1 -tags soak -timeout 60m -run "^(TestRollingRestart|TestSoak)" -v ./fixtures/scripts

@@ -97,10 +97,24 @@ func (c *Client) Post(ctx context.Context, url string, v Version, envelope []byt
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusInternalServerError {
-		return nil, fmt.Errorf("calling a soap service: HTTP status %d", resp.StatusCode)
+		return nil, &StatusError{resp.StatusCode}
 	}
 	return c.read(resp)
 }
+
+// StatusError is an HTTP status that carries no SOAP message.
+type StatusError struct{ Code int }
+
+// Error implements error.
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("calling a soap service: HTTP status %d", e.Code)
+}
+
+// UnreadableError is an answer that is no SOAP message, or one over a limit.
+type UnreadableError struct{ reason string }
+
+// Error implements error.
+func (e *UnreadableError) Error() string { return "reading a soap message: " + e.reason }
 
 func (c *Client) read(resp *http.Response) (*Reply, error) {
 	return ReadReply(resp.Header.Get("Content-Type"), resp.Body, c.Limits, c.SpillDir)
@@ -113,7 +127,7 @@ func ReadReply(contentType string, body io.Reader, lim Limits, spillDir string) 
 	lim = lim.withDefaults()
 	ct, ok := parseContentType(contentType)
 	if !ok {
-		return nil, errors.New("reading a soap message: it has no usable content type")
+		return nil, &UnreadableError{"it has no usable content type"}
 	}
 	r := &Reply{Envelope: new(Envelope)}
 	charset := ct.params["charset"]
@@ -124,21 +138,25 @@ func ReadReply(contentType string, body io.Reader, lim Limits, spillDir string) 
 	case soapMedia(ct.media):
 		r.Wire, err = readAtMost(body, nil, lim.EnvelopeBytes, nil)
 	default:
-		return nil, errors.New("reading a soap message: it is not SOAP by its content type")
+		return nil, &UnreadableError{"it is not SOAP by its content type"}
 	}
 	// What follows turns faults of our own reader into plain errors: a *Fault
 	// is what the other side said.
 	if err != nil {
-		return nil, fmt.Errorf("reading a soap message: %s", err.Error())
+		var refused *Fault
+		if errors.As(err, &refused) {
+			return nil, &UnreadableError{err.Error()}
+		}
+		return nil, fmt.Errorf("reading a soap message: %w", err) // the connection broke
 	}
 	text, fault := decodeCharset(r.Wire, charset)
 	if fault != nil {
 		r.Close()
-		return nil, fmt.Errorf("reading a soap message: %s", fault.Reason)
+		return nil, &UnreadableError{fault.Reason}
 	}
 	if err := r.Parse(text, lim.HeaderBytes); err != nil {
 		r.Close()
-		return nil, fmt.Errorf("reading a soap message: %s", err.Error())
+		return nil, &UnreadableError{err.Error()}
 	}
 	if !r.IsFault() {
 		return r, nil

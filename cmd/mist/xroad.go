@@ -9,6 +9,7 @@ import (
 )
 
 type xroadCommand struct {
+	Call        xroadCallCommand   `cmd:"" help:"Ask a service through our security server, as the server's outbox does: exit code 0 answered, 1 refused or not of the question."`
 	Conformance conformanceCommand `cmd:"" help:"Send every message of a folder's MANIFEST.tsv to a service and score the answers: exit code 0 all as expected, 1 a miss."`
 }
 

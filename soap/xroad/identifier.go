@@ -75,6 +75,29 @@ func (s ServiceID) String() string {
 	return out
 }
 
+// ParseServiceID reads INSTANCE/CLASS/MEMBER/SUBSYSTEM/CODE[/VERSION]; a member
+// without subsystem cannot be written this way.
+func ParseServiceID(s string) (ServiceID, error) {
+	p := strings.Split(s, "/")
+	if len(p) != 5 && len(p) != 6 {
+		return ServiceID{}, soap.Faultf("InvalidIdentifier", "a service identifier is INSTANCE/CLASS/MEMBER/SUBSYSTEM/CODE[/VERSION]")
+	}
+	provider, err := ParseClientID(strings.Join(p[:4], "/"))
+	if err != nil {
+		return ServiceID{}, err
+	}
+	id := ServiceID{Provider: provider, Code: p[4]}
+	if len(p) == 6 {
+		id.Version = p[5]
+	}
+	for _, part := range p[4:] {
+		if !validPart(part) {
+			return ServiceID{}, soap.Faultf("InvalidIdentifier", "the code or version of the service is empty or has characters that are not allowed")
+		}
+	}
+	return id, nil
+}
+
 // validPart checks one part of an identifier. PR-MESS 2.7 lists allowed
 // characters, but underscores are everywhere in Trembita (50_eHealth_prod), so
 // what the security server itself refuses is refused here.

@@ -13,6 +13,10 @@ type Reach struct {
 	PersonID ID
 }
 
+// Shares tells that writes under this reach may share a transaction with those
+// of others: a clinic's, and those of who sees all.
+func (r Reach) Shares() bool { return r.All || !r.LegalEntityID.IsZero() && r.PersonID.IsZero() }
+
 type reachKey struct{}
 
 // WithReach binds the transactions begun under ctx to a reach. Transports bind

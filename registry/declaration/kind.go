@@ -137,29 +137,52 @@ func decodeMembers(body []byte, members map[string]bool) (Input, error) {
 
 // Draft implements intake.Kind: it takes the snapshot and checks the parties.
 func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *intake.Draft, body []byte) error {
-	in, err := decodeInput(body)
+	_, err := k.sketch(ctx, tx, caller, draft, body, true)
 	if err != nil {
 		return err
+	}
+	return k.Supersede(ctx, tx, *draft)
+}
+
+// Sketch implements intake.Sketcher.
+func (k Kind) Sketch(ctx context.Context, tx Tx, caller registry.Caller, draft *intake.Draft, body []byte) (done bool, err error) {
+	return k.sketch(ctx, tx, caller, draft, body, false)
+}
+
+// Supersede implements intake.Sketcher: earlier drafts of the same three end.
+func (Kind) Supersede(ctx context.Context, tx Tx, draft intake.Draft) error {
+	return tx.CancelDrafts(ctx, Name, draft.PersonID, draft.EmployeeID, draft.LegalEntityID, draft.ID)
+}
+
+// sketch fills the draft in. Without more it makes one trip, and is not done
+// when another person's consent has to be read too.
+func (k Kind) sketch(ctx context.Context, tx Tx, caller registry.Caller, draft *intake.Draft, body []byte, more bool) (done bool, err error) {
+	in, err := decodeInput(body)
+	if err != nil {
+		return false, err
 	}
 	s, err := tx.Sides(ctx, in.PersonID, in.EmployeeID, in.DivisionID, caller.LegalEntityID)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case !s.HasPerson:
-		return registry.Errorf(registry.CodeNotFound, "Such person doesn't exist")
+		return false, registry.Errorf(registry.CodeNotFound, "Such person doesn't exist")
 	case !s.HasEmployee:
-		return field("$.employee_id", "invalid", "Employee does not exist")
+		return false, field("$.employee_id", "invalid", "Employee does not exist")
 	case !s.HasDivision:
-		return field("$.division_id", "invalid", "Division does not exist")
+		return false, field("$.division_id", "invalid", "Division does not exist")
 	}
 	p, e, d, l := s.Person, s.Employee, s.Division, s.LegalEntity
 	today := registry.DateOf(k.Source.Now())
 	terms, err := k.Terms.over(s.Parameters)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := terms.checkParties(caller, p, e, d, l, today); err != nil {
-		return err
+		return false, err
+	}
+	if !more && (!in.AuthorizeWith.IsZero() || p.AuthMethod().Type == patient.MethodThirdPerson) {
+		return false, nil
 	}
 	c := newContent(p, e, d, l)
 	c.ID, c.DeclarationID, c.Number, c.Overlimit = draft.ID, draft.ActID, Number(s.Sequence), in.Overlimit
@@ -168,14 +191,12 @@ func (k Kind) Draft(ctx context.Context, tx Tx, caller registry.Caller, draft *i
 	draft.Number = c.Number
 	method, err := patient.Confirmation(ctx, tx, p, in.AuthorizeWith, today)
 	if err != nil {
-		return err
+		return false, err
 	}
 	draft.AuthMethod, draft.Phone = method.Type, method.PhoneNumber
 	draft.Demands = patient.UploadsForDeclaration(p, draft.AuthMethod)
-	if draft.Data, err = jcs.Marshal(c); err != nil {
-		return err
-	}
-	return tx.CancelDrafts(ctx, Name, p.ID, e.ID, l.ID, draft.ID)
+	draft.Data, err = jcs.Marshal(c)
+	return err == nil, err
 }
 
 // Approve implements intake.Kind: the doctor's limit, the printed form, the

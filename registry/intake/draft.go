@@ -113,6 +113,8 @@ type Tx interface {
 	InsertDraft(ctx context.Context, d Draft) error
 	// Draft reads a draft; with lock set, its row is held until commit.
 	Draft(ctx context.Context, kind registry.KindName, id registry.ID, lock bool) (Draft, error)
+	// DraftAlone reads a draft without its documents; whole tells that it has none.
+	DraftAlone(ctx context.Context, kind registry.KindName, id registry.ID) (d Draft, whole bool, err error)
 	UpdateDraft(ctx context.Context, d Draft) error
 	// MoveDraft writes Status, StatusReason, UpdatedAt and ExpiresAt alone.
 	MoveDraft(ctx context.Context, d Draft) error
@@ -212,6 +214,16 @@ type Prompt[T any] interface {
 	Standing() Standing
 	// Effects is Accept after its rules.
 	Effects(ctx context.Context, tx T, d *Draft, a registry.Act, content any) (any, error)
+}
+
+// Sketcher is a Kind whose draft is mostly made from one trip of reads: what is
+// written then shares its transaction with others. Acts are judged anew when
+// they are approved and signed, so nobody is held meanwhile.
+type Sketcher[T any] interface {
+	// Sketch is Draft without its writes; done is false when more would have to be read.
+	Sketch(ctx context.Context, tx T, c registry.Caller, d *Draft, body []byte) (done bool, err error)
+	// Supersede queues what Draft writes besides the draft.
+	Supersede(ctx context.Context, tx T, d Draft) error
 }
 
 // SameDocument compares two JSON documents in canonical form. The answer names

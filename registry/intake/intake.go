@@ -89,32 +89,63 @@ func (s *Service[T]) Create(ctx context.Context, c registry.Caller, body []byte)
 		return Draft{}, err
 	}
 	now := s.source.Now()
-	var d Draft
-	err := s.store.Update(ctx, func(ctx context.Context, tx T) error {
-		d = Draft{
+	blank := func() Draft {
+		return Draft{
 			ID: s.source.NewID(), ActID: s.source.NewID(), Kind: s.kind.Name(), Status: StatusNew,
 			LegalEntityID: c.LegalEntityID, ClientID: c.ClientID,
 			InsertedAt: now, UpdatedAt: now, ExpiresAt: now.Add(s.limits.DraftTTL),
 		}
+	}
+	var d Draft
+	if k, ok := s.kind.(Sketcher[T]); ok && registry.ReachOf(ctx).Shares() {
+		done := false
+		err := s.store.Peek(ctx, func(ctx context.Context, tx T) (err error) {
+			d = blank()
+			done, err = k.Sketch(ctx, tx, c, &d, body)
+			return err
+		})
+		if err == nil && done {
+			err = s.store.Together(ctx, func(ctx context.Context, tx T) error {
+				if err := k.Supersede(ctx, tx, d); err != nil {
+					return err
+				}
+				return s.begin(ctx, tx, c, &d, now)
+			})
+		}
+		if err != nil {
+			return Draft{}, err
+		}
+		if done {
+			return d, nil
+		}
+	}
+	err := s.store.Update(ctx, func(ctx context.Context, tx T) error {
+		d = blank()
 		if err := s.kind.Draft(ctx, tx, c, &d, body); err != nil {
 			return err
 		}
-		s.expect(&d)
-		if d.AuthMethod == "OTP" {
-			if err := s.issueOTP(ctx, tx, &d, now); err != nil {
-				return err
-			}
-		}
-		if err := tx.InsertDraft(ctx, d); err != nil {
-			return err
-		}
-		_, err := tx.Audit(ctx, s.entry(c, "draft.created", d))
-		return err
+		return s.begin(ctx, tx, c, &d, now)
 	})
 	if err != nil {
 		return Draft{}, err
 	}
 	return d, nil
+}
+
+// begin writes a new draft, its leaf and, where the patient confirms by OTP,
+// the notice with the code.
+func (s *Service[T]) begin(ctx context.Context, tx T, c registry.Caller, d *Draft, now time.Time) error {
+	s.expect(d)
+	if d.AuthMethod == "OTP" {
+		if err := s.issueOTP(ctx, tx, d, now); err != nil {
+			return err
+		}
+	}
+	if err := tx.InsertDraft(ctx, *d); err != nil {
+		return err
+	}
+	_, err := tx.Audit(ctx, s.entry(c, "draft.created", *d))
+	return err
 }
 
 // ResendOTP issues a new code; the earlier one is void.
@@ -155,13 +186,29 @@ func (s *Service[T]) Get(ctx context.Context, c registry.Caller, id registry.ID)
 		return Draft{}, err
 	}
 	var d Draft
-	err := s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
-		if d, err = s.own(ctx, tx, c, id, false); err != nil {
-			return err
+	whole := false
+	// Most drafts demand no documents: one trip reads them, and their entries are
+	// committed with those of others.
+	err := s.store.Peek(ctx, func(ctx context.Context, tx T) (err error) {
+		if d, whole, err = tx.DraftAlone(ctx, s.kind.Name(), id); err == nil {
+			err = mine(c, d)
 		}
-		_, err = tx.Audit(ctx, s.disclosed(c, "disclosure.draft", d))
 		return err
 	})
+	if err == nil && whole && registry.ReachOf(ctx).Shares() {
+		err = s.store.Together(ctx, func(ctx context.Context, tx T) error {
+			_, err := tx.Audit(ctx, s.disclosed(c, "disclosure.draft", d))
+			return err
+		})
+	} else if err == nil {
+		err = s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
+			if d, err = s.own(ctx, tx, c, id, false); err != nil {
+				return err
+			}
+			_, err = tx.Audit(ctx, s.disclosed(c, "disclosure.draft", d))
+			return err
+		})
+	}
 	if err != nil {
 		return Draft{}, err
 	}

@@ -88,6 +88,20 @@ func (tx *Tx) Draft(ctx context.Context, kind registry.KindName, id registry.ID,
 	return d, err
 }
 
+// DraftAlone reads a draft without its documents, in one trip; whole tells that
+// it has none.
+func (tx *Tx) DraftAlone(ctx context.Context, kind registry.KindName, id registry.ID) (d intake.Draft, whole bool, err error) {
+	var r draftRow
+	found, err := tx.queryOne(ctx, r.dest(), `SELECT `+draftColumns+oneDraft, id, string(kind))
+	if err == nil && !found {
+		err = errNotFound
+	}
+	if err == nil {
+		d, err = tx.readDraft(r)
+	}
+	return d, !r.documents, err
+}
+
 // DraftToSign reads a draft without its documents, its author, and whether an
 // act was accepted from these bytes, for this draft or another one.
 func (tx *Tx) DraftToSign(ctx context.Context, kind registry.KindName, id registry.ID, container registry.Digest) (d intake.Draft, author intake.Author, accepted bool, err error) {

@@ -79,6 +79,9 @@ type RESTConfig struct {
 	// AuditorClient is the public client of type AUDITOR under which the auditors'
 	// pages /audit log people in; without it there are no such pages.
 	AuditorClient string `yaml:"auditor_client,omitempty"`
+	// OperatorClient is the public client of type NHS under which the operators'
+	// pages /ops log people in; without it there are no such pages.
+	OperatorClient string `yaml:"operator_client,omitempty"`
 }
 
 // RatesConfig bounds requests: of a client system, of a human in it, of an

@@ -215,7 +215,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 	c.Profile = profileSandbox
 	c.Database.Embedded = "pg"
 	c.REST.Listen, c.SOAP.Listen, c.Admin.Listen = pick(f.REST, c.REST.Listen), pick(f.SOAP, c.SOAP.Listen), pick(f.Admin, c.Admin.Listen)
-	c.REST.CitizenClient, c.REST.AuditorClient = state.Page.String(), state.AuditPage.String()
+	c.REST.CitizenClient, c.REST.AuditorClient, c.REST.OperatorClient = state.Page.String(), state.AuditPage.String(), state.OperatorPage.String()
 	// One address plays all clients and people of a sandbox, and load tests are run on it.
 	wide := RateConfig{PerSecond: 20_000, Burst: 40_000}
 	c.REST.Rates = RatesConfig{Client: wide, User: wide, Login: RateConfig{PerSecond: 500, Burst: 2000}, Address: wide}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mist/fixtures/population"
+	operatorpages "mist/portal/operator"
 	"mist/registry"
 	"mist/registry/access"
 	"mist/registry/patient"
@@ -131,7 +132,9 @@ type sandboxState struct {
 	Page registry.ID `json:"page"`
 	// AuditPage is the client of the auditors' pages.
 	AuditPage registry.ID `json:"audit_page"`
-	Public    sandboxFile `json:"public"`
+	// OperatorPage is the client of the operators' pages.
+	OperatorPage registry.ID `json:"operator_page"`
+	Public       sandboxFile `json:"public"`
 }
 
 // storedPerson keeps a person with the members that are not in its JSON form.
@@ -303,6 +306,8 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 		Scopes: []string{"access_log:read_pis", "consent:read_pis", "consent:revoke_pis"}})
 	s.AuditPage = id()
 	s.Clients = append(s.Clients, access.Client{ID: s.AuditPage, Name: "Сторінки аудитора", Type: "AUDITOR", Public: true, Scopes: []string{"audit:read"}})
+	s.OperatorPage = id()
+	s.Clients = append(s.Clients, access.Client{ID: s.OperatorPage, Name: "Сторінки оператора", Type: "NHS", LegalEntityID: nhsu.ID, Public: true, Scopes: strings.Fields(operatorpages.Scopes)})
 
 	for _, a := range []string{algorithmDSTU, algorithmECDSA} {
 		h := g.Human(30, 60, today)

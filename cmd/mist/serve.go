@@ -285,6 +285,9 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := s.addAuditorPages(pages, accessService, keys.log.Verifier(), proofs, exports); err != nil {
 		return err
 	}
+	if err := s.addOperatorPages(pages, accessService, rooms.desk, rooms.personLife); err != nil {
+		return err
+	}
 	citizens, err := pis(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)
 	if err != nil {
 		return err

@@ -84,6 +84,7 @@ func (d *Door) Behind(h Handler) web.Handler {
 			return err
 		}
 		c.Channel, c.RequestID = registry.ChannelREST, portal.RequestID(q.Request)
+		q.Request = q.WithContext(registry.WithReach(q.Context(), c.Rows))
 		return h(w, q, c)
 	}
 }

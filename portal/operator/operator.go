@@ -1,0 +1,401 @@
+// Package operator is the pages of the National Health Service's operators:
+// what waits and for how long, dead letters with what a retry would do before
+// it is done, merges of records that a second person agrees to.
+//
+// It holds no rules: job.Desk and personlife.Service decide and record. An
+// operator enters with their КЕП in the position NHS ADMIN.
+package operator
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"mist/portal/web"
+	"mist/portal/web/login"
+	"mist/registry"
+	"mist/registry/job"
+	"mist/registry/personlife"
+)
+
+//go:embed templates text
+var files embed.FS
+
+// Jobs is the desk of jobs; *job.Desk is one.
+type Jobs interface {
+	List(ctx context.Context, c registry.Caller, f job.Filter) ([]job.Info, int, error)
+	Get(ctx context.Context, c registry.Caller, id registry.ID) (job.Info, error)
+	Replay(ctx context.Context, c registry.Caller, id registry.ID, dryRun bool) (job.Info, error)
+	Discard(ctx context.Context, c registry.Caller, id registry.ID, dryRun bool) (job.Info, error)
+}
+
+// Merges merges records by hand; *personlife.Service does.
+type Merges interface {
+	Propose(ctx context.Context, c registry.Caller, master, loser registry.ID, reason string) (personlife.Merge, error)
+	Agree(ctx context.Context, c registry.Caller, id registry.ID) (personlife.Merge, error)
+	Decline(ctx context.Context, c registry.Caller, id registry.ID) (personlife.Merge, error)
+	ProposeUndo(ctx context.Context, c registry.Caller, id registry.ID, reason string) (personlife.Merge, error)
+	Get(ctx context.Context, c registry.Caller, id registry.ID) (personlife.Merge, error)
+	List(ctx context.Context, c registry.Caller, status personlife.MergeStatus, after registry.ID) ([]personlife.Merge, error)
+}
+
+// Config of the room; all but Secure is needed.
+type Config struct {
+	Login  login.Service
+	Jobs   Jobs
+	Merges Merges
+	// ClientID is the public client the pages log people in as.
+	ClientID string
+	Clock    func() time.Time
+	// Secure keeps the session's cookie off plain HTTP.
+	Secure bool
+}
+
+type room struct{ Config }
+
+// Scopes the pages ask an operator for.
+const Scopes = "job:read job:write manual_merge_request:read manual_merge_request:write"
+
+// Add puts the room into the kit.
+func Add(kit *web.Kit, c Config) error {
+	if c.Login == nil || c.Jobs == nil || c.Merges == nil || c.ClientID == "" || c.Clock == nil {
+		return errors.New("portal/operator: a part is missing")
+	}
+	pages, err := kit.Room("operator", files)
+	if err != nil {
+		return err
+	}
+	r := &room{c}
+	door, err := login.Add(pages, login.Config{Service: c.Login, ClientID: c.ClientID, Scope: Scopes, Roles: []string{"NHS ADMIN"}, Home: "/ops", Cookie: "mist_ops",
+		Title: "ops.login.title", Refused: "ops.login.refused", Secure: c.Secure})
+	if err != nil {
+		return err
+	}
+	pages.Section("/ops", "ops.section")
+	pages.Get("/ops", door.Behind(r.inbox))
+	pages.Get("/ops/jobs", door.Behind(r.jobs))
+	pages.Post("/ops/jobs/replay", door.Behind(r.replayAll))
+	pages.Get("/ops/jobs/{id}", door.Behind(r.job))
+	pages.Post("/ops/jobs/{id}/replay", door.Behind(r.replay))
+	pages.Post("/ops/jobs/{id}/discard", door.Behind(r.discard))
+	pages.Get("/ops/merges", door.Behind(r.merges))
+	pages.Post("/ops/merges", door.Behind(r.propose))
+	pages.Get("/ops/merges/{id}", door.Behind(r.merge))
+	pages.Post("/ops/merges/{id}/{step}", door.Behind(r.decide))
+	return nil
+}
+
+// inboxView tells what waits, each with its oldest.
+type inboxView struct {
+	Dead, New, Undo                   int
+	OldestDead, OldestNew, OldestUndo time.Time
+}
+
+func (r *room) inbox(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	var v inboxView
+	list, total, err := r.Jobs.List(q.Context(), c, job.Filter{Status: job.StatusDead, Page: 1, Size: 1})
+	if err != nil {
+		return err
+	}
+	if v.Dead = total; len(list) > 0 {
+		v.OldestDead = list[0].CreatedAt
+	}
+	for status, into := range map[personlife.MergeStatus]struct {
+		n      *int
+		oldest *time.Time
+	}{personlife.MergeNew: {&v.New, &v.OldestNew}, personlife.MergeUndoNew: {&v.Undo, &v.OldestUndo}} {
+		merges, err := r.Merges.List(q.Context(), c, status, registry.ID{})
+		if err != nil {
+			return err
+		}
+		if *into.n = len(merges); len(merges) > 0 {
+			*into.oldest = merges[0].InsertedAt
+		}
+	}
+	return q.Render(w, web.Page{Template: "inbox", Title: q.T("ops.title"), Data: v})
+}
+
+// jobRows is how many jobs a page shows.
+const jobRows = 50
+
+type jobsView struct {
+	List  []job.Info
+	Total int
+	Pager web.Pager
+	// Tried tells what a retry of all would do, or has done.
+	Tried *tried
+}
+
+// tried counts what can be retried and what cannot, and why.
+type tried struct {
+	Can     int
+	Cannot  []reason
+	Done    bool
+	Checked int
+}
+
+type reason struct {
+	Text string
+	N    int
+}
+
+func (r *room) jobs(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	return r.showJobs(w, q, c, nil)
+}
+
+func (r *room) showJobs(w http.ResponseWriter, q *web.Request, c registry.Caller, t *tried) error {
+	page, err := strconv.Atoi(q.URL.Query().Get("page"))
+	if err != nil || page < 1 {
+		page = 1
+	}
+	v := jobsView{Tried: t}
+	if v.List, v.Total, err = r.Jobs.List(q.Context(), c, job.Filter{Status: job.StatusDead, Page: page, Size: jobRows}); err != nil {
+		return err
+	}
+	if page > 1 {
+		v.Pager.First = q.With("page", "")
+	}
+	if page*jobRows < v.Total {
+		v.Pager.Next = q.With("page", strconv.Itoa(page+1))
+	}
+	return q.Render(w, web.Page{Template: "jobs", Title: q.T("ops.jobs.title"), Data: v})
+}
+
+// maxAtOnce bounds one retry of all.
+const maxAtOnce = 1000
+
+// replayAll first tells what a retry of every dead letter would do; with the
+// confirmation it does it.
+func (r *room) replayAll(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	form, err := q.Form()
+	if err != nil {
+		return err
+	}
+	t := &tried{Done: form.Get("confirmed") != ""}
+	var ids []registry.ID
+	for page := 1; len(ids) < maxAtOnce; page++ {
+		list, total, err := r.Jobs.List(q.Context(), c, job.Filter{Status: job.StatusDead, Page: page, Size: jobRows})
+		if err != nil {
+			return err
+		}
+		for _, one := range list {
+			ids = append(ids, one.ID)
+		}
+		if len(list) == 0 || page*jobRows >= total {
+			break
+		}
+	}
+	cannot := map[string]int{}
+	for _, id := range ids {
+		t.Checked++
+		if _, err := r.Jobs.Replay(q.Context(), c, id, !t.Done); err != nil {
+			e := registry.AsError(err)
+			if e.Code == registry.CodeInternal || e.Code == registry.CodeForbidden {
+				return err
+			}
+			cannot[e.Detail]++
+			continue
+		}
+		t.Can++
+	}
+	for text, n := range cannot {
+		t.Cannot = append(t.Cannot, reason{text, n})
+	}
+	return r.showJobs(w, q, c, t)
+}
+
+type jobView struct {
+	job.Info
+	// Step is replay or discard after its dry run; the form then confirms it.
+	Step string
+	Said string
+}
+
+func (r *room) job(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	id, err := r.id(q)
+	if err != nil {
+		return err
+	}
+	info, err := r.Jobs.Get(q.Context(), c, id)
+	if err != nil {
+		return err
+	}
+	return q.Render(w, web.Page{Template: "job", Title: q.T("ops.job.title"), Data: jobView{Info: info}})
+}
+
+func (r *room) id(q *web.Request) (registry.ID, error) {
+	id, err := registry.ParseID(q.Param("id"))
+	if err != nil {
+		return id, registry.Errorf(registry.CodeNotFound, "there is nothing of this name")
+	}
+	return id, nil
+}
+
+func (r *room) replay(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	return r.change(w, q, c, "replay", r.Jobs.Replay)
+}
+
+func (r *room) discard(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	return r.change(w, q, c, "discard", r.Jobs.Discard)
+}
+
+// change tries a step dry, and does it once it was confirmed.
+func (r *room) change(w http.ResponseWriter, q *web.Request, c registry.Caller, step string, do func(context.Context, registry.Caller, registry.ID, bool) (job.Info, error)) error {
+	id, err := r.id(q)
+	if err != nil {
+		return err
+	}
+	form, err := q.Form()
+	if err != nil {
+		return err
+	}
+	confirmed := form.Get("confirmed") != ""
+	info, err := do(q.Context(), c, id, !confirmed)
+	if err != nil {
+		return err
+	}
+	if confirmed {
+		q.Redirect(w, "/ops/jobs")
+		return nil
+	}
+	whole, err := r.Jobs.Get(q.Context(), c, info.ID)
+	if err != nil {
+		return err
+	}
+	return q.Render(w, web.Page{Template: "job", Title: q.T("ops.job.title"), Data: jobView{Info: whole, Step: step, Said: q.T("ops.job." + step + ".would")}})
+}
+
+type mergesView struct {
+	Problems              []web.Problem
+	List                  []personlife.Merge
+	Status                string
+	Master, Loser, Reason web.Field
+}
+
+var mergeStates = []personlife.MergeStatus{personlife.MergeNew, personlife.MergeUndoNew, personlife.Merged, personlife.MergeUndone, personlife.MergeDeclined}
+
+func (r *room) mergeForm(q *web.Request) mergesView {
+	return mergesView{
+		Master: web.Field{Name: "master", Label: q.T("ops.merge.master"), Hint: q.T("ops.merge.id"), Required: true, Value: q.PostFormValue("master")},
+		Loser:  web.Field{Name: "loser", Label: q.T("ops.merge.loser"), Hint: q.T("ops.merge.id"), Required: true, Value: q.PostFormValue("loser")},
+		Reason: web.Field{Name: "reason", Label: q.T("ops.merge.reason"), Hint: q.T("ops.merge.reason.hint"), Required: true, Value: q.PostFormValue("reason")},
+	}
+}
+
+func (r *room) merges(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	return r.showMerges(w, q, c, r.mergeForm(q), http.StatusOK)
+}
+
+func (r *room) showMerges(w http.ResponseWriter, q *web.Request, c registry.Caller, v mergesView, status int) error {
+	for _, s := range mergeStates {
+		if v.Status = q.URL.Query().Get("status"); v.Status != "" && v.Status != string(s) {
+			continue
+		}
+		list, err := r.Merges.List(q.Context(), c, s, registry.ID{})
+		if err != nil {
+			return err
+		}
+		v.List = append(v.List, list...)
+	}
+	return q.Render(w, web.Page{Template: "merges", Title: q.T("ops.merges.title"), Data: v, Status: status})
+}
+
+func (r *room) propose(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	form, err := q.Form()
+	if err != nil {
+		return err
+	}
+	v := r.mergeForm(q)
+	wrong := func(f *web.Field, text string) {
+		f.Error = text
+		v.Problems = append(v.Problems, web.Problem{Field: f.Name, Text: text})
+	}
+	master, err := registry.ParseID(form.Get("master"))
+	if err != nil {
+		wrong(&v.Master, q.T("ops.merge.id.wrong"))
+	}
+	loser, err := registry.ParseID(form.Get("loser"))
+	if err != nil {
+		wrong(&v.Loser, q.T("ops.merge.id.wrong"))
+	}
+	if len(v.Problems) == 0 {
+		m, err := r.Merges.Propose(q.Context(), c, master, loser, form.Get("reason"))
+		if err == nil {
+			q.Redirect(w, "/ops/merges/"+m.ID.String())
+			return nil
+		}
+		switch e := registry.AsError(err); {
+		case e.Code == registry.CodeInvalid && len(e.Fields) > 0 && e.Fields[0].Entry == "$.reason":
+			wrong(&v.Reason, q.T("ops.merge.reason.wrong"))
+		default:
+			return err
+		}
+	}
+	return r.showMerges(w, q, c, v, http.StatusUnprocessableEntity)
+}
+
+type mergeView struct {
+	personlife.Merge
+	Mine     bool // the reader proposed it: a second person is awaited
+	Why      web.Field
+	Problems []web.Problem
+}
+
+func (r *room) merge(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	return r.showMerge(w, q, c, "", http.StatusOK)
+}
+
+func (r *room) showMerge(w http.ResponseWriter, q *web.Request, c registry.Caller, trouble string, status int) error {
+	id, err := r.id(q)
+	if err != nil {
+		return err
+	}
+	m, err := r.Merges.Get(q.Context(), c, id)
+	if err != nil {
+		return err
+	}
+	v := mergeView{Merge: m, Why: r.mergeForm(q).Reason}
+	if trouble != "" {
+		v.Why.Error, v.Problems = trouble, []web.Problem{{Field: "reason", Text: trouble}}
+	}
+	switch m.Status {
+	case personlife.MergeNew:
+		v.Mine = m.ProposedBy == c.PartyID
+	case personlife.MergeUndoNew:
+		v.Mine = m.UndoProposedBy == c.PartyID
+	}
+	return q.Render(w, web.Page{Template: "merge", Title: q.T("ops.merge.title"), Data: v, Status: status})
+}
+
+// decide agrees, declines or proposes to undo.
+func (r *room) decide(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
+	id, err := r.id(q)
+	if err != nil {
+		return err
+	}
+	form, err := q.Form()
+	if err != nil {
+		return err
+	}
+	switch q.Param("step") {
+	case "agree":
+		_, err = r.Merges.Agree(q.Context(), c, id)
+	case "decline":
+		_, err = r.Merges.Decline(q.Context(), c, id)
+	case "undo":
+		_, err = r.Merges.ProposeUndo(q.Context(), c, id, form.Get("reason"))
+		if registry.CodeOf(err) == registry.CodeInvalid {
+			return r.showMerge(w, q, c, q.T("ops.merge.reason.wrong"), http.StatusUnprocessableEntity)
+		}
+	default:
+		err = registry.Errorf(registry.CodeNotFound, "there is no such step")
+	}
+	if err != nil {
+		return err
+	}
+	q.Redirect(w, "/ops/merges/"+id.String())
+	return nil
+}

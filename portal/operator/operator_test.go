@@ -1,0 +1,11 @@
+package operator
+
+import (
+	"testing"
+
+	"mist/portal/web/webtest"
+)
+
+func TestTexts(t *testing.T) {
+	webtest.Texts(t, ".", "ops.merge.state.", "ops.job.replay.", "ops.job.discard.")
+}

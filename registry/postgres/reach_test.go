@@ -247,7 +247,7 @@ func TestEveryTableOfPeopleIsBehindTheWall(t *testing.T) {
 		"replies": "sealed answers by a key of client and Idempotency-Key", "jobs": "what is to be done; arguments with people in them are sealed",
 		"search_budgets": "how often somebody searched, nobody's data",
 		"compositions":   "read by the service of conclusions alone, by the number, which reaches all",
-		"rejudgements":   "containers by digest", "rejudgements_upto": "a number", "judgement_rules": "rules",
+		"unsealings":     "counts", "rejudgements": "containers by digest", "rejudgements_upto": "a number", "judgement_rules": "rules",
 		// The log: people are commitments there.
 		"leaves": "written in every transaction; people stand in them as commitments", "entries": "the order of leaves", "entry_days": "counts", "entry_search_upto": "a number",
 		"person_entries_upto": "a number", "tiles": "hashes", "checkpoints": "public", "publications": "public", "log_epochs": "numbers",

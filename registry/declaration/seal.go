@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"mist/registry"
@@ -25,9 +26,11 @@ type Sealer interface {
 // SealTx is what sealing needs of a transaction.
 type SealTx interface {
 	job.Tx
-	// Unsealed finds at most limit active declarations without a seal for
-	// which no job is at it.
-	Unsealed(ctx context.Context, limit int) ([]registry.ID, error)
+	// Unsealed reads at most limit active declarations without a seal for which
+	// no job is at it, with the doctor's container.
+	Unsealed(ctx context.Context, limit int) ([]Unsealed, error)
+	// HoldUnsealed takes the row locks of those that still are, and tells which.
+	HoldUnsealed(ctx context.Context, ids []registry.ID) (map[registry.ID]bool, error)
 	Declaration(ctx context.Context, id registry.ID, lock bool) (Declaration, error)
 	// SealedContainers gives the digests of the doctor's container and, when
 	// it is sealed, of the seal.
@@ -36,6 +39,12 @@ type SealTx interface {
 	PutContainer(ctx context.Context, digest registry.Digest, b []byte) error
 	SetSeal(ctx context.Context, id registry.ID, seal registry.Digest, at time.Time) error
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
+}
+
+// Unsealed is a declaration that awaits its seal.
+type Unsealed struct {
+	Declaration Declaration
+	Signed      []byte // the doctor's container
 }
 
 // SealStore begins and ends transactions.
@@ -69,29 +78,84 @@ func (s *Seals) Jobs(every time.Duration) []job.Periodic {
 // Handlers of the jobs.
 func (s *Seals) Handlers() job.Handlers { return job.Handlers{SealKind: s.seal} }
 
-// sealBatch is how many jobs one transaction leaves.
-const sealBatch = 200
+const (
+	// sealBatch is how many seals one transaction sets.
+	sealBatch = 64
+	// sealHands is how many are made at a time: each may wait for a time-stamp.
+	sealHands = 8
+)
 
 func (s *Seals) find(ctx context.Context) (total int, err error) {
 	for n := sealBatch; n == sealBatch && err == nil; total += n {
-		err = s.store.Update(ctx, func(ctx context.Context, tx SealTx) error {
-			ids, err := tx.Unsealed(ctx, sealBatch)
-			if err != nil {
-				return err
-			}
-			n = len(ids)
-			for _, id := range ids {
-				if err := tx.Enqueue(ctx, job.Job{Kind: SealKind, Key: id.String()}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		n, err = s.sealSome(ctx)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("finding unsealed declarations: %w", err)
+		return 0, fmt.Errorf("sealing declarations: %w", err)
 	}
 	return total, nil
+}
+
+// sealSome sets the seals of a batch. What could not be sealed becomes a job of
+// its own, which tries again and is seen when it dies.
+func (s *Seals) sealSome(ctx context.Context) (int, error) {
+	var list []Unsealed
+	err := s.store.View(ctx, func(ctx context.Context, tx SealTx) (err error) {
+		list, err = tx.Unsealed(ctx, sealBatch)
+		return err
+	})
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	containers := make([][]byte, len(list))
+	var hands sync.WaitGroup
+	for hand := range sealHands {
+		hands.Go(func() {
+			for i := hand; i < len(list); i += sealHands {
+				if b, err := s.sealer.Seal(ctx, list[i].Signed); err == nil {
+					containers[i] = b
+				}
+			}
+		})
+	}
+	hands.Wait()
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	ids := make([]registry.ID, len(list))
+	for i, u := range list {
+		ids[i] = u.Declaration.ID
+	}
+	err = s.store.Update(ctx, func(ctx context.Context, tx SealTx) error {
+		still, err := tx.HoldUnsealed(ctx, ids)
+		for i, u := range list {
+			switch {
+			case err != nil:
+				return err
+			case !still[ids[i]]:
+			case containers[i] == nil:
+				err = tx.Enqueue(ctx, job.Job{Kind: SealKind, Key: ids[i].String()})
+			default:
+				err = s.keep(ctx, tx, u.Declaration, containers[i], "find_unsealed_declarations")
+			}
+		}
+		return err
+	})
+	return len(list), err
+}
+
+// keep queues a seal with its entry.
+func (s *Seals) keep(ctx context.Context, tx SealTx, d Declaration, container []byte, request string) error {
+	digest := registry.Digest(sha256.Sum256(container))
+	if err := tx.PutContainer(ctx, digest, container); err != nil {
+		return err
+	}
+	if err := tx.SetSeal(ctx, d.ID, digest, s.source.Now()); err != nil {
+		return err
+	}
+	e := entry(registry.Caller{Channel: registry.ChannelJob, RequestID: request}, "declaration.sealed", d)
+	e.Act.Container = digest[:]
+	_, err := tx.Audit(ctx, e)
+	return err
 }
 
 // seal sets one seal. A declaration that ended meanwhile keeps none.
@@ -123,7 +187,6 @@ func (s *Seals) seal(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return fmt.Errorf("sealing a declaration: %w", err)
 	}
-	digest := registry.Digest(sha256.Sum256(container))
 	return s.store.Update(ctx, func(ctx context.Context, tx SealTx) error {
 		d, err := tx.Declaration(ctx, id, true)
 		if err != nil {
@@ -132,15 +195,6 @@ func (s *Seals) seal(ctx context.Context, j job.Job) error {
 		if _, _, sealed, err := tx.SealedContainers(ctx, id); err != nil || sealed || d.Status != StatusActive {
 			return err
 		}
-		if err := tx.PutContainer(ctx, digest, container); err != nil {
-			return err
-		}
-		if err := tx.SetSeal(ctx, id, digest, s.source.Now()); err != nil {
-			return err
-		}
-		e := entry(registry.Caller{Channel: registry.ChannelJob, RequestID: "job-" + j.ID.String()}, "declaration.sealed", d)
-		e.Act.Container = digest[:]
-		_, err = tx.Audit(ctx, e)
-		return err
+		return s.keep(ctx, tx, d, container, "job-"+j.ID.String())
 	})
 }

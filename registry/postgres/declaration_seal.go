@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/hex"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -10,18 +11,44 @@ import (
 	"mist/registry/declaration"
 )
 
-// Unsealed finds active declarations without a seal for which no job is at it.
-func (tx *Tx) Unsealed(ctx context.Context, limit int) (ids []registry.ID, err error) {
+// Unsealed reads active declarations without a seal for which no job is at it,
+// with the doctor's container.
+func (tx *Tx) Unsealed(ctx context.Context, limit int) (list []declaration.Unsealed, err error) {
+	var digests []string
 	err = tx.query(ctx, func(rows pgx.Rows) error {
-		var id registry.ID
-		if err := rows.Scan(&id); err != nil {
+		var u declaration.Unsealed
+		var digest []byte
+		if err := rows.Scan(append(declarationDest(&u.Declaration), &digest, &u.Signed)...); err != nil {
 			return err
 		}
-		ids = append(ids, id)
+		u.Declaration = inUTC(u.Declaration)
+		list, digests = append(list, u), append(digests, hex.EncodeToString(digest))
 		return nil
-	}, `SELECT dc.id FROM declarations dc WHERE dc.status = 'active' AND dc.seal IS NULL AND NOT dc.imported
+	}, `SELECT `+declarationColumns+`, m.digest, m.body
+FROM declarations dc JOIN acts a ON a.id = dc.act_id JOIN media m ON m.digest = a.container
+WHERE dc.status = 'active' AND dc.seal IS NULL AND NOT dc.imported
   AND NOT EXISTS (SELECT FROM jobs j WHERE j.kind = $1 AND j.key = dc.id::text) ORDER BY dc.id LIMIT $2`, string(declaration.SealKind), limit)
-	return ids, err
+	for i := 0; err == nil && i < len(list); i++ {
+		list[i].Signed, err = tx.openShort("media", digests[i], list[i].Signed)
+	}
+	return list, err
+}
+
+// HoldUnsealed takes the row locks of declarations that are active and without
+// a seal, and tells which are.
+func (tx *Tx) HoldUnsealed(ctx context.Context, ids []registry.ID) (map[registry.ID]bool, error) {
+	list := make([][16]byte, len(ids))
+	for i, id := range ids {
+		list[i] = id
+	}
+	still := map[registry.ID]bool{}
+	err := tx.query(ctx, func(rows pgx.Rows) error {
+		var id registry.ID
+		err := rows.Scan(&id)
+		still[id] = true
+		return err
+	}, `SELECT id FROM declarations WHERE id = ANY ($1::uuid[]) AND status = 'active' AND seal IS NULL ORDER BY id FOR NO KEY UPDATE`, list)
+	return still, err
 }
 
 // SealedContainers gives the digests of the doctor's container and of the

@@ -234,7 +234,7 @@ func newBundle(sql string, parts ...string) bundle {
 				columns.WriteString("::text[]")
 				array = "text"
 			}
-			// Hidden from the planner, as in question.go.
+			// Hidden from the planner, as in person_question.go.
 			arrays.WriteString("(SELECT $" + strconv.Itoa(len(b.types)) + "::" + array + "[])")
 		}
 		sql = strings.Replace(sql, "%s", "SELECT "+columns.String()+" FROM unnest("+arrays.String()+") AS x ("+names.String()+")", 1)

@@ -19,7 +19,7 @@ func (tx *Tx) Sides(ctx context.Context, person, employee, division, legalEntity
 	}
 	var legal bool
 	err = tx.queries(ctx,
-		read{across: true, sql: `SELECT ` + personColumns + ` FROM persons p WHERE p.id = $1`, args: []any{person}, scan: func(r pgx.Rows) (err error) {
+		read{across: true, sql: selectPerson, args: []any{person}, scan: func(r pgx.Rows) (err error) {
 			s.HasPerson = true
 			s.Person, err = tx.scanPerson(r)
 			return err
@@ -54,7 +54,7 @@ func (tx *Tx) Standing(ctx context.Context, person, party registry.ID) (a declar
 	}
 	found := false
 	err = tx.queries(ctx,
-		read{sql: `SELECT status, verification_status FROM persons WHERE id = $1`, args: []any{person}, scan: func(r pgx.Rows) error {
+		read{sql: selectPersonState, args: []any{person}, scan: func(r pgx.Rows) error {
 			found = true
 			return r.Scan(&a.Person.Status, &a.Person.VerificationStatus)
 		}},

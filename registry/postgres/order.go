@@ -40,7 +40,7 @@ func (tx *Tx) FinishOrder(ctx context.Context, id registry.ID) error {
 
 // PersonActive implements order.UnlinkTx.
 func (tx *Tx) PersonActive(ctx context.Context, id registry.ID) (active bool, err error) {
-	_, err = tx.queryOne(ctx, []any{&active}, `SELECT status = 'active' FROM persons WHERE id = $1`, id)
+	_, err = tx.queryOne(ctx, []any{&active}, selectPersonActive, id)
 	return active, err
 }
 

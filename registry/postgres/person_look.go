@@ -27,6 +27,13 @@ func lookupKey(q patient.Query) (kind, value string) {
 const lookPersonSQL = `SELECT k.key = $2, ` + personColumns + ` FROM (SELECT key FROM person_keys WHERE kind = $1 AND key >= $2 ORDER BY key LIMIT 1) near
 JOIN person_keys k ON k.kind = $1 AND k.key = near.key JOIN persons p ON p.id = k.person_id LIMIT 9`
 
+// For other rooms' statements, which do not name the index's tables.
+const (
+	selectPerson       = `SELECT ` + personColumns + ` FROM persons p WHERE p.id = $1`
+	selectPersonState  = `SELECT status, verification_status FROM persons WHERE id = $1`
+	selectPersonActive = `SELECT status = 'active' FROM persons WHERE id = $1`
+)
+
 // identity is what a question about a person is judged by; the rest of the
 // record is opened by those who read it.
 type identity struct {

@@ -16,11 +16,11 @@ import (
 )
 
 // The index is a room that could move out: only its own files name its tables
-// in SQL. Two others may, because they see to every table there is.
+// in SQL. Three others may, because they see to every table there is.
 func TestOnlyTheIndexReadsItsTables(t *testing.T) {
 	tables := regexp.MustCompile(`\b(persons|person_keys|person_relationships|person_versions|person_merges|search_questions|search_budgets)\b`)
 	own := func(name string) bool { return strings.HasPrefix(name, "person") || name == "search.go" }
-	everyTable := []string{"reseal.go", "datakeys.go"}
+	everyTable := []string{"reseal.go", "datakeys.go", "unsealing.go"}
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
 	named := 0

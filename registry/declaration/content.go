@@ -76,6 +76,7 @@ type LegalEntitySnapshot struct {
 // values they must have in the signed document.
 func newContent(p patient.Person, e prm.Employee, d prm.Division, l prm.LegalEntity) Content {
 	p.PatientSigned = true
+	p.Secret = "" // a secret word that every clinic reads is none
 	return Content{
 		Status: statusDocApproved, Scope: ScopeFamilyDoctor, Channel: ChannelMIS,
 		Person: p,

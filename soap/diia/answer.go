@@ -1,28 +1,18 @@
 package diia
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/xml"
-	"fmt"
 	"time"
 
 	"mist/registry"
 	"mist/registry/query"
+	"mist/soap/xroad"
 	"mist/wsdl/gen/diia"
 )
 
 // encode writes an answer under its name in the contract's namespace.
 func (b *binding) encode(v any, name string) ([]byte, error) {
-	var out bytes.Buffer
-	e := xml.NewEncoder(&out)
-	if err := e.EncodeElement(v, xml.StartElement{Name: xml.Name{Space: b.Contract.TargetNamespace, Local: name}}); err != nil {
-		return nil, fmt.Errorf("encoding an answer: %w", err)
-	}
-	if err := e.Close(); err != nil {
-		return nil, fmt.Errorf("encoding an answer: %w", err)
-	}
-	return out.Bytes(), nil
+	return xroad.EncodeBody(v, b.Contract.TargetNamespace, name)
 }
 
 func resultOf(o query.Outcome) *diia.Result {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
-	"encoding/xml"
 	"strings"
 	"time"
 
@@ -100,10 +99,7 @@ func decode(req *xroad.Request, into any) error {
 	if in, ok := into.(*diia.GetDeclarationByPatient); ok && plainDeclarationByPatient(req.Payload.Space, doc, in) {
 		return nil
 	}
-	if err := xml.Unmarshal(doc, into); err != nil {
-		return registry.Errorf(registry.CodeMalformed, "the body cannot be read").WithCause(err)
-	}
-	return nil
+	return req.Decode(into)
 }
 
 func invalid(entry, rule, text string) error {

@@ -7,5 +7,5 @@ import (
 )
 
 func TestTexts(t *testing.T) {
-	webtest.Texts(t, ".", "audit.export.state.", "audit.kind.", "audit.as.", "audit.basis.", "audit.answer.")
+	webtest.Texts(t, ".", "audit.export.state.", "audit.act.", "audit.kind.", "audit.as.", "audit.basis.", "audit.answer.")
 }

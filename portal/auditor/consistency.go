@@ -31,10 +31,10 @@ type consistencyView struct {
 // public one of a size, or one the reader kept. Where the log does not continue
 // a checkpoint it once signed, both are shown and can be kept.
 func (r *room) consistency(w http.ResponseWriter, q *web.Request) error {
-	size, pasted := strings.TrimSpace(q.URL.Query().Get("from")), q.URL.Query().Get("note")
+	size, pasted := strings.TrimSpace(q.URL.Query().Get("from")), q.URL.Query().Get("checkpoint")
 	v := consistencyView{Key: r.LogKey, Witnesses: r.Witnesses, Quorum: r.Quorum, LogURL: r.LogURL}
 	v.Field = web.Field{Name: "from", Label: q.T("audit.consistency.from"), Hint: q.T("audit.consistency.hint"), Value: size}
-	v.Paste = web.Field{Name: "note", Type: "textarea", Rows: 5, Label: q.T("audit.consistency.paste"), Value: pasted}
+	v.Paste = web.Field{Name: "checkpoint", Type: "textarea", Rows: 5, Label: q.T("audit.consistency.paste"), Value: pasted}
 	page := web.Page{Template: "consistency", Title: q.T("audit.consistency.title"), Scripts: []string{"proof.js"}}
 	var k trail.Consistency
 	var err error
@@ -44,7 +44,7 @@ func (r *room) consistency(w http.ResponseWriter, q *web.Request) error {
 		note := strings.TrimSpace(strings.ReplaceAll(pasted, "\r", "")) + "\n"
 		if k, err = r.Trail.Against(q.Context(), []byte(note)); registry.CodeOf(err) == registry.CodeMalformed || registry.CodeOf(err) == registry.CodeTooLarge {
 			v.Paste.Error = q.T("audit.consistency.foreign")
-			v.Problems = []web.Problem{{Field: "note", Text: v.Paste.Error}}
+			v.Problems = []web.Problem{{Field: "checkpoint", Text: v.Paste.Error}}
 			page.Status, page.Data = http.StatusUnprocessableEntity, v
 			return q.Render(w, page)
 		}

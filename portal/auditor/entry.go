@@ -63,6 +63,9 @@ func (r *room) entry(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 	return q.Render(w, web.Page{Template: "entry", Title: q.T("audit.entry.title", "name", d.ID.String()), Data: v, Scripts: v.scripts()})
 }
 
+// namedActs are the kinds of acts that have a name in words.
+var namedActs = map[string]bool{"declaration": true, "person_request": true}
+
 // view lays an entry out.
 func (r *room) view(q *web.Request, d trail.Detail) entryView {
 	v := entryView{Detail: d, Kind: kindName(q, d.Entry.Kind), Bytes: string(d.Bytes), Leaf: audit.LeafHash(d.Bytes).String()}
@@ -77,7 +80,11 @@ func (r *room) view(q *web.Request, d trail.Detail) entryView {
 		if place == "" {
 			place = q.T("audit.sentence.somebody")
 		}
-		v.Sentence = q.T("audit.sentence.act", "kind", a.Kind, "place", place, "at", d.Time.In(q.Zone()).Format("02.01.2006, 15:04:05"))
+		kind := a.Kind
+		if namedActs[kind] {
+			kind = q.T("audit.act." + kind)
+		}
+		v.Sentence = q.T("audit.sentence.act", "kind", kind, "place", place, "verdict", v.Word, "at", d.Time.In(q.Zone()).Format("02.01.2006, 15:04:05"))
 	}
 	if d.Entry.Exchange != nil && d.RequestID != "" {
 		v.Exchange = q.Path("/audit/exchanges/") + d.RequestID

@@ -173,7 +173,7 @@ const since = document.getElementById("since");
 if (since) {
   const mine = recall();
   if (mine) {
-    since.querySelector("a").href += mine.note ? `?note=${encodeURIComponent(mine.note)}` : `?from=${mine.size}`;
+    since.querySelector("a").href += mine.note ? `?checkpoint=${encodeURIComponent(mine.note)}` : `?from=${mine.size}`;
     since.hidden = false;
   }
 }

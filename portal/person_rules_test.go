@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mist/registry"
+	"mist/registry/address"
 	"mist/registry/intake"
 	"mist/registry/patient"
 	"mist/registry/personrequest"
@@ -45,6 +46,11 @@ func (d acting) Create(ctx context.Context, c registry.Caller, body []byte) (int
 	draft := d.draft
 	err := k.Draft(ctx, d.index, c, &draft, body)
 	return draft, err
+}
+
+// Settlements: no register is loaded here.
+func (d index) Settlements(context.Context, []registry.ID) (map[registry.ID]address.Settlement, bool, error) {
+	return nil, false, nil
 }
 
 func (d index) Employee(context.Context, registry.ID) (prm.Employee, error) {

@@ -83,6 +83,7 @@ func (r rooms) serve(c portal.Config) portal.Config {
 	c.Events, c.Replies, c.Providers = r.feed, r.replies, r.providers
 	c.Jobs = r.desk
 	c.PersonLife = r.personLife
+	c.Rooms = append(c.Rooms, portal.Registers(r.personLife))
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"mist/portal"
 	"mist/registry"
+	"mist/registry/address"
 	"mist/registry/contract"
 	"mist/registry/dictionary"
 	"mist/registry/directory"
@@ -27,6 +28,7 @@ type providerRooms struct {
 	blackList        *prm.BlackList
 	contracts        *contract.Service
 	directory        *directory.Service
+	addresses        *address.Service
 }
 
 // directoryPause is the least time between two readings of the directory.
@@ -53,6 +55,9 @@ func newProviderRooms(store *postgres.Store, source registry.Source, verifier in
 		return d.Values["APPROVED"], nil
 	}
 
+	if r.addresses, err = address.New(postgres.NewPort[address.Tx](store), source); err != nil {
+		return r, err
+	}
 	if r.directory, err = directory.New(postgres.NewPort[directory.Tx](store).Everywhere(), source, directoryPause); err != nil {
 		return r, err
 	}
@@ -86,7 +91,7 @@ func newProviderRooms(store *postgres.Store, source registry.Source, verifier in
 // serve puts the rooms behind REST.
 func (r providerRooms) serve(c portal.Config) portal.Config {
 	c.Rooms = append(c.Rooms, portal.LegalEntities(r.legalEntities), portal.Divisions(r.divisions), portal.EmployeeRequests(r.employeeRequests),
-		portal.BlackList(r.blackList), portal.Contracts(r.contracts), portal.Dictionaries(r.dictionaries), portal.Directory(r.directory))
+		portal.BlackList(r.blackList), portal.Contracts(r.contracts), portal.Dictionaries(r.dictionaries), portal.Directory(r.directory), portal.Addresses(r.addresses))
 	return c
 }
 

@@ -225,7 +225,7 @@ const sandboxRedirect = "http://127.0.0.1:8090/callback"
 
 var nhsScopes = []string{"access_review:read", "access_review:write", "declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
 	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate",
-	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate",
+	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate", "register:read", "register:write", "event:read",
 	"legal_entity:nhs_verify", "legal_entity:deactivate", "legal_entity:merge", "legal_entity:hide", "settlement:write", "bl_user:read", "bl_user:write", "bl_user:deactivate",
 	"contract_request:read", "contract_request:update", "contract_request:sign", "contract:read", "contract:read_nhs", "contract:update", "contract:terminate",
 	"dictionary:write", "global_parameters:write",

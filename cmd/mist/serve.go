@@ -326,6 +326,7 @@ func (s *server) run(e env, box *sandbox) error {
 	periodic := append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, documents.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, requests.Jobs(cfg.Limits.Upkeep)...)
+	periodic = append(periodic, rooms.personLife.Job(cfg.Limits.Upkeep))
 	handlers := rooms.handlers().Add(sender.Handlers()).Add(actJobs).Add(exports.Handlers())
 	seals, err := s.newSeals(s.store)
 	if err != nil {

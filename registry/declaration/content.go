@@ -30,6 +30,7 @@ type Content struct {
 	Division      DivisionSnapshot    `json:"division"`
 	LegalEntity   LegalEntitySnapshot `json:"legal_entity"`
 	Overlimit     bool                `json:"overlimit,omitempty"`
+	ParentID      registry.ID         `json:"parent_declaration_id,omitzero"`
 	Printout      string              `json:"content"`
 	Seed          string              `json:"seed"`
 }
@@ -99,6 +100,7 @@ type signedContent struct {
 	StartDate registry.Date
 	EndDate   registry.Date
 	Overlimit bool
+	ParentID  registry.ID
 	Seed      string
 	Person    struct {
 		TaxID   string
@@ -122,7 +124,7 @@ func decodeContent(b []byte) (Content, error) {
 }
 
 func (c Content) signed() signedContent {
-	out := signedContent{Number: c.Number, Scope: c.Scope, StartDate: c.StartDate, EndDate: c.EndDate, Overlimit: c.Overlimit, Seed: c.Seed}
+	out := signedContent{Number: c.Number, Scope: c.Scope, StartDate: c.StartDate, EndDate: c.EndDate, Overlimit: c.Overlimit, ParentID: c.ParentID, Seed: c.Seed}
 	out.Person.TaxID, out.Person.NoTaxID = c.Person.TaxID, c.Person.NoTaxID
 	return out
 }
@@ -145,6 +147,12 @@ func readFrozen(b []byte) (c signedContent, err error) {
 		d, e := registry.ParseDate(s)
 		*into, err = d, errors.Join(err, e)
 	}
+	id := func(into *registry.ID, value []byte) {
+		var s string
+		text(&s, value)
+		d, e := registry.ParseID(s)
+		*into, err = d, errors.Join(err, e)
+	}
 	for _, m := range members {
 		switch m.Name {
 		case "declaration_number":
@@ -157,6 +165,8 @@ func readFrozen(b []byte) (c signedContent, err error) {
 			date(&c.EndDate, m.Value)
 		case "overlimit":
 			c.Overlimit = string(m.Value) == "true"
+		case "parent_declaration_id":
+			id(&c.ParentID, m.Value)
 		case "seed":
 			text(&c.Seed, m.Value)
 		case "person":

@@ -61,6 +61,9 @@ type Declaration struct {
 	Seed          string        `json:"seed"`
 	// Overlimit: signed over the doctor's limit.
 	Overlimit bool `json:"overlimit"`
+	// ParentID is the declaration with a reorganised legal entity that this one
+	// takes the place of; details tell of it.
+	ParentID registry.ID `json:"-"`
 	// SealedAt is when the NHSU's seal was set; nil before.
 	SealedAt   *time.Time `json:"sealed_at,omitempty"`
 	InsertedAt time.Time  `json:"inserted_at"`

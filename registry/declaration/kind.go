@@ -37,6 +37,9 @@ type Tx interface {
 	// pending, if there is one, by a newer act.
 	SupersedeDeclaration(ctx context.Context, person, by registry.ID) error
 	InsertDeclaration(ctx context.Context, d Declaration) error
+	// CarriedOver tells whether a declaration was the person's with a legal entity
+	// that was merged into another one.
+	CarriedOver(ctx context.Context, parent, person, successor registry.ID) (bool, error)
 	DeclarationByAct(ctx context.Context, act registry.ID) (Declaration, error)
 }
 
@@ -184,7 +187,11 @@ func (k Kind) sketch(ctx context.Context, tx Tx, caller registry.Caller, draft *
 	if !more && (!in.AuthorizeWith.IsZero() || p.AuthMethod().Type == patient.MethodThirdPerson) {
 		return false, nil
 	}
+	if err := carriedOver(ctx, tx, in.ParentDeclarationID, p.ID, l.ID); err != nil {
+		return err
+	}
 	c := newContent(p, e, d, l)
+	c.ParentID = in.ParentDeclarationID
 	c.ID, c.DeclarationID, c.Number, c.Overlimit = draft.ID, draft.ActID, Number(s.Sequence), in.Overlimit
 	c.StartDate, c.EndDate = terms.period(p.BirthDate, e.Speciality, today)
 	draft.PersonID, draft.EmployeeID, draft.PartyID, draft.DivisionID = p.ID, e.ID, e.Party.ID, d.ID
@@ -197,6 +204,19 @@ func (k Kind) sketch(ctx context.Context, tx Tx, caller registry.Caller, draft *
 	draft.Demands = patient.UploadsForDeclaration(p, draft.AuthMethod)
 	draft.Data, err = jcs.Marshal(c)
 	return err == nil, err
+}
+
+// carriedOver holds parent_declaration_id: a declaration of the same person with
+// a legal entity whose successor this one is (ЕСОЗ 1.1).
+func carriedOver(ctx context.Context, tx Tx, parent, person, legalEntity registry.ID) error {
+	if parent.IsZero() {
+		return nil
+	}
+	ok, err := tx.CarriedOver(ctx, parent, person, legalEntity)
+	if err == nil && !ok {
+		err = field("$.parent_declaration_id", "invalid", "Parent declaration must be one of the person with a legal entity that was merged into yours")
+	}
+	return err
 }
 
 // Approve implements intake.Kind: the doctor's limit, the printed form, the
@@ -275,7 +295,7 @@ func (k Kind) Effects(ctx context.Context, tx Tx, draft *intake.Draft, act regis
 		ID: act.ID, ActID: act.ID, Number: c.Number, RequestID: draft.ID,
 		PersonID: draft.PersonID, EmployeeID: draft.EmployeeID, DivisionID: draft.DivisionID, LegalEntityID: draft.LegalEntityID,
 		Scope: c.Scope, StartDate: c.StartDate, EndDate: c.EndDate, SignedAt: act.AcceptedAt,
-		Status: status, Reason: reason, Seed: c.Seed, Overlimit: c.Overlimit, InsertedAt: act.AcceptedAt, UpdatedAt: act.AcceptedAt,
+		Status: status, Reason: reason, ParentID: c.ParentID, Seed: c.Seed, Overlimit: c.Overlimit, InsertedAt: act.AcceptedAt, UpdatedAt: act.AcceptedAt,
 	}
 	return d, tx.InsertDeclaration(ctx, d)
 }

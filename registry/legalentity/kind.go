@@ -11,6 +11,7 @@ import (
 
 	"mist/registry"
 	"mist/registry/access"
+	"mist/registry/address"
 	"mist/registry/audit"
 	"mist/registry/intake"
 	"mist/registry/job"
@@ -36,6 +37,7 @@ const (
 type Tx interface {
 	intake.SubmissionTx
 	job.Tx
+	address.CheckTx
 	LegalEntityType(ctx context.Context, name string) (prm.LegalEntityType, bool, error)
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
 	// LockLegalEntity holds the row until the transaction ends.
@@ -140,6 +142,9 @@ func (k Kind) Accept(ctx context.Context, tx Tx, c registry.Caller, _ signature.
 		return nil, registry.Invalid(registry.FieldError{Entry: "$.type", Rule: "inclusion", Description: "value is not allowed in enum"})
 	}
 	if err := checkType(in.Registration, kind); err != nil {
+		return nil, err
+	}
+	if err := prm.CheckSettlements(ctx, tx, "$.addresses", in.Addresses); err != nil {
 		return nil, err
 	}
 	listed, err := tx.BlackListed(ctx, in.Owner.TaxID)

@@ -69,6 +69,9 @@ var documentRules = map[string]documentRule{
 	"TEMPORARY_CERTIFICATE":                {regexp.MustCompile(`^(` + series + `[0-9]{4,6}|[0-9]{9}|` + series + `[0-9]{5}/[0-9]{5})$`), true, true},
 }
 
+// KnownDocument tells whether a type of personal documents is known.
+func KnownDocument(name string) bool { _, known := documentRules[name]; return known }
+
 var (
 	genders         = []string{"FEMALE", "MALE"}
 	phoneTypes      = []string{"LAND_LINE", "MOBILE"}

@@ -57,53 +57,58 @@ func (s *Service) Deactivate(ctx context.Context, c registry.Caller, id registry
 	if err := c.Require(ScopeDeactivate); err != nil {
 		return patient.Person{}, err
 	}
-	now := s.source.Now()
-	if err := d.Validate(registry.DateOf(now)); err != nil {
+	if err := d.Validate(registry.DateOf(s.source.Now())); err != nil {
 		return patient.Person{}, err
 	}
 	var p patient.Person
 	err := s.store.Update(ctx, func(ctx context.Context, tx Tx) (err error) {
-		if err := tx.LockPerson(ctx, id); err != nil {
-			return err
-		}
-		if p, err = tx.Person(ctx, id); err != nil {
-			return err
-		}
-		done, err := mayDeactivate(p, d)
-		if err != nil {
-			return err
-		}
-		if done { // nothing changes, and the record is told
-			_, err = tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: id,
-				LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute}, Reason: d.Reason})
-			return err
-		}
-		active, found, err := tx.ActiveDeclaration(ctx, id)
-		if err != nil {
-			return err
-		}
-		if found {
-			if err := endDeclaration(ctx, tx, c, active, d.Reason); err != nil {
-				return err
-			}
-		}
-		if err := endRelationships(ctx, tx, c, id, now); err != nil {
-			return err
-		}
-		p.Status, p.StatusReason, p.DeathDate, p.UpdatedAt = patient.StatusInactive, d.Reason, d.DeathDate, now
-		if err := tx.SetPersonState(ctx, p); err != nil {
-			return err
-		}
-		_, err = tx.Audit(ctx, audit.Entry{
-			Kind: "person.deactivated", Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: id,
-			LegalBasis: &audit.LegalBasis{Code: "statute"}, Reason: d.Reason,
-		})
+		p, err = s.deactivate(ctx, tx, c, id, d)
 		return err
 	})
 	if err != nil {
 		return patient.Person{}, err
 	}
 	return p, nil
+}
+
+func (s *Service) deactivate(ctx context.Context, tx Tx, c registry.Caller, id registry.ID, d Deactivation) (p patient.Person, err error) {
+	now := s.source.Now()
+	if err := tx.LockPerson(ctx, id); err != nil {
+		return p, err
+	}
+	if p, err = tx.Person(ctx, id); err != nil {
+		return p, err
+	}
+	done, err := mayDeactivate(p, d)
+	if err != nil {
+		return p, err
+	}
+	if done { // nothing changes, and the record is told
+		_, err = tx.Audit(ctx, audit.Entry{Kind: audit.Disclosure, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: id,
+			LegalBasis: &audit.LegalBasis{Code: audit.BasisStatute}, Reason: d.Reason})
+		return p, err
+	}
+	active, found, err := tx.ActiveDeclaration(ctx, id)
+	if err != nil {
+		return p, err
+	}
+	if found {
+		if err := endDeclaration(ctx, tx, c, active, d.Reason); err != nil {
+			return p, err
+		}
+	}
+	if err := endRelationships(ctx, tx, c, id, now); err != nil {
+		return p, err
+	}
+	p.Status, p.StatusReason, p.DeathDate, p.UpdatedAt = patient.StatusInactive, d.Reason, d.DeathDate, now
+	if err := tx.SetPersonState(ctx, p); err != nil {
+		return p, err
+	}
+	_, err = tx.Audit(ctx, audit.Entry{
+		Kind: "person.deactivated", Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: id,
+		LegalBasis: &audit.LegalBasis{Code: "statute"}, Reason: d.Reason,
+	})
+	return p, err
 }
 
 // mayDeactivate says whether there is anything to do.

@@ -80,6 +80,7 @@ type Tx interface {
 	// Merge reads a request; with lock set its row is held until commit.
 	Merge(ctx context.Context, id registry.ID, lock bool) (Merge, error)
 	Merges(ctx context.Context, status MergeStatus, after registry.ID, limit int) ([]Merge, error)
+	RegisterTx
 	patient.RelateTx
 	Relationship(ctx context.Context, id registry.ID) (patient.Relationship, error)
 	// RelationshipsShown lists those that speak for a person whom the caller sees.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"mist/registry"
+	"mist/registry/address"
 	"mist/registry/intake"
 	"mist/registry/jcs"
 	"mist/registry/patient"
@@ -33,6 +34,7 @@ const (
 
 // Tx is what the kind needs of a transaction.
 type Tx interface {
+	address.CheckTx
 	intake.Tx
 	FindPerson(ctx context.Context, q patient.Query) (patient.Person, bool, error)
 	PutPerson(ctx context.Context, p patient.Person) error
@@ -120,6 +122,9 @@ func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, draft *intake
 	if err := k.Terms.Validate(judged, today); err != nil {
 		return err
 	}
+	if err := address.Check(ctx, tx, "$.person.addresses", places(p)); err != nil {
+		return err
+	}
 	var method patient.AuthenticationMethod
 	if p.ID.IsZero() {
 		method, err = k.newPerson(ctx, tx, &p, now)
@@ -176,6 +181,15 @@ func (k Kind) mayRelate(ctx context.Context, tx Tx, ward patient.Person, confida
 		return patient.Person{}, err
 	}
 	return checks.Confidant, k.Terms.MayRelate(ward, checks, today)
+}
+
+// places are the addresses as the register of settlements reads them.
+func places(p patient.Person) []address.Place {
+	list := make([]address.Place, len(p.Addresses))
+	for i, a := range p.Addresses {
+		list[i] = address.Place(a)
+	}
+	return list
 }
 
 func checkStored(p patient.Person) error {

@@ -61,9 +61,28 @@ func (tx *Tx) SupersedeDeclaration(ctx context.Context, person, by registry.ID) 
 
 // InsertDeclaration queues a new declaration.
 func (tx *Tx) InsertDeclaration(ctx context.Context, d declaration.Declaration) error {
-	return tx.exec(ctx, insertDeclaration,
+	err := tx.exec(ctx, insertDeclaration,
 		d.ID, d.Number, d.RequestID, d.ActID, d.PersonID, d.EmployeeID, d.DivisionID, d.LegalEntityID,
 		d.Scope, d.StartDate, d.EndDate, d.SignedAt, string(d.Status), d.Reason, d.Seed, d.InsertedAt, d.UpdatedAt, d.Overlimit)
+	if err != nil || d.ParentID.IsZero() {
+		return err
+	}
+	return tx.exec(ctx, `INSERT INTO declaration_parents (declaration_id, parent_declaration_id) VALUES ($1, $2)`, d.ID, d.ParentID)
+}
+
+// CarriedOver tells whether a declaration was the person's with a legal entity
+// that was merged into another one.
+func (tx *Tx) CarriedOver(ctx context.Context, parent, person, successor registry.ID) (bool, error) {
+	defer tx.across()()
+	var one int
+	return tx.queryOne(ctx, []any{&one}, `SELECT 1 FROM declarations d JOIN related_legal_entities r ON r.merged_from = d.legal_entity_id
+WHERE d.id = $1 AND d.person_id = $2 AND r.merged_to = $3`, parent, person, successor)
+}
+
+// DeclarationParent is the declaration one took the place of; zero for most.
+func (tx *Tx) DeclarationParent(ctx context.Context, id registry.ID) (parent registry.ID, err error) {
+	_, err = tx.queryOne(ctx, []any{&parent}, `SELECT parent_declaration_id FROM declaration_parents WHERE declaration_id = $1`, id)
+	return parent, err
 }
 
 const (

@@ -3,6 +3,7 @@ package postgres
 import (
 	"mist/registry/abac"
 	"mist/registry/access"
+	"mist/registry/address"
 	"mist/registry/approval"
 	"mist/registry/audit/sequencer"
 	"mist/registry/bulk"
@@ -61,6 +62,7 @@ var (
 	_ legalentity.Tx       = (*Tx)(nil)
 	_ employeerequest.Tx   = (*Tx)(nil)
 	_ contract.Tx          = (*Tx)(nil)
+	_ address.Tx           = (*Tx)(nil)
 	_ installation.Tx      = (*Tx)(nil)
 	_ contract.DocumentsTx = (*Tx)(nil)
 	_ prm.DivisionTx       = (*Tx)(nil)

@@ -26,6 +26,7 @@ var sealedColumns = []sealedColumn{
 	{"person_versions", "body", "persons", "t.person_id::text"},
 	{"person_relationships", "body", "person_relationships", "t.id::text"},
 	{"person_merges", "body", "person_merges", "t.id::text"},
+	{"registers", "body", "registers", "t.id::text"},
 	{"parties", "body", "parties", "t.id::text"},
 	{"drafts", "body", "drafts", "t.id::text"},
 	{"declarations", "note", "declarations.note", "t.id::text"},

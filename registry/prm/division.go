@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"mist/registry"
+	"mist/registry/address"
 	"mist/registry/audit"
 	"mist/registry/document"
 )
@@ -59,8 +60,18 @@ func readDivision(body []byte) (in DivisionInput, err error) {
 	return in, f.Err()
 }
 
+// CheckSettlements holds addresses against the register of settlements.
+func CheckSettlements(ctx context.Context, tx address.CheckTx, at string, list []Address) error {
+	places := make([]address.Place, len(list))
+	for i, a := range list {
+		places[i] = address.Place(a)
+	}
+	return address.Check(ctx, tx, at, places)
+}
+
 // DivisionTx is what changes of divisions need of a transaction.
 type DivisionTx interface {
+	address.CheckTx
 	LegalEntity(ctx context.Context, id registry.ID) (LegalEntity, error)
 	LegalEntityType(ctx context.Context, name string) (LegalEntityType, bool, error)
 	Division(ctx context.Context, id registry.ID) (Division, error)
@@ -126,6 +137,9 @@ func (s *Divisions) write(ctx context.Context, c registry.Caller, id registry.ID
 			return registry.Errorf(registry.CodeConflict, "Division is not active and cannot be changed").WithReason("status_" + d.Status)
 		}
 		if err := s.checkPlace(ctx, tx, c, in); err != nil {
+			return err
+		}
+		if err := CheckSettlements(ctx, tx, "$.addresses", in.Addresses); err != nil {
 			return err
 		}
 		home := Residence(in.Addresses)

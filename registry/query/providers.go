@@ -45,6 +45,8 @@ type ProvidersTx interface {
 	DeclarationHistory(ctx context.Context, id registry.ID) ([]StatusLine, error)
 	// DeclarationNote is what was written by hand when the state was set.
 	DeclarationNote(ctx context.Context, id registry.ID) (string, error)
+	// DeclarationParent is the declaration one took the place of; zero for most.
+	DeclarationParent(ctx context.Context, id registry.ID) (registry.ID, error)
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
 }
 
@@ -86,8 +88,12 @@ func (s *Providers) Declaration(ctx context.Context, c registry.Caller, id regis
 	var out DeclarationDetail
 	err := s.one(ctx, c, id, detailFields, func(ctx context.Context, tx ProvidersTx, r DeclarationRow) error {
 		note, err := tx.DeclarationNote(ctx, id)
+		if err != nil {
+			return err
+		}
 		out = detail(r)
 		out.ReasonDescription = note
+		out.ParentDeclarationID, err = tx.DeclarationParent(ctx, id)
 		return err
 	})
 	return out, err

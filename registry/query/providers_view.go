@@ -63,11 +63,13 @@ type DeclarationItem struct {
 // DeclarationDetail is a declaration with everybody concerned, as they are today.
 type DeclarationDetail struct {
 	declaration.Declaration
-	ReasonDescription string           `json:"reason_description,omitempty"`
-	Person            PersonBrief      `json:"person"`
-	Employee          EmployeeBrief    `json:"employee"`
-	Division          DivisionBrief    `json:"division"`
-	LegalEntity       LegalEntityBrief `json:"legal_entity"`
+	ReasonDescription string `json:"reason_description,omitempty"`
+	// ParentDeclarationID: the one with a legal entity merged into this one's.
+	ParentDeclarationID registry.ID      `json:"parent_declaration_id,omitzero"`
+	Person              PersonBrief      `json:"person"`
+	Employee            EmployeeBrief    `json:"employee"`
+	Division            DivisionBrief    `json:"division"`
+	LegalEntity         LegalEntityBrief `json:"legal_entity"`
 }
 
 // What an entry says was told.

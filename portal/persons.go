@@ -14,6 +14,7 @@ import (
 // PersonReads tells of persons; *query.Persons is one.
 type PersonReads interface {
 	Person(ctx context.Context, c registry.Caller, id registry.ID) (query.PersonView, error)
+	Own(ctx context.Context, c registry.Caller) (query.PersonView, error)
 }
 
 // PersonSearch is the search protocol of the index; *patient.Search is one.
@@ -27,6 +28,13 @@ const personsPath = "/api/v3/persons"
 func (p *portal) personRoutes(r chi.Router, reads PersonReads, search PersonSearch) {
 	r.Get(personsPath+"/{id}", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
 		v, err := reads.Person(r.Context(), c, id)
+		if err != nil {
+			return err
+		}
+		return p.answer(w, r, http.StatusOK, v, nil)
+	}))
+	r.Get("/api/pis/person", p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+		v, err := reads.Own(r.Context(), c)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,10 @@ func (f *fakes) Person(ctx context.Context, c registry.Caller, id registry.ID) (
 	return query.PersonView{Person: patient.Person{ID: id}}, err
 }
 
+func (f *fakes) Own(context.Context, registry.Caller) (query.PersonView, error) {
+	return query.PersonView{}, f.err
+}
+
 func (f *fakes) Find(ctx context.Context, c registry.Caller, q patient.Criteria) (patient.Found, error) {
 	f.criteria = q
 	_, err := f.call(ctx, c)

@@ -216,7 +216,7 @@ var misScopes = []string{
 
 var citizenScopes = []string{
 	"declaration_request:write_pis", "declaration_request:read_pis", "declaration_request:details_pis", "declaration_request:sign_pis", "declaration_request:reject_pis",
-	"declaration:read_pis", "declaration:terminate_pis", "access_log:read_pis", "consent:read_pis", "consent:revoke_pis", "legal_entity:read", "division:read",
+	"person:read_pis", "declaration:read_pis", "declaration:terminate_pis", "access_log:read_pis", "consent:read_pis", "consent:revoke_pis", "legal_entity:read", "division:read",
 }
 
 // sandboxRedirect is where the browsers of a sandbox go on after a login: a

@@ -15,6 +15,7 @@ import (
 const (
 	ScopePersonRead    = "person:read"
 	ScopePersonReadNHS = "person:read_nhs"
+	ScopePersonReadOwn = "person:read_pis"
 )
 
 // PersonsTx is what reads of persons need of a transaction.
@@ -125,6 +126,30 @@ func (s *Persons) Person(ctx context.Context, c registry.Caller, id registry.ID)
 	if err == nil && !found {
 		err = registry.Errorf(registry.CodeNotFound, "not found")
 	}
+	if err != nil {
+		return PersonView{}, err
+	}
+	return out, nil
+}
+
+// Own is the citizen's own record, as the registry has it. Looking at oneself
+// leaves its entry, too.
+func (s *Persons) Own(ctx context.Context, c registry.Caller) (out PersonView, err error) {
+	person, err := citizen(c, ScopePersonReadOwn)
+	if err != nil {
+		return out, err
+	}
+	err = s.store.Update(ctx, func(ctx context.Context, tx PersonsTx) error {
+		p, err := survivor(ctx, tx, person)
+		if err != nil {
+			return err
+		}
+		out = personView(p)
+		e := own(c, audit.Disclosure, p.ID)
+		e.Fields, e.LegalBasis = personFields, &audit.LegalBasis{Code: audit.BasisOwnData}
+		_, err = tx.Audit(ctx, e)
+		return err
+	})
 	if err != nil {
 		return PersonView{}, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"mist/registry"
 	"mist/registry/declaration"
+	"mist/registry/intake"
 	"mist/registry/query"
 )
 
@@ -17,6 +18,8 @@ import (
 type DeclarationReads interface {
 	Declaration(ctx context.Context, c registry.Caller, id registry.ID) (query.DeclarationDetail, error)
 	DeclarationHistory(ctx context.Context, c registry.Caller, id registry.ID) ([]query.StatusLine, error)
+	// Documents lists the scans a declaration rests on.
+	Documents(ctx context.Context, c registry.Caller, id registry.ID) ([]intake.Document, error)
 	Declarations(ctx context.Context, c registry.Caller, f query.DeclarationFilter) (query.DeclarationPage, error)
 	SignedContent(ctx context.Context, c registry.Caller, id registry.ID) ([]byte, error)
 	Seal(ctx context.Context, c registry.Caller, id registry.ID) ([]byte, error)
@@ -59,6 +62,13 @@ func (p *portal) declarationRoutes(r chi.Router, reads DeclarationReads, life De
 			return p.giveContainer(w, id.String()+"."+name+".p7s", b)
 		}))
 	}
+	r.Get(one+"/documents", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
+		list, err := reads.Documents(r.Context(), c, id)
+		if err != nil {
+			return err
+		}
+		return p.documents(w, r, list)
+	}))
 	r.Get(one+"/history", p.byID(func(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
 		lines, err := reads.DeclarationHistory(r.Context(), c, id)
 		if err != nil {

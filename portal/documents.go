@@ -119,12 +119,17 @@ func (a acts) documents(w http.ResponseWriter, r *http.Request, c registry.Calle
 	if err != nil {
 		return err
 	}
+	return a.portal.documents(w, r, list)
+}
+
+// documents answers with scans and links to them.
+func (p *portal) documents(w http.ResponseWriter, r *http.Request, list []intake.Document) error {
 	views := make([]documentView, len(list))
 	for i, d := range list {
 		views[i] = documentView{Type: d.Type}
 		if d.Uploaded() {
-			views[i] = documentView{d.Type, a.documentLink(http.MethodGet, d.ID), d.MediaType, d.Size, hex.EncodeToString(d.Digest[:]), stamp(d.UploadedAt)}
+			views[i] = documentView{d.Type, p.documentLink(http.MethodGet, d.ID), d.MediaType, d.Size, hex.EncodeToString(d.Digest[:]), stamp(d.UploadedAt)}
 		}
 	}
-	return a.list(w, r, views, query.Paging{Number: 1, Size: max(len(views), 1), TotalEntries: len(views), TotalPages: 1})
+	return p.list(w, r, views, query.Paging{Number: 1, Size: max(len(views), 1), TotalEntries: len(views), TotalPages: 1})
 }

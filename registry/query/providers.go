@@ -8,6 +8,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/declaration"
+	"mist/registry/intake"
 	"mist/registry/patient"
 )
 
@@ -45,6 +46,8 @@ type ProvidersTx interface {
 	DeclarationHistory(ctx context.Context, id registry.ID) ([]StatusLine, error)
 	// DeclarationNote is what was written by hand when the state was set.
 	DeclarationNote(ctx context.Context, id registry.ID) (string, error)
+	// Documents lists the scans of the request a declaration came of.
+	Documents(ctx context.Context, draft registry.ID) ([]intake.Document, error)
 	// DeclarationParent is the declaration one took the place of; zero for most.
 	DeclarationParent(ctx context.Context, id registry.ID) (registry.ID, error)
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
@@ -97,6 +100,16 @@ func (s *Providers) Declaration(ctx context.Context, c registry.Caller, id regis
 		return err
 	})
 	return out, err
+}
+
+// Documents lists the scans a declaration rests on: the NHSU looks at them
+// before it verifies one that was confirmed by documents.
+func (s *Providers) Documents(ctx context.Context, c registry.Caller, id registry.ID) (list []intake.Document, err error) {
+	err = s.one(ctx, c, id, []string{"declaration.documents"}, func(ctx context.Context, tx ProvidersTx, r DeclarationRow) error {
+		list, err = tx.Documents(ctx, r.Declaration.RequestID)
+		return err
+	})
+	return list, err
 }
 
 // SignedContent gives the doctor's signed container of a declaration.

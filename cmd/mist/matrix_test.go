@@ -245,6 +245,7 @@ func newMatrix(t *testing.T, cluster *pgtest.Cluster) *matrix {
 	names := strings.Fields(citizen.Name)
 	m.bodies = map[string]string{
 		"searchPersons":            fmt.Sprintf(`{"purpose":"medical_care","last_name":%q,"first_name":%q,"birth_date":%q}`, names[0], names[1], citizen.BirthDate),
+		"createRegister":           registerBody,
 		"createManualMergeRequest": fmt.Sprintf(`{"master_person_id":%q,"merge_person_id":%q,"reason":"одна людина, два записи"}`, otherCitizen.PersonID, citizen.PersonID),
 	}
 	m.ids["/api/v3/legal_entities"], m.ids["/api/v3/divisions"], m.ids["/api/v3/employees"] = first, id(doctor.DivisionID), id(doctor.EmployeeID)

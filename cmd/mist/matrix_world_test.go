@@ -76,6 +76,7 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 		fmt.Sprintf(`{"person_id":%q,"action":"INSERT","authentication_method":{"type":"OTP","phone_number":"+380390000012"}}`, citizen.PersonID))
 	m.ids["/api/v3/confidant_person_relationship_requests"] = post("doctor", "/api/v3/confidant_person_relationship_requests",
 		fmt.Sprintf(`{"person_id":%q,"action":"INSERT","confidant_person_relationship":{"confidant_person_id":%q,"documents_relationship":[{"type":"COURT_DECISION","number":"1","issued_by":"суд","issued_at":"2026-01-01"}]}}`, citizen.PersonID, other.PersonID))
+	m.ids["/api/v3/registers"] = post("proposer", "/api/v3/registers", registerBody)
 	m.ids["/api/v3/manual_merge_requests"] = post("proposer", "/api/v3/manual_merge_requests", fmt.Sprintf(`{"master_person_id":%q,"merge_person_id":%q,"reason":"одна людина, два записи"}`, other.PersonID, m.spare.String()))
 	m.ids["/api/v3/black_list_users"] = post("nhs", "/api/v3/black_list_users", `{"tax_id":"3126509817","reason":"підробка"}`)
 	m.ids["/api/pis/declaration_requests"] = post("citizen", "/api/pis/declaration_requests", fmt.Sprintf(`{"employee_id":%q,"division_id":%q}`, second.EmployeeID, second.DivisionID))
@@ -115,3 +116,6 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT id::text FROM jobs LIMIT 1`).Scan(&job), "a code was to be sent")
 	m.ids["/api/v3/jobs"] = id(job)
 }
+
+// registerBody is a list of deaths that matches nobody.
+const registerBody = `{"type":"DEATH_REGISTRATION","reason_description":"список померлих","file":"dHlwZSxudW1iZXIsZGVhdGhfZGF0ZQpUQVhfSUQsMzEyNjUwOTgxNywyMDIwLTAxLTAxCg=="}`

@@ -158,7 +158,8 @@ func (Kind) Supersede(ctx context.Context, tx Tx, draft intake.Draft) error {
 }
 
 // sketch fills the draft in. Without more it makes one trip, and is not done
-// when another person's consent has to be read too.
+// when another person's consent, or the declaration it takes the place of, has to
+// be read too.
 func (k Kind) sketch(ctx context.Context, tx Tx, caller registry.Caller, draft *intake.Draft, body []byte, more bool) (done bool, err error) {
 	in, err := decodeInput(body)
 	if err != nil {
@@ -184,11 +185,11 @@ func (k Kind) sketch(ctx context.Context, tx Tx, caller registry.Caller, draft *
 	if err := terms.checkParties(caller, p, e, d, l, today); err != nil {
 		return false, err
 	}
-	if !more && (!in.AuthorizeWith.IsZero() || p.AuthMethod().Type == patient.MethodThirdPerson) {
+	if !more && (!in.AuthorizeWith.IsZero() || !in.ParentDeclarationID.IsZero() || p.AuthMethod().Type == patient.MethodThirdPerson) {
 		return false, nil
 	}
 	if err := carriedOver(ctx, tx, in.ParentDeclarationID, p.ID, l.ID); err != nil {
-		return err
+		return false, err
 	}
 	c := newContent(p, e, d, l)
 	c.ParentID = in.ParentDeclarationID

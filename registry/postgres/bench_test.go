@@ -2,10 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -116,18 +112,7 @@ func cpuTime(b *testing.B, server int) time.Duration {
 	var own syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &own))
 	total := time.Duration(own.Utime.Nano() + own.Stime.Nano())
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", server, server))
-	require.NoError(b, err)
-	for _, pid := range append(strings.Fields(string(children)), strconv.Itoa(server)) {
-		stat, err := os.ReadFile("/proc/" + pid + "/schedstat")
-		if err != nil {
-			continue // a worker that has ended
-		}
-		ns, err := strconv.ParseInt(strings.Fields(string(stat))[0], 10, 64)
-		require.NoError(b, err)
-		total += time.Duration(ns)
-	}
-	return total
+	return total + databaseTime(b, server)
 }
 
 // BenchmarkCheckpointLag tells how long after the act's answer a signed

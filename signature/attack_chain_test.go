@@ -159,6 +159,14 @@ func TestTimeAgainstValidity(t *testing.T) {
 		w.revoked[serial] = w.stampAt.Add(-5 * time.Minute)
 		expect(t, w.verify(doc, "default"), tf, signature.Revoked, "")         // 58
 		expect(t, w.verify(plain, "default"), ind, signature.RevokedNoPOE, "") // 59
+		// Stamped in the second of validation, which is no proof less than one
+		// second earlier; a stamp after it proves nothing.
+		for _, ahead := range []time.Duration{-time.Second, 0} {
+			just := w.sign(w.human, sign.Options{Time: w.stampAt, TSA: w.stamper(w.tsa, w.now.Add(ahead))})
+			expect(t, w.verify(just, "default"), tf, signature.Revoked, "")
+		}
+		early = w.sign(w.human, sign.Options{Time: w.stampAt, TSA: w.stamper(w.tsa, w.now.Add(time.Second))})
+		expect(t, w.verify(early, "default"), ind, signature.RevokedNoPOE, "")
 	})
 }
 

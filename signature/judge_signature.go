@@ -168,7 +168,9 @@ func (j *judge) longTerm(s *facts.Signature, basic *builder) (*builder, time.Tim
 		if t == nil || t.Type != facts.TimestampSignature && t.Type != facts.TimestampContainer {
 			continue
 		}
-		if j.stampPassed(t) && t.Time.Before(best) {
+		// A stamp of the very second of validation is a proof too: whole seconds
+		// must not let the verdict hang on how quickly it was asked for.
+		if j.stampPassed(t) && (t.Time.Before(best) || provenBy == "" && t.Time.Equal(best)) {
 			best, provenBy = t.Time, t.ID
 		}
 	}

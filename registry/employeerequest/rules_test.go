@@ -105,7 +105,9 @@ func TestAnswersAreTakenOnceAndInTime(t *testing.T) {
 	r := prm.EmployeeRequest{Status: prm.RequestNew, ExpiresAt: now.Add(time.Second)}
 	require.NoError(t, open(r, now))
 	require.Equal(t, "invitation_expired", registry.AsError(open(r, now.Add(time.Second))).Reason)
-	for _, status := range []string{prm.RequestApproved, prm.RequestRejected, prm.RequestExpired} {
+	r.Status = prm.RequestExpired
+	require.Equal(t, "invitation_expired", registry.AsError(open(r, now)).Reason, "the job was first")
+	for _, status := range []string{prm.RequestApproved, prm.RequestRejected} {
 		r.Status = status
 		require.Equal(t, "status_"+status, registry.AsError(open(r, now)).Reason)
 	}

@@ -90,11 +90,12 @@ func (s *Service) own(ctx context.Context, tx Tx, c registry.Caller, id registry
 }
 
 func open(r prm.EmployeeRequest, now time.Time) error {
-	if r.Status != prm.RequestNew {
-		return registry.Errorf(registry.CodeConflict, "Employee request status is %s and cannot be updated", r.Status).WithReason("status_" + r.Status)
-	}
-	if !now.Before(r.ExpiresAt) {
+	switch {
+	// One answer, whether its job has marked the request already or not.
+	case r.Status == prm.RequestExpired, r.Status == prm.RequestNew && !now.Before(r.ExpiresAt):
 		return registry.Errorf(registry.CodeConflict, "The invitation has expired; make a new request").WithReason("invitation_expired")
+	case r.Status != prm.RequestNew:
+		return registry.Errorf(registry.CodeConflict, "Employee request status is %s and cannot be updated", r.Status).WithReason("status_" + r.Status)
 	}
 	return nil
 }

@@ -137,7 +137,7 @@ func takesDocuments(d Draft, now time.Time) error {
 		return transition(d.Status)
 	}
 	if !now.Before(d.ExpiresAt) {
-		return registry.Errorf(registry.CodeConflict, "The request has expired; create a new one").WithReason("draft_expired")
+		return transition(StatusExpired)
 	}
 	return nil
 }

@@ -358,10 +358,15 @@ func (s *Service[T]) expire(ctx context.Context, tx T, c registry.Caller, d *Dra
 	if _, err := tx.Audit(ctx, s.entry(c, "draft.expired", *d)); err != nil {
 		return nil, err
 	}
-	return registry.Errorf(registry.CodeConflict, "The request has expired; create a new one").WithReason("draft_expired"), nil
+	return transition(StatusExpired), nil
 }
 
+// transition refuses an action that the status does not allow. A request past
+// its time is told so whether its job has marked it already or not.
 func transition(from Status) error {
+	if from == StatusExpired {
+		return registry.Errorf(registry.CodeConflict, "The request has expired; create a new one").WithReason("draft_expired")
+	}
 	return registry.Errorf(registry.CodeConflict, "Invalid transition").WithReason("status_" + string(from))
 }
 

@@ -197,8 +197,11 @@ func (s *Service[T]) SignByPatient(ctx context.Context, c registry.Caller, id re
 			return nil
 		}
 		now := s.source.Now()
-		if d.Status != StatusNew || !now.Before(d.ExpiresAt) {
+		if d.Status != StatusNew {
 			return transition(d.Status)
+		}
+		if !now.Before(d.ExpiresAt) {
+			return transition(StatusExpired)
 		}
 		who, err := k.Applicant(ctx, tx, applicant)
 		if err != nil {

@@ -326,7 +326,9 @@ func (s *Service[T]) expireNow(ctx context.Context, c registry.Caller, id regist
 		if err != nil {
 			return err
 		}
-		refusal, err = s.expire(ctx, tx, c, &d, s.source.Now())
+		if refusal, err = s.expire(ctx, tx, c, &d, s.source.Now()); err == nil && refusal == nil {
+			refusal = transition(d.Status) // the job, or another request, was first
+		}
 		return err
 	})
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -120,17 +121,37 @@ func TestExportsOfTheLog(t *testing.T) {
 	require.Equal(t, trail.ExportStopped, x.Status)
 	require.Zero(t, x.Done)
 
+	// What was written is not written again when only the seal failed.
+	x, err = exports.Begin(t.Context(), auditor, f, trail.FormatLines, "перевірка за наказом")
+	require.NoError(t, err)
+	dark := *exports
+	dark.Sealer = noSeal{}
+	require.ErrorContains(t, dark.Handlers()[trail.ExportJob](t.Context(), job.Job{Args: []byte(x.ID.String())}), "no device")
+	require.NoError(t, exports.Handlers()[trail.ExportJob](t.Context(), job.Job{Args: []byte(x.ID.String())}))
+	x, err = exports.Get(t.Context(), auditor, x.ID)
+	require.NoError(t, err)
+	require.Equal(t, trail.ExportDone, x.Status)
+	require.Equal(t, int64(entries), x.Done, "each entry once")
+	require.Equal(t, 4, x.Parts)
+
 	later := source
 	later.Clock = func() time.Time { return source.Now().Add(2 * time.Hour) }
 	ending, err := trail.NewExports(trail.ExportConfig{Store: postgres.NewPort[trail.ExportTx](store).Everywhere(), Log: store, Source: later, Batch: 7, Life: time.Hour})
 	require.NoError(t, err)
 	n, err := ending.Jobs(time.Hour)[0].Run(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 3, n)
+	require.Equal(t, 4, n)
 	list, err := exports.List(t.Context(), auditor)
 	require.NoError(t, err)
-	require.Len(t, list, 3)
-	require.Equal(t, []string{trail.ExportStopped, trail.ExportOutdated, trail.ExportOutdated}, []string{list[0].Status, list[1].Status, list[2].Status})
+	require.Len(t, list, 4)
+	require.Equal(t, []string{trail.ExportOutdated, trail.ExportStopped, trail.ExportOutdated, trail.ExportOutdated}, []string{list[0].Status, list[1].Status, list[2].Status, list[3].Status})
+}
+
+// noSeal is a seal whose device is away.
+type noSeal struct{}
+
+func (noSeal) SealManifest(context.Context, map[string][]byte) ([]byte, error) {
+	return nil, errors.New("no device")
 }
 
 // A sample is drawn from what nobody knew at the commitment, and drawn the same again.

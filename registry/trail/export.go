@@ -64,6 +64,8 @@ type Export struct {
 	// Hash is the state of SHA-256 over the parts written; SHA256 the end of it.
 	Hash   []byte `json:"hash,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
+	// Whole tells that every row is written and only the seal is missing.
+	Whole bool `json:"whole,omitempty"`
 	// Manifest is the sealed container that names file, filter and checkpoint.
 	Manifest []byte `json:"manifest,omitempty"`
 
@@ -290,7 +292,7 @@ func (s *Exports) make(ctx context.Context, j job.Job) error {
 	var x Export
 	for more := true; more; {
 		err := s.Store.Update(ctx, func(ctx context.Context, tx ExportTx) error {
-			if x, err = tx.Export(ctx, id, true); err != nil || x.Ended() {
+			if x, err = tx.Export(ctx, id, true); err != nil || x.Ended() || x.Whole {
 				more = false
 				return err
 			}
@@ -340,7 +342,8 @@ func (s *Exports) batch(ctx context.Context, tx ExportTx, x *Export) (more bool,
 		return false, err
 	}
 	x.Parts, x.Done, x.Size, x.Filter.Before = x.Parts+1, x.Done+int64(len(found.Records)), x.Size+int64(len(rows)), found.Next
-	return !found.Next.IsZero(), tx.UpdateExport(ctx, *x)
+	x.Whole = found.Next.IsZero()
+	return !x.Whole, tx.UpdateExport(ctx, *x)
 }
 
 // manifest is what the seal is set over, beside the checkpoint.

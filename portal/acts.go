@@ -40,6 +40,8 @@ type Intake interface {
 type Act struct {
 	Path        string // /api/v3/declaration_requests
 	SignedField string // signed_declaration_request
+	// Unconfirmed: the author alone makes the act; nobody is asked for a code or scans.
+	Unconfirmed bool
 	Service     Intake
 }
 
@@ -83,10 +85,12 @@ func (a acts) routes(r chi.Router) {
 	one := a.act.Path + "/{id}"
 	r.Post(a.act.Path, a.member(a.create))
 	r.Get(one, a.byID(a.get))
-	r.Get(one+"/documents", a.byID(a.documents))
-	r.Patch(one+"/actions/approve", a.byID(a.approve))
-	r.Patch(one+"/actions/resend_otp", a.byID(a.resendOTP))
 	r.Patch(one+"/actions/reject", a.byID(a.reject))
+	if !a.act.Unconfirmed {
+		r.Get(one+"/documents", a.byID(a.documents))
+		r.Patch(one+"/actions/approve", a.byID(a.approve))
+		r.Patch(one+"/actions/resend_otp", a.byID(a.resendOTP))
+	}
 	if a.act.SignedField != "" {
 		r.Get(one+"/data_to_be_signed", a.byID(a.dataToBeSigned))
 		r.Patch(one+"/actions/sign", a.byID(a.sign))

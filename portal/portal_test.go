@@ -520,7 +520,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"no log":     func(c *Config) { c.Log = nil },
 		"no acts":    func(c *Config) { c.Acts = nil },
 		"no service": func(c *Config) { c.Acts = []Act{DeclarationRequests(nil)} },
-		"bad path":   func(c *Config) { c.Acts = []Act{{"x", "y", &fakes{}}} },
+		"bad path":   func(c *Config) { c.Acts = []Act{{Path: "x", SignedField: "y", Service: &fakes{}}} },
 		"no limits":  func(c *Config) { c.Limits = Limits{} },
 		"no clock":   func(c *Config) { c.Source = registry.Source{} },
 		"no address": func(c *Config) { c.BaseURL = "mist" },

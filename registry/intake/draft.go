@@ -195,7 +195,8 @@ type Kind[T any] interface {
 	Version() int
 	// Scope names the scope a step demands.
 	Scope(step Step) string
-	// Draft fills d from the request's body after the kind's checks.
+	// Draft fills d from the request's body after the kind's checks. Where no
+	// patient confirms, it freezes d.ToBeSigned itself and sets StatusApproved.
 	Draft(ctx context.Context, tx T, c registry.Caller, d *Draft, body []byte) error
 	// Approve runs the rules of approval and freezes d.ToBeSigned.
 	Approve(ctx context.Context, tx T, d *Draft) error
@@ -224,6 +225,12 @@ type Sketcher[T any] interface {
 	Sketch(ctx context.Context, tx T, c registry.Caller, d *Draft, body []byte) (done bool, err error)
 	// Supersede queues what Draft writes besides the draft.
 	Supersede(ctx context.Context, tx T, d Draft) error
+}
+
+// Referrer is a Kind whose acts point to an earlier act: what they cancel, end or
+// fulfil. content is what Decode gave.
+type Referrer interface {
+	RefersTo(d *Draft, content any) registry.ID
 }
 
 // SameDocument compares two JSON documents in canonical form. The answer names

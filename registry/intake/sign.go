@@ -232,6 +232,9 @@ func (s *Service[T]) write(ctx context.Context, tx T, c registry.Caller, d *Draf
 		AuthorID: d.EmployeeID, LegalEntityID: d.LegalEntityID,
 		Container: j.digest, Content: j.signed, AcceptedAt: s.source.Now(),
 	}
+	if k, ok := s.kind.(Referrer); ok {
+		act.RefersTo = k.RefersTo(d, j.content)
+	}
 	report := *j.report
 	report.ActID = act.ID
 	e := s.entry(c, "act.accepted", *d)

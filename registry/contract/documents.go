@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -40,25 +39,6 @@ func (d Document) Uploaded() bool { return !d.UploadedAt.IsZero() }
 type Draft struct {
 	ID        registry.ID
 	Documents []Document
-}
-
-// PDFType is the only type a contract's document has.
-const PDFType = "application/pdf"
-
-// checkPDF tells a PDF by its bytes (ISO 32000-1, 7.5.2 and 7.5.5), whatever the
-// sender calls it. One that says it acts by itself is refused; what is hidden in
-// compressed objects is not looked for: a PDF is only ever handed out to be saved.
-func checkPDF(b []byte) error {
-	tail := b[max(0, len(b)-1024):]
-	if !bytes.HasPrefix(b, []byte("%PDF-")) || !bytes.Contains(tail, []byte("%%EOF")) {
-		return registry.Errorf(registry.CodeUnsupportedMedia, "a document of a contract request is a PDF").WithReason("document_type")
-	}
-	for _, name := range []string{"/JavaScript", "/Launch", "/EmbeddedFile", "/XFA"} {
-		if bytes.Contains(b, []byte(name)) {
-			return registry.Errorf(registry.CodeUnsupportedMedia, "a PDF with %s is not taken: save it without active content", name).WithReason("document_active")
-		}
-	}
-	return nil
 }
 
 // Draft begins a request: an id and places for its documents.

@@ -20,6 +20,7 @@ import (
 	"mist/registry/intake"
 	"mist/registry/job"
 	"mist/registry/legalentity"
+	"mist/registry/outbox"
 	"mist/registry/patient"
 	"mist/registry/personchange"
 	"mist/registry/personlife"
@@ -56,6 +57,9 @@ var (
 	_ job.DeskTx            = (*Tx)(nil)
 	_ declaration.CitizenTx = (*Tx)(nil)
 	_ exchange.Tx           = (*Tx)(nil)
+	_ outbox.Tx             = (*Tx)(nil)
+	_ outbox.WorkTx         = (*Tx)(nil)
+	_ outbox.DeskTx         = (*Tx)(nil)
 	_ composition.Tx        = (*Tx)(nil)
 	_ query.CompositionsTx  = (*Tx)(nil)
 

@@ -346,7 +346,9 @@ func TestOrderOfASubjectHoldsWithThreeWorkers(t *testing.T) {
 	stops[0]()
 	startWorker(t, stores[0], route, effects)
 	putting.Wait()
-	require.Eventually(t, func() bool { return countRows(t, dsn, `SELECT count(*) FROM outbox_messages WHERE status <> 'answered'`) == 0 }, wait, 5*tick)
+	require.Eventually(t, func() bool {
+		return countRows(t, dsn, `SELECT count(*) FROM outbox_messages WHERE status <> 'answered'`) == 0
+	}, wait, 5*tick)
 	for i := range subjects {
 		var want []string
 		for n := range each {

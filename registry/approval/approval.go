@@ -22,6 +22,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/consent"
+	"mist/registry/guess"
 	"mist/registry/jcs"
 	"mist/registry/job"
 	"mist/registry/notify"
@@ -70,6 +71,7 @@ type Request struct {
 // Tx is what the room needs of a transaction.
 type Tx interface {
 	job.Tx
+	guess.Tx
 	Person(ctx context.Context, id registry.ID) (patient.Person, error)
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
 	InsertConsent(ctx context.Context, r consent.Record) error
@@ -336,9 +338,21 @@ func (s *Service) Verify(ctx context.Context, c registry.Caller, id registry.ID,
 		case now.After(a.OTPExpiresAt):
 			return nil, forbid("otp_expired", "Verification code expired; ask for a new code")
 		}
+		// The telephone is the patient's of now: a changed one is another lock.
+		p, err := tx.Person(ctx, a.PersonID)
+		if err != nil {
+			return nil, err
+		}
+		phone := p.AuthMethod().PhoneNumber
+		if err := tx.ExpectFewMisses(ctx, phone, a.LegalEntityID, now); err != nil {
+			return nil, err
+		}
 		a.OTPTriesLeft--
 		if !hmac.Equal(a.OTPMAC, s.mac(a.ID, code)) {
 			if err := tx.UpdateApproval(ctx, *a); err != nil {
+				return nil, err
+			}
+			if err := tx.CountMiss(ctx, phone, a.LegalEntityID, now); err != nil {
 				return nil, err
 			}
 			e := entry("approval.refused", c, *a)

@@ -6,6 +6,7 @@ import (
 
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/guess"
 	"mist/registry/jcs"
 	"mist/registry/job"
 	"mist/signature"
@@ -109,6 +110,7 @@ type Report struct {
 // Tx is what the pipeline itself needs of a transaction.
 type Tx interface {
 	job.Tx
+	guess.Tx
 	// InsertDraft writes a draft and the places of its documents.
 	InsertDraft(ctx context.Context, d Draft) error
 	// Draft reads a draft; with lock set, its row is held until commit.

@@ -257,7 +257,13 @@ func (s *Service[T]) approve(ctx context.Context, c registry.Caller, id registry
 			return transition(d.Status)
 		}
 		if d.AuthMethod == "OTP" {
+			if err := tx.ExpectFewMisses(ctx, d.Phone, d.LegalEntityID, now); err != nil {
+				return err
+			}
 			if refusal = s.checkOTP(&d, code, now); refusal != nil {
+				if err := s.missed(ctx, tx, d, refusal, now); err != nil {
+					return err
+				}
 				if err := tx.UpdateDraft(ctx, d); err != nil {
 					return err
 				}

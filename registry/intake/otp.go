@@ -71,6 +71,15 @@ func (s *Service[T]) mac(id registry.ID, code string) []byte {
 	return m.Sum(nil)
 }
 
+// missed counts a code that was not the one sent: over all requests of the
+// clinic, for whoever guesses makes new ones.
+func (s *Service[T]) missed(ctx context.Context, tx T, d Draft, refusal error, now time.Time) error {
+	if reason := registry.AsError(refusal).Reason; reason != "otp_wrong" {
+		return nil
+	}
+	return tx.CountMiss(ctx, d.Phone, d.LegalEntityID, now)
+}
+
 func (s *Service[T]) checkOTP(d *Draft, code string, now time.Time) error {
 	forbid := func(reason, text string) error {
 		return registry.Errorf(registry.CodeForbidden, "%s", text).WithReason(reason)

@@ -104,7 +104,7 @@ var internalConstraints = []string{
 	"contract_signatures_request_fkey", "contract_signatures_act_fkey", "contracts_pkey", "contracts_number_key", "contracts_request_key",
 	"contracts_request_fkey", "contracts_parent_fkey", "contract_employees_pkey", "contract_employees_one_current", "contract_employees_act_fkey",
 	"audit_export_parts_export_id_fkey", "audit_export_parts_pkey", "audit_exports_pkey", "status_events_feed_key", "registers_pkey", "registers_proposed_by_fkey", "registers_approved_by_fkey", "register_lines_pkey", "register_lines_register_fkey", "register_lines_person_fkey", "declaration_parents_pkey", "declaration_parents_declaration_fkey", "declaration_parents_parent_fkey", "settlements_pkey", "employee_orders_pkey", "employee_orders_act_fkey", "employee_orders_employee_fkey", "contract_documents_pkey", "contract_documents_type_key", "contract_employees_contract_fkey",
-	"directory_hidden_pkey", "directory_hidden_legal_entity_fkey",
+	"directory_hidden_pkey", "code_misses_pkey", "directory_hidden_legal_entity_fkey",
 }
 
 // mapError turns a database error into a registry error. The database's own

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"mist/fixtures/population"
 	operatorpages "mist/portal/operator"
@@ -27,6 +28,7 @@ const (
 	roleNamesake       = "namesake"
 	roleCommonName     = "common_name"
 	roleDuplicate      = "duplicate"
+	roleSlip           = "slip" // one person with two records
 	roleAuditor        = "auditor"
 	roleNHSU           = "nhsu"
 	roleNHSSigner      = "nhs_signer"
@@ -385,8 +387,28 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	h = g.Human(30, 60, today)
 	addEmployee(addHuman(roleNHSSigner, algorithmDSTU, h), h, "NHS ADMIN SIGNER", "P5", "", nhsu, prm.Division{})
 	addHuman(roleDirector, algorithmDSTU, g.Human(30, 60, today)).EDRPOU = string(g.EDRPOU())
+	// One person with two records, as slips make them: day and month exchanged,
+	// a Latin letter in the surname.
+	for h = g.Human(30, 60, today); h.BirthDate.Day > 12 || h.BirthDate.Day == int(h.BirthDate.Month) || !strings.ContainsAny(h.LastName, "аеіорсху"); {
+		h = g.Human(30, 60, today)
+	}
+	addHuman(roleSlip, algorithmDSTU, h).PersonID = addPatient(h).String()
+	h.BirthDate.Day, h.BirthDate.Month = int(h.BirthDate.Month), time.Month(h.BirthDate.Day)
+	h.LastName = latinLetter(h.LastName)
+	h.UNZR = registry.UNZR(strings.ReplaceAll(h.BirthDate.String(), "-", "") + string(h.UNZR[8:]))
+	addHuman(roleSlip, algorithmDSTU, h).PersonID = addPatient(h).String()
 	s.Public.XRoad.Client, s.Public.XRoad.Service = sandboxPortal, sandboxService
 	return s
+}
+
+// latinLetter puts a Latin letter in the place of the first Ukrainian one that looks like it.
+func latinLetter(name string) string {
+	for i, r := range name {
+		if at := strings.IndexRune("аеіорсху", r); at >= 0 {
+			return name[:i] + string("aeiopcxy"[at/2]) + name[i+len(string(r)):]
+		}
+	}
+	return name
 }
 
 func describe(role, algorithm string, h population.Human) sandboxPerson {

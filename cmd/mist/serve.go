@@ -16,6 +16,7 @@ import (
 
 	"mist/portal"
 	"mist/portal/oauth"
+	operatorpages "mist/portal/operator"
 	"mist/portal/tlog"
 	"mist/registry"
 	"mist/registry/access"
@@ -168,11 +169,6 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := trusted.verifier()
-	if err != nil {
-		return err
-	}
-	go trusted.run(ctx)
 	dsn, ring, stop, err := servingDatabase(ctx, cfg, keys.kek, s.log)
 	if err != nil {
 		return err
@@ -192,6 +188,15 @@ func (s *server) run(e env, box *sandbox) error {
 			s.log.Warn("closing the store", "cause", err.Error())
 		}
 	})
+
+	if err := trusted.record(ctx, s.store, s.source); err != nil {
+		return err
+	}
+	verifier, err := trusted.verifier()
+	if err != nil {
+		return err
+	}
+	go trusted.run(ctx)
 
 	s.followKeys(ctx, keys.kek)
 
@@ -282,10 +287,10 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	if err := s.addAuditorPages(pages, accessService, keys.log.Verifier(), proofs, exports); err != nil {
+	if err := s.addAuditorPages(pages, accessService, keys.log.Verifier(), proofs, exports, trusted.material); err != nil {
 		return err
 	}
-	if err := s.addOperatorPages(pages, accessService, rooms.desk, rooms.personLife); err != nil {
+	if err := s.addOperatorPages(pages, accessService, operatorpages.Config{Jobs: rooms.desk, Merges: rooms.personLife, Trust: trusted.material}); err != nil {
 		return err
 	}
 	citizens, err := pis(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)

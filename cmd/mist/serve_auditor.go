@@ -18,7 +18,7 @@ import (
 )
 
 // addAuditorPages puts /audit among the pages where a client for it is configured.
-func (s *server) addAuditorPages(kit *web.Kit, login *access.Service, logKey string, proofs *evidence.Service, exports *trail.Exports) error {
+func (s *server) addAuditorPages(kit *web.Kit, login *access.Service, logKey string, proofs *evidence.Service, exports *trail.Exports, trusted auditor.Trust) error {
 	if s.cfg.REST.AuditorClient == "" {
 		return nil
 	}
@@ -32,7 +32,7 @@ func (s *server) addAuditorPages(kit *web.Kit, login *access.Service, logKey str
 	}
 	base := s.url("rest", s.cfg.REST.ListenConfig)
 	c := auditor.Config{
-		Login: login, Trail: reading, Log: s.store, Exports: exports, Evidence: proofs, ClientID: s.cfg.REST.AuditorClient, Clock: s.source.Clock,
+		Login: login, Trail: reading, Log: s.store, Exports: exports, Evidence: proofs, Trust: trusted, ClientID: s.cfg.REST.AuditorClient, Clock: s.source.Clock,
 		LogKey: logKey, LogURL: base + "/log", Quorum: s.cfg.Log.Quorum, Secure: strings.HasPrefix(base, "https://"),
 	}
 	for _, w := range s.cfg.Log.Witnesses {

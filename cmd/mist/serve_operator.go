@@ -8,11 +8,13 @@ import (
 	"mist/registry/access"
 )
 
-// addOperatorPages puts /ops among the pages where a client for it is configured.
-func (s *server) addOperatorPages(kit *web.Kit, login *access.Service, jobs operatorpages.Jobs, merges operatorpages.Merges) error {
+// addOperatorPages puts /ops among the pages where a client for it is configured;
+// c brings the rooms they show.
+func (s *server) addOperatorPages(kit *web.Kit, login *access.Service, c operatorpages.Config) error {
 	if s.cfg.REST.OperatorClient == "" {
 		return nil
 	}
-	return operatorpages.Add(kit, operatorpages.Config{Login: login, Jobs: jobs, Merges: merges, ClientID: s.cfg.REST.OperatorClient, Clock: s.source.Clock,
-		Secure: strings.HasPrefix(s.url("rest", s.cfg.REST.ListenConfig), "https://")})
+	c.Login, c.ClientID, c.Clock = login, s.cfg.REST.OperatorClient, s.source.Clock
+	c.Secure = strings.HasPrefix(s.url("rest", s.cfg.REST.ListenConfig), "https://")
+	return operatorpages.Add(kit, c)
 }

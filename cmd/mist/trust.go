@@ -11,6 +11,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mist/registry"
+	"mist/registry/material"
+	"mist/registry/postgres"
 	"mist/signature"
 	"mist/signature/trust"
 	"mist/signature/trust/fetch"
@@ -35,6 +38,22 @@ type trustKeeper struct {
 	warnings prometheus.Gauge
 	failures prometheus.Counter
 	warned   time.Time
+
+	// material records changes and counts what responders answer; nil in
+	// commands that only verify. owed says that a change is not recorded yet.
+	material *material.Service
+	owed     bool
+}
+
+// record has the room of trust material write what is in force into the log.
+func (k *trustKeeper) record(ctx context.Context, store *postgres.Store, source registry.Source) (err error) {
+	if k.material, err = material.New(postgres.NewPort[material.Tx](store).Everywhere(), source, k.store); err != nil {
+		return err
+	}
+	if err := k.material.Took(ctx); err != nil {
+		return fmt.Errorf("recording the trust material: %w", err)
+	}
+	return nil
 }
 
 // openTrust reads the folder; it refuses a sandbox root in another profile.
@@ -74,7 +93,11 @@ func (k *trustKeeper) verifier() (*signature.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return signature.NewVerifier(signature.Config{Trust: k.store, Fetcher: fetcher, Now: k.now, Parallel: verifying, Queue: waiting})
+	var watched signature.Fetcher = fetcher
+	if k.material != nil {
+		watched = k.material.Watched(fetcher)
+	}
+	return signature.NewVerifier(signature.Config{Trust: k.store, Fetcher: watched, Now: k.now, Parallel: verifying, Queue: waiting})
 }
 
 // verifying at once and waiting for it: a verification may stand a while at a
@@ -119,6 +142,14 @@ func (k *trustKeeper) refresh(ctx context.Context) {
 	if s.Version() != k.store.Snapshot().Version() {
 		k.store.Replace(s)
 		k.log.Info("trust material taken over", "version", s.Version(), "anchors", len(s.Anchors()))
+		k.owed = k.material != nil
+	}
+	if k.owed {
+		if err := k.material.Took(ctx); err != nil {
+			k.log.Error("a change of the trust material is not recorded yet", "cause", err.Error())
+		} else {
+			k.owed = false
+		}
 	}
 	k.warn()
 }

@@ -18,6 +18,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/evidence"
+	"mist/registry/material"
 	"mist/registry/trail"
 )
 
@@ -54,6 +55,11 @@ type Evidence interface {
 	Again(ctx context.Context, c registry.Caller, entry registry.ID) (outcome string, err error)
 }
 
+// Trust tells what signatures are judged by; *material.Service does.
+type Trust interface {
+	State(ctx context.Context, c registry.Caller) (material.State, error)
+}
+
 // Log gives the public checkpoints.
 type Log interface {
 	PublicCheckpoints(ctx context.Context, before int64, limit int) ([]trail.Checkpoint, error)
@@ -74,6 +80,7 @@ type Config struct {
 	Log      Log
 	Exports  Exports
 	Evidence Evidence
+	Trust    Trust
 	// ClientID is the public client the pages log people in as.
 	ClientID string
 	Clock    func() time.Time
@@ -91,7 +98,7 @@ type room struct {
 
 // Add puts the room into the kit.
 func Add(kit *web.Kit, c Config) error {
-	if c.Login == nil || c.Trail == nil || c.Log == nil || c.Exports == nil || c.Evidence == nil || c.ClientID == "" || c.Clock == nil || c.LogKey == "" || c.LogURL == "" {
+	if c.Login == nil || c.Trail == nil || c.Log == nil || c.Exports == nil || c.Evidence == nil || c.Trust == nil || c.ClientID == "" || c.Clock == nil || c.LogKey == "" || c.LogURL == "" {
 		return errors.New("portal/auditor: a part is missing")
 	}
 	pages, err := kit.Room("auditor", files)
@@ -106,6 +113,7 @@ func Add(kit *web.Kit, c Config) error {
 	}
 	pages.Section("/audit", "audit.section")
 	pages.Get("/audit", door.Behind(r.overview))
+	pages.Get("/audit/trust", door.Behind(r.trust))
 	pages.Get("/audit/checkpoints", r.checkpoints)
 	pages.Get("/audit/consistency", r.consistency)
 	pages.Get("/audit/entries", door.Behind(r.search))

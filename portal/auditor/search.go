@@ -10,6 +10,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/evidence"
+	"mist/registry/material"
 	"mist/registry/trail"
 )
 
@@ -183,7 +184,7 @@ func (r *room) asked(q *web.Request) (v searchView, f trail.Filter) {
 // kinds are offered by the form, the frequent ones first.
 var kinds = []audit.Kind{
 	audit.ActAccepted, audit.ActRefused, audit.ActPending, audit.ActRepeated, audit.Disclosure, audit.DisclosureRefused, audit.DisclosureReplayed,
-	audit.ConsentRegistered, audit.ConsentRevoked, "access.login", "access.login_refused", audit.AccessDecision, audit.KeyChanged, audit.OperatorCommand,
+	audit.ConsentRegistered, audit.ConsentRevoked, "access.login", "access.login_refused", audit.AccessDecision, audit.KeyChanged, material.Changed, audit.OperatorCommand,
 	trail.PeopleShown, audit.ExchangeAnswered, audit.ExchangeRefused, trail.StateRead, trail.EntryRead, trail.SignerRead, trail.Searched, trail.SampleDrawn,
 	trail.ExportBegun, trail.ExportMade, trail.ExportDownloaded, evidence.Exported, evidence.Rejudged, audit.Void,
 }

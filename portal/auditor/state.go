@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"mist/portal/web"
+	"mist/portal/web/trusted"
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/evidence"
+	"mist/registry/material"
 	"mist/registry/trail"
 )
 
@@ -33,6 +35,7 @@ type overviewView struct {
 	Top             int64
 	Kinds           []string
 	Refusals        []refusal
+	Trust           trusted.View
 }
 
 type dayView struct {
@@ -99,6 +102,11 @@ func (r *room) overview(w http.ResponseWriter, q *web.Request, c registry.Caller
 		v.Mark, v.Word, v.Sentence = web.Good, q.T("audit.state.good"), q.T("audit.state.well", "n", st.Size)
 	}
 	r.count(q, &v, now)
+	state, err := r.Trust.State(q.Context(), c)
+	if err != nil {
+		return err
+	}
+	v.Trust = trusted.Show(q, state, "").First(overviewRows)
 	return q.Render(w, web.Page{Template: "overview", Title: q.T("audit.title"), Data: v})
 }
 
@@ -146,7 +154,7 @@ var named = map[audit.Kind]bool{
 	"access.login": true, "access.login_refused": true, "access.token": true, "access.refreshed": true, "access.grant_ended": true, "access.emergency_opened": true,
 	"access.emergency_reviewed": true, "access.api_key_created": true, "access.api_key_revoked": true, trail.StateRead: true, trail.EntryRead: true, trail.Searched: true,
 	trail.PeopleShown: true, trail.SampleDrawn: true, trail.SignerRead: true, trail.ExportBegun: true, trail.ExportMade: true, trail.ExportCancelled: true, trail.ExportDownloaded: true,
-	evidence.Rejudged: true, evidence.Exported: true, audit.ExchangeAnswered: true, audit.ExchangeRefused: true,
+	material.Changed: true, evidence.Rejudged: true, evidence.Exported: true, audit.ExchangeAnswered: true, audit.ExchangeRefused: true,
 }
 
 func kindName(q *web.Request, k audit.Kind) string {

@@ -18,6 +18,7 @@ import (
 	"mist/portal/web/login"
 	"mist/registry"
 	"mist/registry/job"
+	"mist/registry/material"
 	"mist/registry/personlife"
 )
 
@@ -38,8 +39,14 @@ type Merges interface {
 	Agree(ctx context.Context, c registry.Caller, id registry.ID) (personlife.Merge, error)
 	Decline(ctx context.Context, c registry.Caller, id registry.ID) (personlife.Merge, error)
 	ProposeUndo(ctx context.Context, c registry.Caller, id registry.ID, reason string) (personlife.Merge, error)
+	Compare(ctx context.Context, c registry.Caller, master, loser registry.ID) (personlife.Comparison, error)
 	Get(ctx context.Context, c registry.Caller, id registry.ID) (personlife.Merge, error)
 	List(ctx context.Context, c registry.Caller, status personlife.MergeStatus, after registry.ID) ([]personlife.Merge, error)
+}
+
+// Trust tells what signatures are judged by; *material.Service does.
+type Trust interface {
+	State(ctx context.Context, c registry.Caller) (material.State, error)
 }
 
 // Config of the room; all but Secure is needed.
@@ -47,6 +54,7 @@ type Config struct {
 	Login  login.Service
 	Jobs   Jobs
 	Merges Merges
+	Trust  Trust
 	// ClientID is the public client the pages log people in as.
 	ClientID string
 	Clock    func() time.Time
@@ -57,11 +65,11 @@ type Config struct {
 type room struct{ Config }
 
 // Scopes the pages ask an operator for.
-const Scopes = "job:read job:write manual_merge_request:read manual_merge_request:write"
+const Scopes = "job:read job:write manual_merge_request:read manual_merge_request:write trust:read"
 
 // Add puts the room into the kit.
 func Add(kit *web.Kit, c Config) error {
-	if c.Login == nil || c.Jobs == nil || c.Merges == nil || c.ClientID == "" || c.Clock == nil {
+	if c.Login == nil || c.Jobs == nil || c.Merges == nil || c.Trust == nil || c.ClientID == "" || c.Clock == nil {
 		return errors.New("portal/operator: a part is missing")
 	}
 	pages, err := kit.Room("operator", files)
@@ -81,8 +89,10 @@ func Add(kit *web.Kit, c Config) error {
 	pages.Get("/ops/jobs/{id}", door.Behind(r.job))
 	pages.Post("/ops/jobs/{id}/replay", door.Behind(r.replay))
 	pages.Post("/ops/jobs/{id}/discard", door.Behind(r.discard))
+	pages.Get("/ops/trust", door.Behind(r.trust))
 	pages.Get("/ops/merges", door.Behind(r.merges))
 	pages.Post("/ops/merges", door.Behind(r.propose))
+	pages.Get("/ops/merges/pair", door.Behind(r.pair))
 	pages.Get("/ops/merges/{id}", door.Behind(r.merge))
 	pages.Post("/ops/merges/{id}/{step}", door.Behind(r.decide))
 	return nil
@@ -266,136 +276,4 @@ func (r *room) change(w http.ResponseWriter, q *web.Request, c registry.Caller, 
 		return err
 	}
 	return q.Render(w, web.Page{Template: "job", Title: q.T("ops.job.title"), Data: jobView{Info: whole, Step: step, Said: q.T("ops.job." + step + ".would")}})
-}
-
-type mergesView struct {
-	Problems              []web.Problem
-	List                  []personlife.Merge
-	Status                string
-	Master, Loser, Reason web.Field
-}
-
-var mergeStates = []personlife.MergeStatus{personlife.MergeNew, personlife.MergeUndoNew, personlife.Merged, personlife.MergeUndone, personlife.MergeDeclined}
-
-func (r *room) mergeForm(q *web.Request) mergesView {
-	return mergesView{
-		Master: web.Field{Name: "master", Label: q.T("ops.merge.master"), Hint: q.T("ops.merge.id"), Required: true, Value: q.PostFormValue("master")},
-		Loser:  web.Field{Name: "loser", Label: q.T("ops.merge.loser"), Hint: q.T("ops.merge.id"), Required: true, Value: q.PostFormValue("loser")},
-		Reason: web.Field{Name: "reason", Label: q.T("ops.merge.reason"), Hint: q.T("ops.merge.reason.hint"), Required: true, Value: q.PostFormValue("reason")},
-	}
-}
-
-func (r *room) merges(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
-	return r.showMerges(w, q, c, r.mergeForm(q), http.StatusOK)
-}
-
-func (r *room) showMerges(w http.ResponseWriter, q *web.Request, c registry.Caller, v mergesView, status int) error {
-	for _, s := range mergeStates {
-		if v.Status = q.URL.Query().Get("status"); v.Status != "" && v.Status != string(s) {
-			continue
-		}
-		list, err := r.Merges.List(q.Context(), c, s, registry.ID{})
-		if err != nil {
-			return err
-		}
-		v.List = append(v.List, list...)
-	}
-	return q.Render(w, web.Page{Template: "merges", Title: q.T("ops.merges.title"), Data: v, Status: status})
-}
-
-func (r *room) propose(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
-	form, err := q.Form()
-	if err != nil {
-		return err
-	}
-	v := r.mergeForm(q)
-	wrong := func(f *web.Field, text string) {
-		f.Error = text
-		v.Problems = append(v.Problems, web.Problem{Field: f.Name, Text: text})
-	}
-	master, err := registry.ParseID(form.Get("master"))
-	if err != nil {
-		wrong(&v.Master, q.T("ops.merge.id.wrong"))
-	}
-	loser, err := registry.ParseID(form.Get("loser"))
-	if err != nil {
-		wrong(&v.Loser, q.T("ops.merge.id.wrong"))
-	}
-	if len(v.Problems) == 0 {
-		m, err := r.Merges.Propose(q.Context(), c, master, loser, form.Get("reason"))
-		if err == nil {
-			q.Redirect(w, "/ops/merges/"+m.ID.String())
-			return nil
-		}
-		switch e := registry.AsError(err); {
-		case e.Code == registry.CodeInvalid && len(e.Fields) > 0 && e.Fields[0].Entry == "$.reason":
-			wrong(&v.Reason, q.T("ops.merge.reason.wrong"))
-		default:
-			return err
-		}
-	}
-	return r.showMerges(w, q, c, v, http.StatusUnprocessableEntity)
-}
-
-type mergeView struct {
-	personlife.Merge
-	Mine     bool // the reader proposed it: a second person is awaited
-	Why      web.Field
-	Problems []web.Problem
-}
-
-func (r *room) merge(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
-	return r.showMerge(w, q, c, "", http.StatusOK)
-}
-
-func (r *room) showMerge(w http.ResponseWriter, q *web.Request, c registry.Caller, trouble string, status int) error {
-	id, err := r.id(q)
-	if err != nil {
-		return err
-	}
-	m, err := r.Merges.Get(q.Context(), c, id)
-	if err != nil {
-		return err
-	}
-	v := mergeView{Merge: m, Why: r.mergeForm(q).Reason}
-	if trouble != "" {
-		v.Why.Error, v.Problems = trouble, []web.Problem{{Field: "reason", Text: trouble}}
-	}
-	switch m.Status {
-	case personlife.MergeNew:
-		v.Mine = m.ProposedBy == c.PartyID
-	case personlife.MergeUndoNew:
-		v.Mine = m.UndoProposedBy == c.PartyID
-	}
-	return q.Render(w, web.Page{Template: "merge", Title: q.T("ops.merge.title"), Data: v, Status: status})
-}
-
-// decide agrees, declines or proposes to undo.
-func (r *room) decide(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
-	id, err := r.id(q)
-	if err != nil {
-		return err
-	}
-	form, err := q.Form()
-	if err != nil {
-		return err
-	}
-	switch q.Param("step") {
-	case "agree":
-		_, err = r.Merges.Agree(q.Context(), c, id)
-	case "decline":
-		_, err = r.Merges.Decline(q.Context(), c, id)
-	case "undo":
-		_, err = r.Merges.ProposeUndo(q.Context(), c, id, form.Get("reason"))
-		if registry.CodeOf(err) == registry.CodeInvalid {
-			return r.showMerge(w, q, c, q.T("ops.merge.reason.wrong"), http.StatusUnprocessableEntity)
-		}
-	default:
-		err = registry.Errorf(registry.CodeNotFound, "there is no such step")
-	}
-	if err != nil {
-		return err
-	}
-	q.Redirect(w, "/ops/merges/"+id.String())
-	return nil
 }

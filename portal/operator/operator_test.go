@@ -7,5 +7,5 @@ import (
 )
 
 func TestTexts(t *testing.T) {
-	webtest.Texts(t, ".", "ops.merge.state.", "ops.job.replay.", "ops.job.discard.")
+	webtest.Texts(t, ".", "ops.pair.differs.", "ops.pair.member.", "ops.merge.state.", "ops.job.replay.", "ops.job.discard.")
 }

@@ -23,7 +23,7 @@ import (
 )
 
 func TestTexts(t *testing.T) {
-	webtest.Texts(t, ".", "error.", "login.", "verdict.", "answer.", "report.")
+	webtest.Texts(t, ".", "trust.for.", "error.", "login.", "verdict.", "answer.", "report.")
 	all := web.OwnTexts()
 	for _, code := range registry.Codes() {
 		require.Contains(t, all, "error."+string(code))

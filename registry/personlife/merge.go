@@ -76,6 +76,8 @@ type Tx interface {
 	ActiveDeclaration(ctx context.Context, person registry.ID) (declaration.Declaration, bool, error)
 	// MoveDeclaration changes the state of a declaration and nothing else of it.
 	MoveDeclaration(ctx context.Context, id registry.ID, from, to declaration.Status, reason string) error
+	// Titles gives the names of legal entities among the ids.
+	Titles(ctx context.Context, ids []registry.ID) (map[registry.ID]string, error)
 	PutMerge(ctx context.Context, m Merge) error
 	// Merge reads a request; with lock set its row is held until commit.
 	Merge(ctx context.Context, id registry.ID, lock bool) (Merge, error)

@@ -9,7 +9,6 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/query"
-	"mist/registry/trail"
 )
 
 // FollowLog notes the place of at most limit entries that the log has grown by
@@ -86,7 +85,7 @@ func idAt(t time.Time) (id registry.ID) {
 }
 
 func accessOf(e audit.Entry) query.Access {
-	a := query.Access{AuditID: e.ID, At: e.Time, Event: e.Kind, Given: e.Kind == audit.Disclosure || e.Kind == audit.DisclosureReplayed || e.Kind == trail.PeopleShown, Code: e.Code, Fields: e.Fields, Kind: "automatic"}
+	a := query.Access{AuditID: e.ID, At: e.Time, Event: e.Kind, Given: e.Kind.Discloses() || e.Kind == audit.DisclosureReplayed, Code: e.Code, Fields: e.Fields, Kind: "automatic"}
 	if e.Kind == audit.ConsentRegistered || e.Kind == audit.ConsentRevoked {
 		a.Given = true
 	}

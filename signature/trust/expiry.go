@@ -21,8 +21,8 @@ func (w Warning) String() string {
 	return fmt.Sprintf("%s %s %s: %s", w.What, verb, w.When.UTC().Format(time.RFC3339), w.Name)
 }
 
-// Expiring names anchors and CA certificates that end within a period after
-// at, and CRLs whose next update has passed. What expired long ago is kept
+// Expiring names anchors, CA certificates and trusted lists that end within a
+// period after at, and CRLs whose next update has passed. What expired long ago is kept
 // for old signatures and not named again after a year.
 func Expiring(s *Snapshot, at time.Time, within time.Duration) []Warning {
 	var out []Warning
@@ -36,6 +36,11 @@ func Expiring(s *Snapshot, at time.Time, within time.Duration) []Warning {
 			what = "anchor"
 		}
 		out = append(out, Warning{What: what, Name: c.Subject.String(), When: c.NotAfter, Expired: c.NotAfter.Before(at)})
+	}
+	for _, l := range s.Lists {
+		if !l.NextUpdate.IsZero() && l.NextUpdate.Before(at.Add(within)) {
+			out = append(out, Warning{What: "list", Name: fmt.Sprintf("%s %d", l.Territory, l.Sequence), When: l.NextUpdate, Expired: l.NextUpdate.Before(at)})
+		}
 	}
 	for _, l := range s.crls {
 		if !l.NextUpdate.IsZero() && l.NextUpdate.Before(at) {

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"sort"
 	"sync/atomic"
+	"time"
 
 	"mist/signature/cert"
 	"mist/signature/facts"
@@ -25,12 +26,23 @@ type Anchor struct {
 
 // Snapshot is an immutable set of trust anchors and known certificates.
 type Snapshot struct {
-	version   string
-	anchors   map[string]Anchor // by certificate id
-	pool      *Pool
-	crls      []*CRL
-	Remarks   []string // files or entries left out when it was made
+	version string
+	anchors map[string]Anchor // by certificate id
+	pool    *Pool
+	crls    []*CRL
+	Remarks []string // files or entries left out when it was made
+	// Lists are the trusted lists that anchors came from.
+	Lists     []ListInfo
 	cacheable *Edges
+}
+
+// ListInfo is a trusted list a snapshot was made of (TS 119 612, 5.3).
+type ListInfo struct {
+	Territory  string
+	Sequence   int
+	Issued     time.Time
+	NextUpdate time.Time // zero: a closed list
+	Signer     string    // SHA-256 of the certificate that signed it, upper-case hex
 }
 
 // NewSnapshot makes a snapshot. Certificates are helpers for path building and
@@ -145,6 +157,7 @@ func Merge(list ...*Snapshot) *Snapshot {
 	var certs []*cert.Certificate
 	var crls []*CRL
 	var remarks []string
+	var lists []ListInfo
 	name := ""
 	for i, s := range list {
 		if i > 0 {
@@ -159,8 +172,9 @@ func Merge(list ...*Snapshot) *Snapshot {
 		}
 		crls = append(crls, s.crls...)
 		remarks = append(remarks, s.Remarks...)
+		lists = append(lists, s.Lists...)
 	}
 	m := NewSnapshot(name, anchors, certs, crls)
-	m.Remarks = remarks
+	m.Remarks, m.Lists = remarks, lists
 	return m
 }

@@ -36,6 +36,9 @@ func Texts(t *testing.T, folder string, prefixes ...string) {
 	require.NotEmpty(t, templates)
 	code, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	require.NoError(t, err)
+	below, err := filepath.Glob(filepath.Join(folder, "*", "*.go"))
+	require.NoError(t, err)
+	code = append(code, below...)
 	for i := range templates {
 		templates[i] = filepath.Join(folder, templates[i])
 	}

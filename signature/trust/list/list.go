@@ -374,5 +374,7 @@ func (l *List) Anchors() []trust.Anchor {
 // Snapshot makes a snapshot of the list and of certificates that help to
 // build paths.
 func (l *List) Snapshot(helpers []*cert.Certificate, crls []*trust.CRL) *trust.Snapshot {
-	return trust.NewSnapshot(fmt.Sprintf("TL-%s-%d", l.Territory, l.Sequence), l.Anchors(), helpers, crls)
+	s := trust.NewSnapshot(fmt.Sprintf("TL-%s-%d", l.Territory, l.Sequence), l.Anchors(), helpers, crls)
+	s.Lists = []trust.ListInfo{{Territory: l.Territory, Sequence: l.Sequence, Issued: l.Issued, NextUpdate: l.NextUpdate, Signer: l.Signer}}
+	return s
 }

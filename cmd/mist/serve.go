@@ -331,7 +331,7 @@ func (s *server) run(e env, box *sandbox) error {
 	periodic := append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, documents.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, requests.Jobs(cfg.Limits.Upkeep)...)
-	periodic = append(periodic, rooms.personLife.Job(cfg.Limits.Upkeep))
+	periodic = append(periodic, rooms.personLife.Job(cfg.Limits.Upkeep), s.store.MonthsJob(cfg.Limits.Upkeep))
 	handlers := rooms.handlers().Add(sender.Handlers()).Add(actJobs).Add(exports.Handlers())
 	seals, err := s.newSeals(s.store)
 	if err != nil {
@@ -347,6 +347,7 @@ func (s *server) run(e env, box *sandbox) error {
 	watch.add(alarmWitness, refused.err)
 	watch.add(alarmEvidence, failed.err)
 	watch.add(alarmJobs, deadJobs(s.store))
+	watch.add(alarmMonths, monthsAhead(s.store))
 	go watch.run(ctx)
 	go s.keepUnsealing(ctx)
 	periodic = append(append(periodic, proofs.Jobs(cfg.Limits.Upkeep)...), exports.Jobs(cfg.Limits.Upkeep)...)

@@ -82,6 +82,7 @@ var constraints = map[string]registry.Error{
 // walks the schema wants every constraint in one of the two tables.
 var internalConstraints = []string{
 	"trust_changes_pkey",
+	"log_archives_month_fkey", "log_archives_pkey", "log_months_pkey", "log_months_suffix_key",
 	"acts_demand_leaf", "checkpoints_pkey", "entries_leaf_key", "entries_pkey", "leaves_pkey", "entry_days_pkey", "entry_search_pkey", "entry_search_upto_pkey", "publications_checkpoint_fkey", "publications_pkey", "tiles_pkey",
 	"declarations_pkey", "declarations_act_fkey",
 	"drafts_pkey", "drafts_act_key", "media_pkey", "reports_pkey", "divisions_pkey", "parties_pkey", "employees_pkey",

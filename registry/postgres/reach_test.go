@@ -250,13 +250,15 @@ func TestEveryTableOfPeopleIsBehindTheWall(t *testing.T) {
 		"compositions":   "read by the service of conclusions alone, by the number, which reaches all",
 		"unsealings":     "counts", "rejudgements": "containers by digest", "rejudgements_upto": "a number", "judgement_rules": "rules",
 		// The log: people are commitments there.
+		"log_months": "bounds of months", "log_archives": "digests and counts of what was detached",
 		"leaves": "written in every transaction; people stand in them as commitments", "entries": "the order of leaves", "entry_days": "counts", "entry_search_upto": "a number",
 		"person_entries_upto": "a number", "tiles": "hashes", "checkpoints": "public", "publications": "public", "log_epochs": "numbers",
 		"trust_changes": "certificates of authorities",
 		"data_keys":     "wrapped keys", "spent_challenges": "random ids", "nonces": "random values", "goose_db_version": "the version of the tables",
 	}
 	rows, err := pgtest.Connect(t, cluster.DSN(t)).Query(t.Context(), `SELECT c.relname, c.relrowsecurity FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname = 'public' AND has_any_column_privilege('mist_app', c.oid, 'SELECT')`)
+JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname = 'public' AND has_any_column_privilege('mist_app', c.oid, 'SELECT')
+  AND NOT (c.relispartition AND c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'leaves'::regclass))`)
 	require.NoError(t, err)
 	defer rows.Close()
 	behind := 0

@@ -45,6 +45,7 @@ type Service[T Tx] struct {
 	source   registry.Source
 	otpKey   []byte
 	limits   Limits
+	recent   recent
 }
 
 // Config of a Service; every field but Signing is needed.
@@ -77,7 +78,8 @@ func New[T Tx](c Config[T]) (*Service[T], error) {
 			return nil, err
 		}
 	}
-	return &Service[T]{c.Kind, c.Store, c.Verifier, c.Policies, signing, c.Media, c.Source, c.OTPKey, c.Limits}, nil
+	return &Service[T]{kind: c.Kind, store: c.Store, verifier: c.Verifier, policies: c.Policies, signing: signing, media: c.Media,
+		source: c.Source, otpKey: c.OTPKey, limits: c.Limits}, nil
 }
 
 // Kind names the kind served.
@@ -211,6 +213,9 @@ func (s *Service[T]) Get(ctx context.Context, c registry.Caller, id registry.ID)
 	}
 	if err != nil {
 		return Draft{}, err
+	}
+	if whole {
+		s.recent.keep(d, registry.ReachOf(ctx), s.source.Now())
 	}
 	return d, nil
 }

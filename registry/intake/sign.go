@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
@@ -46,8 +47,24 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	}
 	digest := registry.Digest(sha256.Sum256(container))
 
+	// What was read for the signer a moment ago needs no second trip: the act's
+	// own transaction says whether it still holds.
+	reach := registry.ReachOf(ctx)
+	known, author, remembered := s.recent.find(id, reach, s.source.Now())
+	remembered = remembered && mine(c, known) == nil && s.source.Now().Before(known.ExpiresAt)
+	var j *judged
+	var refusal error
+	if remembered {
+		if j, refusal = s.judge(ctx, known, container); refusal == nil && !j.waits {
+			out, err := s.share(ctx, c, known, author, container, j)
+			s.recent.forget(known, err != nil)
+			if err == nil {
+				return out, nil
+			}
+		}
+	}
+
 	var draft Draft
-	var author Author
 	var accepted bool
 	err := s.store.Peek(ctx, func(ctx context.Context, tx T) (err error) {
 		if draft, author, accepted, err = tx.DraftToSign(ctx, s.kind.Name(), id, digest); err == nil {
@@ -58,6 +75,7 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	if err != nil {
 		return Outcome{}, err
 	}
+	s.recent.keepAuthor(draft.EmployeeID, author, reach)
 	if accepted || draft.Status == StatusPending {
 		repeated, err := s.repeat(ctx, c, &draft, digest)
 		if err != nil {
@@ -74,13 +92,16 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 		return Outcome{}, s.expireNow(ctx, c, id)
 	}
 
-	j, err := s.judge(ctx, draft, container)
-	if err != nil {
+	// A judgement over the remembered draft stands when that is the draft.
+	if !remembered || known.Revision != draft.Revision {
+		j, refusal = s.judge(ctx, draft, container)
+	}
+	if refusal != nil {
 		var report *Report
 		if j != nil {
 			report = j.report
 		}
-		return Outcome{}, s.refuse(ctx, c, draft, report, err)
+		return Outcome{}, s.refuse(ctx, c, draft, report, refusal)
 	}
 	if j.waits {
 		return s.keep(ctx, c, draft, container, j)
@@ -200,10 +221,21 @@ func (s *Service[T]) accept(ctx context.Context, c registry.Caller, draft Draft,
 
 // enter accepts an act together with others where its kind allows it. Whatever
 // stands against that is found out, and told, by the act's own transaction.
-func (s *Service[T]) enter(ctx context.Context, c registry.Caller, draft Draft, author Author, container []byte, j *judged) (out Outcome, err error) {
+func (s *Service[T]) enter(ctx context.Context, c registry.Caller, draft Draft, author Author, container []byte, j *judged) (Outcome, error) {
+	if out, err := s.share(ctx, c, draft, author, container, j); err == nil {
+		return out, nil
+	}
+	return s.accept(ctx, c, draft, container, j, nil)
+}
+
+var errAlone = errors.New("intake: this act goes by itself")
+
+// share accepts an act in a transaction with others, if draft, author and
+// patient are what it leans on.
+func (s *Service[T]) share(ctx context.Context, c registry.Caller, draft Draft, author Author, container []byte, j *judged) (out Outcome, err error) {
 	kind, ok := s.kind.(Prompt[T])
 	if !ok || !author.Approved || j.signing.check(j.signers, author.Signatory) != nil {
-		return s.accept(ctx, c, draft, container, j, nil)
+		return Outcome{}, errAlone
 	}
 	err = s.store.Together(ctx, func(ctx context.Context, tx T) error {
 		d := draft
@@ -218,10 +250,7 @@ func (s *Service[T]) enter(ctx context.Context, c registry.Caller, draft Draft, 
 		}
 		return tx.MoveDraftUnchanged(ctx, d)
 	})
-	if err == nil {
-		return out, nil
-	}
-	return s.accept(ctx, c, draft, container, j, nil)
+	return out, err
 }
 
 // write puts down the act with its container, report, leaf and effects, and

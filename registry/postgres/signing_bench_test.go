@@ -114,6 +114,27 @@ type signingRoom struct {
 	service  *intake.Service[declaration.Tx]
 	clinics  []clinic
 	identity sign.Signer
+	peeks    *atomic.Int64 // trips of reads
+}
+
+// countedReads counts them.
+type countedReads struct {
+	postgres.Port[declaration.Tx]
+	n *atomic.Int64
+}
+
+func (c countedReads) Peek(ctx context.Context, f func(ctx context.Context, tx declaration.Tx) error) error {
+	c.n.Add(1)
+	return c.Port.Peek(ctx, f)
+}
+
+// meet has every doctor sign once.
+func (d *signingRoom) meet(t testing.TB) {
+	for i := range d.clinics {
+		one := d.submission(t, i)
+		_, err := d.service.Sign(registry.WithReach(t.Context(), one.caller.Rows), one.caller, one.draft, one.container)
+		require.NoError(t, err)
+	}
 }
 
 type onePolicy signature.Policy
@@ -137,9 +158,9 @@ func newSigningRoom(t testing.TB, s *postgres.Store, doctors int) *signingRoom {
 	policy, err := signature.NamedPolicy("archive-test")
 	require.NoError(t, err)
 	d := &signingRoom{store: s, kind: declaration.Kind{Terms: declaration.DefaultTerms(), Source: source},
-		identity: sign.Signer{Key: doctor.Key, Certificate: doctor.Certificate.Raw}}
+		identity: sign.Signer{Key: doctor.Key, Certificate: doctor.Certificate.Raw}, peeks: new(atomic.Int64)}
 	d.service, err = intake.New(intake.Config[declaration.Tx]{
-		Kind: d.kind, Store: postgres.NewPort[declaration.Tx](s), Verifier: verifier, Policies: onePolicy(policy), Media: noMedia{},
+		Kind: d.kind, Store: countedReads{postgres.NewPort[declaration.Tx](s), d.peeks}, Verifier: verifier, Policies: onePolicy(policy), Media: noMedia{},
 		Source: source, OTPKey: make([]byte, 32), Limits: intake.DefaultLimits(),
 	})
 	require.NoError(t, err)
@@ -154,7 +175,7 @@ type noMedia struct{ intake.Media }
 
 func (d *signingRoom) caller(c clinic) registry.Caller {
 	return registry.Caller{Channel: registry.ChannelREST, RequestID: "bench", ClientID: source.NewID(), ClientType: "MIS", EmployeeID: c.doctor, PartyID: c.party, LegalEntityID: c.legalEntity,
-		Scopes: []string{"declaration_request:sign", "declaration_request:write", "declaration_request:approve"},
+		Scopes: []string{"declaration_request:sign", "declaration_request:write", "declaration_request:approve", "declaration_request:read"},
 		Rows:   registry.Reach{LegalEntityID: c.legalEntity}}
 }
 
@@ -183,7 +204,9 @@ func (d *signingRoom) submission(t testing.TB, i int) submission {
 		document = draft.ToBeSigned
 		return tx.InsertDraft(ctx, draft)
 	}))
-	var err error
+	// As a clinic does it: the bytes are read, then signed.
+	_, err := d.service.Get(registry.WithReach(t.Context(), out.caller.Rows), out.caller, out.draft)
+	require.NoError(t, err)
 	out.container, err = sign.CAdES(t.Context(), d.identity, facts.Bytes(document), sign.Options{Time: now})
 	require.NoError(t, err)
 	return out

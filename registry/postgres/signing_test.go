@@ -27,6 +27,8 @@ func TestSigningsTogether(t *testing.T) {
 	for i := range list {
 		list[i] = room.submission(t, i)
 	}
+	room.meet(t)
+	met := len(room.clinics)
 	person := func(i int) (id registry.ID) {
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT person_id FROM drafts WHERE id = $1", list[i].draft.String()).Scan(&id))
 		return id
@@ -83,7 +85,7 @@ func TestSigningsTogether(t *testing.T) {
     (SELECT count(*) FROM declaration_statuses), (SELECT count(*) FROM declarations d JOIN drafts r ON r.id = d.request_id AND r.status = 'SIGNED' AND r.act_id = d.act_id WHERE d.status = 'active'),
     (SELECT count(*) FROM reports r JOIN acts a ON a.id = r.act_id AND r.container = a.container)`).Scan(&acts, &leaves, &lines, &declarations, &reports))
 	for _, got := range []int{acts, leaves, lines, declarations, reports} {
-		require.Equal(t, accepted, got)
+		require.Equal(t, accepted+met, got)
 	}
 	// What was written together reads like what is written alone.
 	for i, out := range outcomes[:n] {
@@ -105,6 +107,67 @@ func TestSigningsTogether(t *testing.T) {
 			return err
 		}))
 	}
+}
+
+// A draft whose bytes to sign were read here, by a doctor met before, is signed
+// without being read again; what has changed meanwhile is seen all the same.
+func TestSignedWithoutReadingAgain(t *testing.T) {
+	t.Parallel()
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
+	conn := pgtest.Connect(t, dsn)
+	room := newSigningRoom(t, s, 2)
+	room.meet(t)
+	sign := func(one submission) (intake.Outcome, error) {
+		return room.service.Sign(registry.WithReach(t.Context(), one.caller.Rows), one.caller, one.draft, one.container)
+	}
+	sql := func(q string, args ...any) {
+		_, err := conn.Exec(t.Context(), q, args...)
+		require.NoError(t, err)
+	}
+	peeks := room.peeks.Load()
+	one := room.submission(t, 0)
+	peeks++ // the bytes to sign
+	out, err := sign(one)
+	require.NoError(t, err)
+	require.Equal(t, peeks, room.peeks.Load(), "nothing was read again")
+	again, err := sign(one)
+	require.NoError(t, err)
+	require.True(t, again.Repeated)
+	require.Equal(t, out.Receipt, again.Receipt)
+
+	for _, c := range []struct {
+		name   string
+		change func(one *submission)
+		code   registry.Code
+		reason string
+	}{
+		{"rejected meanwhile", func(one *submission) { sql("UPDATE drafts SET status = 'REJECTED' WHERE id = $1", one.draft.String()) }, registry.CodeConflict, "status_REJECTED"},
+		{"expired meanwhile", func(one *submission) {
+			sql("UPDATE drafts SET expires_at = now() - interval '1 minute' WHERE id = $1", one.draft.String())
+		}, registry.CodeConflict, "draft_expired"},
+		{"another clinic's caller", func(one *submission) { one.caller = room.caller(room.clinics[1]) }, registry.CodeNotFound, ""},
+		{"no signature", func(one *submission) { one.container = []byte("{}") }, registry.CodeMalformed, "no_signature"},
+		{"another document", func(one *submission) { one.container = room.submission(t, 0).container }, registry.CodeInvalid, "content_differs"},
+		{"an accepted document", func(one *submission) {
+			other := room.submission(t, 0)
+			one.container = other.container
+			_, err := sign(other)
+			require.NoError(t, err)
+		}, registry.CodeAlreadyDone, "container_reused"},
+		{"dismissed meanwhile", func(one *submission) {
+			sql("UPDATE employees SET status = 'DISMISSED' WHERE id = $1", room.clinics[0].doctor.String())
+		}, registry.CodeForbidden, "employee_status"},
+	} {
+		one := room.submission(t, 0)
+		c.change(&one)
+		_, err := sign(one)
+		require.Equal(t, c.code, registry.CodeOf(err), "%s: %v", c.name, err)
+		require.Equal(t, c.reason, registry.AsError(err).Reason, c.name)
+	}
+	var acts int
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM acts").Scan(&acts))
+	require.Equal(t, 2+1+1, acts, "those who were met, the first and the one that was handed in twice")
 }
 
 // What clinics share reaches their rows and nobody else's.

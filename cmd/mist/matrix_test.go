@@ -248,6 +248,9 @@ func newMatrix(t *testing.T, cluster *pgtest.Cluster) *matrix {
 		"createRegister":           registerBody,
 		"createManualMergeRequest": fmt.Sprintf(`{"master_person_id":%q,"merge_person_id":%q,"reason":"одна людина, два записи"}`, otherCitizen.PersonID, citizen.PersonID),
 	}
+	for path, n := range map[string]int{"innm_dosages": 2, "medications": 3, "medical_programs": 4, "program_medications": 5} { // of the sandbox's file
+		m.ids["/api/v3/"+path] = id(fmt.Sprintf("0190b000-%04d-7000-8000-000000000001", n))
+	}
 	m.ids["/api/v3/legal_entities"], m.ids["/api/v3/divisions"], m.ids["/api/v3/employees"] = first, id(doctor.DivisionID), id(doctor.EmployeeID)
 	m.secrets = []string{citizen.RNOKPP, citizen.UNZR, "0001-TEST-0001", strings.Fields(citizen.Name)[0] + `"`, "непритомною"}
 	require.NoError(t, made.Close(context.Background()))

@@ -14,6 +14,7 @@ import (
 	"mist/registry/intake"
 	"mist/registry/job"
 	"mist/registry/legalentity"
+	"mist/registry/medication"
 	"mist/registry/postgres"
 	"mist/registry/prm"
 )
@@ -29,6 +30,7 @@ type providerRooms struct {
 	contracts        *contract.Service
 	directory        *directory.Service
 	addresses        *address.Service
+	medications      *medication.Service
 }
 
 // directoryPause is the least time between two readings of the directory.
@@ -55,6 +57,9 @@ func newProviderRooms(store *postgres.Store, source registry.Source, verifier in
 		return d.Values["APPROVED"], nil
 	}
 
+	if r.medications, err = medication.New(postgres.NewPort[medication.Tx](store), source); err != nil {
+		return r, err
+	}
 	if r.addresses, err = address.New(postgres.NewPort[address.Tx](store), source); err != nil {
 		return r, err
 	}
@@ -91,7 +96,8 @@ func newProviderRooms(store *postgres.Store, source registry.Source, verifier in
 // serve puts the rooms behind REST.
 func (r providerRooms) serve(c portal.Config) portal.Config {
 	c.Rooms = append(c.Rooms, portal.LegalEntities(r.legalEntities), portal.Divisions(r.divisions), portal.EmployeeRequests(r.employeeRequests),
-		portal.BlackList(r.blackList), portal.Contracts(r.contracts), portal.Dictionaries(r.dictionaries), portal.Directory(r.directory), portal.Addresses(r.addresses))
+		portal.BlackList(r.blackList), portal.Contracts(r.contracts), portal.Dictionaries(r.dictionaries), portal.Directory(r.directory), portal.Addresses(r.addresses),
+		portal.Medications(r.medications))
 	return c
 }
 

@@ -329,7 +329,7 @@ func (b *sandbox) load(ctx context.Context, store *postgres.Store) error {
 	if err != nil {
 		return fmt.Errorf("loading the sandbox's rows: %w", err)
 	}
-	return nil
+	return loadMedications(ctx, store)
 }
 
 // announce writes sandbox.json with the addresses of this run.

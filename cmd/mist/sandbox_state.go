@@ -214,6 +214,13 @@ var misScopes = []string{
 	"authentication_method_request:write", "authentication_method_request:read",
 	"confidant_person_relationship_request:write", "confidant_person_relationship_request:read", "confidant_person_relationship:read",
 	"approval:create", "approval:read", "approval:cancel", "emergency_access:create", "api_key:write", "api_key:read",
+	"innm:read", "innm_dosage:read", "medication:read", "drugs:read", "medical_program:read", "program_medication:read",
+}
+
+// pharmacyScopes are those of a pharmacy's system.
+var pharmacyScopes = []string{
+	"legal_entity:read", "division:read", "employee:read", "signature:verify", "event:read",
+	"innm:read", "innm_dosage:read", "medication:read", "drugs:read", "medical_program:read", "program_medication:read",
 }
 
 var citizenScopes = []string{
@@ -231,7 +238,8 @@ var nhsScopes = []string{"access_review:read", "access_review:write", "declarati
 	"legal_entity:nhs_verify", "legal_entity:deactivate", "legal_entity:merge", "legal_entity:hide", "settlement:write", "bl_user:read", "bl_user:write", "bl_user:deactivate",
 	"contract_request:read", "contract_request:update", "contract_request:sign", "contract:read", "contract:read_nhs", "contract:update", "contract:terminate",
 	"dictionary:write", "global_parameters:write",
-	"person:reset_authentication_method", "confidant_person_relationship:read", "confidant_person_relationship:verify"}
+	"person:reset_authentication_method", "confidant_person_relationship:read", "confidant_person_relationship:verify",
+	"innm:read", "innm_dosage:read", "medication:read", "drugs:read", "medical_program:read", "program_medication:read"}
 
 // populate makes the sandbox's people and clinics. Keys and certificates are
 // filled in by the caller.
@@ -309,6 +317,7 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	s.AuditPage = id()
 	s.Clients = append(s.Clients, access.Client{ID: s.AuditPage, Name: "Сторінки аудитора", Type: "AUDITOR", Public: true, Scopes: []string{"audit:read"}})
 	s.OperatorPage = id()
+	addClient("МІС «Аптечна»", "MIS", pharmacy.ID, pharmacyScopes)
 	s.Clients = append(s.Clients, access.Client{ID: s.OperatorPage, Name: "Сторінки оператора", Type: "NHS", LegalEntityID: nhsu.ID, Public: true, Scopes: strings.Fields(operatorpages.Scopes)})
 
 	for _, a := range []string{algorithmDSTU, algorithmECDSA} {

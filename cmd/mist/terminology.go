@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,7 +34,7 @@ func (c *importTerminologyCommand) Run(e env) (err error) {
 	}
 	// Before the registry is opened: a wrong file changes nothing.
 	if _, err := dictionary.Read(b); err != nil {
-		return &failure{exitFail, wrongTerminology(c.File, err)}
+		return &failure{exitFail, wrongFile(c.File, "terminology", err)}
 	}
 	op, err := openOperator(e, c.Config, 2)
 	if err != nil {
@@ -57,20 +56,4 @@ func (c *importTerminologyCommand) Run(e env) (err error) {
 	}
 	fmt.Fprintf(e.stdout, "dictionaries %d  changed %d  values written %d  %.1f s\n", sum.Lists, sum.Changed, sum.Values, time.Since(began).Seconds())
 	return nil
-}
-
-// wrongTerminology names the places of a file that are wrong.
-func wrongTerminology(file string, err error) error {
-	var known *registry.Error
-	if !errors.As(err, &known) {
-		return err
-	}
-	text := fmt.Sprintf("%s is not a file of terminology: %s", file, known.Detail)
-	for _, f := range known.Fields {
-		text += fmt.Sprintf("\n  %s: %s", f.Entry, f.Description)
-	}
-	if known.Err != nil {
-		text += "\n  " + known.Err.Error()
-	}
-	return errors.New(text)
 }

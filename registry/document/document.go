@@ -87,10 +87,24 @@ func Read(body []byte, into any) error {
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 
+// number is a type that reads a JSON number by its own rules (package decimal).
+type number interface{ ReadNumber(text string) error }
+
+var numberReader = reflect.TypeFor[number]()
+
 // check holds a parsed value against the Go type it is read into.
 func check(at string, v any, t reflect.Type, f *Faults) {
 	if reflect.PointerTo(t).Implements(textUnmarshaler) {
 		text(at, v, t, f)
+		return
+	}
+	if reflect.PointerTo(t).Implements(numberReader) {
+		n, ok := v.(json.Number)
+		if !ok {
+			f.Add(at, "cast", "type mismatch. Expected Number")
+		} else if err := reflect.New(t).Interface().(number).ReadNumber(string(n)); err != nil {
+			f.Add(at, "number", "expected "+strings.TrimPrefix(err.Error(), "not "))
+		}
 		return
 	}
 	switch t.Kind() {

@@ -75,6 +75,12 @@ var constraints = map[string]registry.Error{
 	"contract_employees_employee_fkey":     {Code: registry.CodeNotFound, Detail: "such employee doesn't exist"},
 	"contract_employees_division_fkey":     {Code: registry.CodeNotFound, Detail: "such division doesn't exist"},
 
+	"innm_dosages_innm_fkey":              {Code: registry.CodeNotFound, Detail: "such INNM doesn't exist"},
+	"medications_dosage_fkey":             {Code: registry.CodeNotFound, Detail: "such INNM dosage doesn't exist"},
+	"program_medications_medication_fkey": {Code: registry.CodeNotFound, Detail: "such medication doesn't exist"},
+	"program_medications_program_fkey":    {Code: registry.CodeNotFound, Detail: "such medical program doesn't exist"},
+	"program_medications_one_active":      {Code: registry.CodeConflict, Reason: "program_medication_exists", Detail: "the brand takes part in the programme already"},
+
 	"persons_master_fkey": {Code: registry.CodeNotFound, Detail: "the surviving person record doesn't exist"},
 }
 
@@ -107,6 +113,7 @@ var internalConstraints = []string{
 	"contracts_request_fkey", "contracts_parent_fkey", "contract_employees_pkey", "contract_employees_one_current", "contract_employees_act_fkey",
 	"audit_export_parts_export_id_fkey", "audit_export_parts_pkey", "audit_exports_pkey", "status_events_feed_key", "registers_pkey", "registers_proposed_by_fkey", "registers_approved_by_fkey", "register_lines_pkey", "register_lines_register_fkey", "register_lines_person_fkey", "declaration_parents_pkey", "declaration_parents_declaration_fkey", "declaration_parents_parent_fkey", "settlements_pkey", "employee_orders_pkey", "employee_orders_act_fkey", "employee_orders_employee_fkey", "contract_documents_pkey", "contract_documents_type_key", "contract_employees_contract_fkey",
 	"directory_hidden_pkey", "code_misses_pkey", "directory_hidden_legal_entity_fkey",
+	"innms_pkey", "innm_dosages_pkey", "medications_pkey", "medical_programs_pkey", "program_medications_pkey",
 }
 
 // mapError turns a database error into a registry error. The database's own

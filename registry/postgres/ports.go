@@ -20,6 +20,7 @@ import (
 	"mist/registry/intake"
 	"mist/registry/job"
 	"mist/registry/legalentity"
+	"mist/registry/medication"
 	"mist/registry/outbox"
 	"mist/registry/patient"
 	"mist/registry/personchange"
@@ -73,6 +74,7 @@ var (
 	_ prm.BlackListTx      = (*Tx)(nil)
 	_ dictionary.Tx        = (*Tx)(nil)
 	_ directory.Tx         = (*Tx)(nil)
+	_ medication.Tx        = (*Tx)(nil)
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.CitizenTx              = (*Tx)(nil)

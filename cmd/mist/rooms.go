@@ -5,6 +5,7 @@ import (
 	"mist/registry"
 	"mist/registry/approval"
 	"mist/registry/declaration"
+	"mist/registry/dispute"
 	"mist/registry/emergency"
 	"mist/registry/idempotency"
 	"mist/registry/job"
@@ -30,6 +31,7 @@ type rooms struct {
 	emergencies  *emergency.Service
 	desk         *job.Desk
 	personLife   *personlife.Service
+	disputes     *dispute.Service
 }
 
 func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, limits LimitsConfig) (r rooms, err error) {
@@ -65,6 +67,9 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 		return rooms{}, err
 	}
 	if r.personLife, err = personlife.New(postgres.NewPort[personlife.Tx](store), source); err != nil {
+		return rooms{}, err
+	}
+	if r.disputes, err = dispute.New(postgres.NewPort[dispute.Tx](store), source); err != nil {
 		return rooms{}, err
 	}
 	if r.desk, err = job.NewDesk(postgres.NewPort[job.DeskTx](store)); err != nil {

@@ -275,7 +275,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	if err := s.addCitizenPage(pages, accessService); err != nil {
+	if err := s.addCitizenPage(pages, accessService, rooms.disputes); err != nil {
 		return err
 	}
 	failed := &mismatches{}
@@ -290,7 +290,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := s.addAuditorPages(pages, accessService, keys.log.Verifier(), proofs, exports, trusted.material); err != nil {
 		return err
 	}
-	if err := s.addOperatorPages(pages, accessService, operatorpages.Config{Jobs: rooms.desk, Merges: rooms.personLife, Trust: trusted.material}); err != nil {
+	if err := s.addOperatorPages(pages, accessService, operatorpages.Config{Jobs: rooms.desk, Merges: rooms.personLife, Trust: trusted.material, Cases: rooms.disputes}); err != nil {
 		return err
 	}
 	citizens, err := pis(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)

@@ -154,11 +154,11 @@ func lineOf(q *web.Request, a query.Access) line {
 // named are the words of the registry a person is told in other words.
 var named = map[string]bool{
 	"me.basis.consent": true, "me.basis.declaration": true, "me.basis.statute": true, "me.basis.own_act": true, "me.basis.vital_interest": true,
-	"me.basis.revocation": true, "me.purpose.own_data": true,
+	"me.basis.revocation": true, "me.purpose.own_data": true, "me.purpose.manual_merge": true, "me.purpose.dispute": true,
 	"me.purpose.declaration-view": true,
 	"me.refused.CONSENT_REVOKED":  true, "me.refused.CONSENT_EXPIRED": true, "me.refused.CONSENT_SCOPE": true, "me.refused.NOT_FOUND": true, "me.refused.not-found": true,
 	"me.refused.CONSENT_REPLAYED": true,
-	"me.group.person":             true, "me.group.declaration": true, "me.group.doctor": true, "me.group.consents": true, "me.group.accessLog": true,
+	"me.group.person":             true, "me.group.declaration": true, "me.group.doctor": true, "me.group.consents": true, "me.group.accessLog": true, "me.group.records": true, "me.group.dispute": true,
 }
 
 // known gives the text for a word of the registry, or the word itself.
@@ -185,7 +185,7 @@ func groups(q *web.Request, fields []string) string {
 			add("person")
 		case f == "doctor" || f == "division" || f == "legalEntity":
 			add("doctor")
-		case f == "consents" || f == "accessLog":
+		case f == "consents" || f == "accessLog" || f == "records" || f == "dispute":
 			add(f)
 		default:
 			add("declaration")

@@ -18,6 +18,7 @@ import (
 	"mist/portal/web/login"
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/dispute"
 	"mist/registry/query"
 )
 
@@ -32,10 +33,20 @@ type Citizen interface {
 	AccessLog(ctx context.Context, c registry.Caller, p query.AccessPeriod) (query.AccessPage, error)
 }
 
+// Cases tell what was signed about a person and keep their word against it;
+// *dispute.Service does.
+type Cases interface {
+	Records(ctx context.Context, c registry.Caller) ([]dispute.Record, []dispute.Case, error)
+	Record(ctx context.Context, c registry.Caller, act registry.ID) (dispute.Record, error)
+	Open(ctx context.Context, c registry.Caller, act registry.ID, said string) (dispute.Case, error)
+	Own(ctx context.Context, c registry.Caller, id registry.ID) (dispute.Case, error)
+}
+
 // Config of the room; all of it is needed.
 type Config struct {
 	Login   login.Service
 	Citizen Citizen
+	Cases   Cases
 	// ClientID is the public client the page logs people in as.
 	ClientID string
 	Clock    func() time.Time
@@ -49,7 +60,7 @@ type room struct {
 
 // Add puts the room into the kit.
 func Add(kit *web.Kit, c Config) error {
-	if c.Login == nil || c.Citizen == nil || c.ClientID == "" || c.Clock == nil {
+	if c.Login == nil || c.Citizen == nil || c.Cases == nil || c.ClientID == "" || c.Clock == nil {
 		return errors.New("portal/me: a part is missing")
 	}
 	pages, err := kit.Room("me", files)
@@ -64,6 +75,10 @@ func Add(kit *web.Kit, c Config) error {
 	}
 	pages.Section("/me", "me.section")
 	pages.Get("/me", door.Behind(r.home))
+	pages.Get("/me/records", door.Behind(r.records))
+	pages.Get("/me/records/{id}", door.Behind(r.record))
+	pages.Post("/me/records/{id}", door.Behind(r.dispute))
+	pages.Get("/me/cases/{id}", door.Behind(r.ownCase))
 	pages.Get("/me/consents", door.Behind(r.consents))
 	pages.Get("/me/consents/{id}", door.Behind(r.consent))
 	pages.Post("/me/consents/{id}/revoke", door.Behind(r.revoke))
@@ -71,4 +86,4 @@ func Add(kit *web.Kit, c Config) error {
 }
 
 // scopes the page asks a person for: to see and to take back, nothing more.
-var scopes = strings.Join([]string{query.ScopeConsentRead, query.ScopeConsentRevoke, query.ScopeAccessLogRead}, " ")
+var scopes = strings.Join([]string{query.ScopeConsentRead, query.ScopeConsentRevoke, query.ScopeAccessLogRead, dispute.ScopeOwn}, " ")

@@ -16,7 +16,9 @@ import (
 
 	"mist/portal/web"
 	"mist/portal/web/login"
+	"mist/portal/web/trusted"
 	"mist/registry"
+	"mist/registry/dispute"
 	"mist/registry/job"
 	"mist/registry/material"
 	"mist/registry/personlife"
@@ -44,6 +46,13 @@ type Merges interface {
 	List(ctx context.Context, c registry.Caller, status personlife.MergeStatus, after registry.ID) ([]personlife.Merge, error)
 }
 
+// Cases are citizens' words against records; *dispute.Service keeps them.
+type Cases interface {
+	List(ctx context.Context, c registry.Caller) ([]dispute.Case, int, error)
+	Get(ctx context.Context, c registry.Caller, id registry.ID) (dispute.Case, error)
+	Answer(ctx context.Context, c registry.Caller, id registry.ID, decision, answer string) (dispute.Case, error)
+}
+
 // Trust tells what signatures are judged by; *material.Service does.
 type Trust interface {
 	State(ctx context.Context, c registry.Caller) (material.State, error)
@@ -55,6 +64,7 @@ type Config struct {
 	Jobs   Jobs
 	Merges Merges
 	Trust  Trust
+	Cases  Cases
 	// ClientID is the public client the pages log people in as.
 	ClientID string
 	Clock    func() time.Time
@@ -65,11 +75,11 @@ type Config struct {
 type room struct{ Config }
 
 // Scopes the pages ask an operator for.
-const Scopes = "job:read job:write manual_merge_request:read manual_merge_request:write trust:read"
+const Scopes = "job:read job:write manual_merge_request:read manual_merge_request:write trust:read dispute:read dispute:write"
 
 // Add puts the room into the kit.
 func Add(kit *web.Kit, c Config) error {
-	if c.Login == nil || c.Jobs == nil || c.Merges == nil || c.Trust == nil || c.ClientID == "" || c.Clock == nil {
+	if c.Login == nil || c.Jobs == nil || c.Merges == nil || c.Trust == nil || c.Cases == nil || c.ClientID == "" || c.Clock == nil {
 		return errors.New("portal/operator: a part is missing")
 	}
 	pages, err := kit.Room("operator", files)
@@ -89,6 +99,9 @@ func Add(kit *web.Kit, c Config) error {
 	pages.Get("/ops/jobs/{id}", door.Behind(r.job))
 	pages.Post("/ops/jobs/{id}/replay", door.Behind(r.replay))
 	pages.Post("/ops/jobs/{id}/discard", door.Behind(r.discard))
+	pages.Get("/ops/cases", door.Behind(r.cases))
+	pages.Get("/ops/cases/{id}", door.Behind(r.oneCase))
+	pages.Post("/ops/cases/{id}", door.Behind(r.answer))
 	pages.Get("/ops/trust", door.Behind(r.trust))
 	pages.Get("/ops/merges", door.Behind(r.merges))
 	pages.Post("/ops/merges", door.Behind(r.propose))
@@ -100,8 +113,9 @@ func Add(kit *web.Kit, c Config) error {
 
 // inboxView tells what waits, each with its oldest.
 type inboxView struct {
-	Dead, New, Undo                   int
-	OldestDead, OldestNew, OldestUndo time.Time
+	Dead, New, Undo, Cases                         int
+	OldestDead, OldestNew, OldestUndo, OldestCases time.Time
+	Trust                                          trusted.View
 }
 
 func (r *room) inbox(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
@@ -125,6 +139,18 @@ func (r *room) inbox(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 			*into.oldest = merges[0].InsertedAt
 		}
 	}
+	cases, open, err := r.Cases.List(q.Context(), c)
+	if err != nil {
+		return err
+	}
+	if v.Cases = open; len(cases) > 0 {
+		v.OldestCases = cases[0].OpenedAt
+	}
+	st, err := r.Trust.State(q.Context(), c)
+	if err != nil {
+		return err
+	}
+	v.Trust = trusted.Show(q, st, "")
 	return q.Render(w, web.Page{Template: "inbox", Title: q.T("ops.title"), Data: v})
 }
 

@@ -81,6 +81,7 @@ var constraints = map[string]registry.Error{
 	"program_medications_program_fkey":    {Code: registry.CodeNotFound, Detail: "such medical program doesn't exist"},
 	"program_medications_one_active":      {Code: registry.CodeConflict, Reason: "program_medication_exists", Detail: "the brand takes part in the programme already"},
 
+	"disputes_one_open":   {Code: registry.CodeConflict, Reason: "dispute_open", Detail: "a case about this record is open already"},
 	"persons_master_fkey": {Code: registry.CodeNotFound, Detail: "the surviving person record doesn't exist"},
 }
 
@@ -89,6 +90,7 @@ var constraints = map[string]registry.Error{
 var internalConstraints = []string{
 	"trust_changes_pkey",
 	"log_archives_month_fkey", "log_archives_pkey", "log_months_pkey", "log_months_suffix_key",
+	"trust_changes_pkey", "disputes_pkey", "disputes_number_key", "disputes_person_fkey", "disputes_act_fkey",
 	"acts_demand_leaf", "checkpoints_pkey", "entries_leaf_key", "entries_pkey", "leaves_pkey", "entry_days_pkey", "entry_search_pkey", "entry_search_upto_pkey", "publications_checkpoint_fkey", "publications_pkey", "tiles_pkey",
 	"declarations_pkey", "declarations_act_fkey",
 	"drafts_pkey", "drafts_act_key", "media_pkey", "reports_pkey", "divisions_pkey", "parties_pkey", "employees_pkey",

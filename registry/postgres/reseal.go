@@ -40,6 +40,7 @@ var sealedColumns = []sealedColumn{
 	{"outbox_messages", "body", "outbox_messages", "t.id::text"},
 	{"replies", "body", "replies", "encode(t.key, 'hex')"},
 	{"emergency_accesses", "body", "emergency_accesses", "t.id::text"},
+	{"disputes", "body", "disputes", "t.id::text"},
 	{"users", "body", "users", "t.id::text"},
 	{"employee_requests", "body", "employee_requests", "t.id::text"},
 	{"audit_exports", "body", "audit_exports", "t.id::text"},

@@ -350,6 +350,7 @@ func (s *server) run(e env, box *sandbox) error {
 	watch.add(alarmMonths, monthsAhead(s.store))
 	go watch.run(ctx)
 	go s.keepUnsealing(ctx)
+	go s.store.FollowTokens(ctx)
 	periodic = append(append(periodic, proofs.Jobs(cfg.Limits.Upkeep)...), exports.Jobs(cfg.Limits.Upkeep)...)
 	if seals != nil {
 		handlers, periodic = handlers.Add(seals.Handlers()), append(periodic, seals.Jobs(cfg.Limits.Upkeep)...)

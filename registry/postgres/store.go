@@ -65,6 +65,7 @@ type Store struct {
 	kept   keptObjects
 	short  *compact.Compactor
 	scopes scopeLists
+	tokens knownTokens
 	// committing and asking are those who commit, or look, together; clinics
 	// commit with each other.
 	committing, clinics lanes[*member]
@@ -235,14 +236,16 @@ func (s *Store) run(ctx context.Context, begin string, limit time.Duration, f fu
 }
 
 func (s *Store) once(ctx context.Context, begin string, limit time.Duration, f func(context.Context, *Tx) error) (err error) {
-	conn, err := s.pool.Acquire(ctx)
-	if err != nil {
-		return mapError(err)
+	tx := &Tx{store: s, ctx: ctx, begin: begin, reach: registry.ReachOf(ctx)}
+	defer tx.disconnect()
+	if begin != "" {
+		if err := tx.connect(); err != nil {
+			return mapError(err)
+		}
 	}
-	defer conn.Release()
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, insideKey{}, true), limit)
 	defer cancel()
-	tx := &Tx{store: s, conn: conn.Conn(), ctx: ctx, begin: begin, reach: registry.ReachOf(ctx)}
+	tx.ctx = ctx
 	done := false
 	defer func() {
 		if !done { // f panicked

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"mist/registry"
 	"mist/registry/sealing"
@@ -25,6 +26,7 @@ import (
 type Tx struct {
 	store *Store
 	conn  *pgx.Conn
+	held  *pgxpool.Conn // conn, when this transaction took it from the pool
 	ctx   context.Context
 	begin string
 	// reach is whose rows are seen; wide counts the methods on the way that see
@@ -53,6 +55,8 @@ type Tx struct {
 	voided    []uint64 // void numbers this transaction records
 
 	keeping []registry.Digest // objects of reports this transaction keeps
+	// endsTokens is set when a statement changed what tokens hang on.
+	endsTokens bool
 }
 
 type statement struct {
@@ -83,6 +87,24 @@ func plain(args []any) []any {
 		}
 	}
 	return args
+}
+
+// connect takes a connection. Look and Peek do so with their trip: what they
+// ask may be known.
+func (tx *Tx) connect() (err error) {
+	if tx.conn == nil {
+		if tx.held, err = tx.store.pool.Acquire(tx.ctx); err == nil {
+			tx.conn = tx.held.Conn()
+		}
+	}
+	return err
+}
+
+func (tx *Tx) disconnect() {
+	if tx.held != nil {
+		tx.held.Release()
+		tx.held, tx.conn = nil, nil
+	}
 }
 
 // exec queues a statement.
@@ -150,6 +172,9 @@ func (tx *Tx) trip(reads []read) error {
 	if tx.gathers {
 		return tx.fail(errGathers)
 	}
+	if err := tx.connect(); err != nil {
+		return tx.fail(err)
+	}
 	queue := tx.queue
 	tx.queue = nil
 	for _, r := range reads {
@@ -187,6 +212,7 @@ func (tx *Tx) trip(reads []read) error {
 				add(setReach, reachArgs(registry.Reach{All: true}), ignored)
 			}
 		}
+		tx.endsTokens = tx.endsTokens || s.scan == nil && endsTokens(s.sql)
 		add(s.sql, s.args, s.judge)
 	}
 	if batch.Len() == 0 {
@@ -267,9 +293,11 @@ func (s statement) guarded() (statement, bool) {
 	if s.check(oneRowDone) != nil || s.check(noRow) == nil || !plainWrite(s.sql) {
 		return s, false
 	}
-	s.sql, s.guard = `WITH done AS (`+s.sql+` RETURNING 1) SELECT 1 / (count(*) = 1)::integer FROM done`, true
+	s.sql, s.guard = guardedHead+s.sql+` RETURNING 1) SELECT 1 / (count(*) = 1)::integer FROM done`, true
 	return s, true
 }
+
+const guardedHead = `WITH done AS (`
 
 // plainWrite reports that a statement can stand in WITH and returns nothing yet.
 func plainWrite(sql string) bool {
@@ -332,12 +360,18 @@ func (tx *Tx) commit() error {
 
 func (tx *Tx) committed() {
 	tx.begun, tx.spent, tx.voided = false, nil, nil
+	if tx.endsTokens {
+		tx.store.tokens.forget()
+	}
 	tx.store.kept.add(tx.keeping)
 }
 
 // rollback undoes everything; a connection on which that fails is thrown away
 // by the pool, and the server rolls back by itself.
 func (tx *Tx) rollback() {
+	if tx.endsTokens { // committed or not: nobody knows of an error on the way
+		tx.store.tokens.forget()
+	}
 	tx.store.writer.giveBack(tx.spent)
 	tx.store.writer.giveBack(tx.voided)
 	tx.spent, tx.voided, tx.queue = nil, nil, nil

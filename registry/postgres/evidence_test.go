@@ -74,7 +74,7 @@ func TestKeptReportsAreJudgedAgain(t *testing.T) {
 	n, err = run(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, n, "what was judged again in this round is not judged a second time")
-	require.Equal(t, []string{"report " + changed.String() + ": mismatch", "report " + lost.String() + ": no_rules"}, alarms)
+	require.ElementsMatch(t, []string{"report " + changed.String() + ": mismatch", "report " + lost.String() + ": no_rules"}, alarms) // ids of one millisecond come in any order
 	n, err = run(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, n)

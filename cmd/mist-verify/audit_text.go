@@ -9,6 +9,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/evidence"
+	"mist/signature"
 )
 
 // auditWords are the texts of the report.
@@ -123,6 +124,9 @@ func (r *auditResult) text(lang string) string {
 	case r.Entry != nil:
 		fmt.Fprintf(&b, "  "+w.proven+"\n", r.Entry.Index, printable(r.Checkpoint.Origin))
 		e := &r.Entry.decoded
+		if r.packaged {
+			line("", evidence.ProvenWords(lang))
+		}
 		line(w.entry, string(e.Kind)+" · "+e.ID.String())
 		line(w.when, e.Time.Format("02.01.2006 15:04:05.000000 UTC"))
 		line(w.who, actorText(e))
@@ -149,7 +153,7 @@ func (r *auditResult) text(lang string) string {
 		line(w.witnesses, c.Name+" · "+c.Time.Format("02.01.2006 15:04:05 UTC"))
 	}
 	if r.Judgement != nil {
-		line(w.judged, joined(r.Judgement.Indication, r.Judgement.Policy, r.Judgement.Report))
+		line(w.judged, joined(evidence.SignatureWords(signature.Indication(r.Judgement.Indication), lang), r.Judgement.Indication, r.Judgement.Policy, r.Judgement.Report))
 	}
 	if r.Pinned != nil {
 		line(w.pinned, fmt.Sprintf("%d → %d", *r.Pinned, r.Checkpoint.Size))

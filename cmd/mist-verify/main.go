@@ -71,6 +71,7 @@ type cli struct {
 	Trust    trustCommand    `cmd:"" help:"Look at a folder of trusted certificates."`
 	Extend   extendCommand   `cmd:"" help:"Lift a CAdES signature to level T, LT or LTA."`
 	Exchange exchangeCommand `cmd:"" help:"Prove an exchange of Trembita (ASiC-S) or X-Road (ASiC-E) from the two containers of a security server."`
+	Package  packageCommand  `cmd:"" passthrough:"" help:"Prove an entry from a package of evidence, offline (mist-verify package FILE --key log.key --trust certs/)."`
 	Audit    auditProof      `cmd:"" passthrough:"" help:"Prove that an entry stands in an audit log (mist-verify audit --help)."`
 }
 
@@ -82,6 +83,17 @@ type auditProof struct {
 // Run implements the command.
 func (c *auditProof) Run(e *env) error {
 	e.exit = auditCommand(e.ctx, c.Args, e.out, e.err)
+	return nil
+}
+
+// packageCommand is mist-verify audit --evidence FILE.
+type packageCommand struct {
+	Args []string `arg:"" optional:""`
+}
+
+// Run implements the command.
+func (c *packageCommand) Run(e *env) error {
+	e.exit = auditCommand(e.ctx, append([]string{"--evidence"}, c.Args...), e.out, e.err)
 	return nil
 }
 

@@ -116,6 +116,7 @@ func Add(kit *web.Kit, c Config) error {
 	pages.Get("/audit/trust", door.Behind(r.trust))
 	pages.Get("/audit/checkpoints", r.checkpoints)
 	pages.Get("/audit/consistency", r.consistency)
+	pages.Get("/audit/checker.html", r.checker)
 	pages.Get("/audit/entries", door.Behind(r.search))
 	pages.Get("/audit/entries.ndjson", door.Behind(r.export))
 	pages.Get("/audit/entries/{name}", door.Behind(r.entry))

@@ -10,6 +10,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/trail"
+	"mist/signature/explain"
 )
 
 // fact is a line of an entry: a member and its value. Code is shown as it is.
@@ -27,10 +28,12 @@ type entryView struct {
 	Bytes       string
 	Leaf        string
 	Sentence    string
-	Signer      *signerView
-	Judged      *judgementView
-	Exchange    string // address of the message's page
-	Proof       *proofView
+	// Why a signature did not pass, in a sentence, with its ETSI code and what to do.
+	Why, WhyCode, Advice string
+	Signer               *signerView
+	Judged               *judgementView
+	Exchange             string // address of the message's page
+	Proof                *proofView
 }
 
 func (v entryView) scripts() []string {
@@ -73,6 +76,10 @@ func (r *room) view(q *web.Request, d trail.Detail) entryView {
 	v.Facts = r.facts(q, d)
 	if d.Judgement != nil {
 		v.Tree = judged.Tree(q, d.Judgement.Report, judged.Hidden)
+		if list := d.Judgement.Report.Signatures; len(list) > 0 {
+			v.Why, v.Advice = explain.Reason(list[0].Conclusion.SubIndication, string(q.Lang))
+			v.WhyCode = string(list[0].Conclusion.SubIndication)
+		}
 	}
 	v.Judged, v.Signer = r.judged(q, d), r.signer(q, d)
 	if a := d.Act; a != nil {

@@ -53,7 +53,10 @@ func (r *room) search(w http.ResponseWriter, q *web.Request, c registry.Caller) 
 			return nil
 		}
 		v.Taken = q.T("audit.as." + g.As)
-		if g.As != trail.AsActor {
+		if g.Title != "" {
+			v.Taken += ": " + g.Title
+		}
+		if g.As != trail.AsActor && g.As != trail.AsEDRPOU {
 			v.Asked = true
 			for _, one := range g.Entries {
 				v.Rows = append(v.Rows, rowOf(q, one, nil))

@@ -30,9 +30,11 @@ type verdict struct {
 	Mark     web.Mark
 	Word     string
 	Words    string
-	Tree     []judged.Node
-	Content  *content
-	Limit    int64
+	// Why and Advice are the reason of a verdict other than passed, in sentences.
+	Why, Advice string
+	Tree        []judged.Node
+	Content     *content
+	Limit       int64
 }
 
 // content is what was signed, by itself and against what should have been.
@@ -120,6 +122,9 @@ func (p *pages) judge(w http.ResponseWriter, q *web.Request) error {
 				if b, err := signed.Bytes(); err == nil {
 					v.Content = compared(b, expected)
 				}
+			}
+			if len(v.Result.Report.Signatures) > 0 {
+				v.Why, v.Advice = explain.Reason(v.Result.Report.Signatures[0].Conclusion.SubIndication, string(q.Lang))
 			}
 			var words bytes.Buffer
 			if err := explain.Write(&words, v.Result, explain.Options{Lang: string(q.Lang), MaskIDs: true, Trusted: true}); err != nil {

@@ -189,7 +189,7 @@ Evidence of entry ` + e.ID.String() + `
 Перевірити (ключ журналу візьміть не з цього пакета):
 Verify (take the log's key from elsewhere than this package):
 
-  mist-verify audit --evidence PACKAGE.asice --key log.key --trust certs/
+  mist-verify package PACKAGE.asice --key log.key --trust certs/
 
 Іншими програмами · with other programs:
   sha256sum -c SHA256SUMS

@@ -42,7 +42,7 @@ code,pre{font:8pt/1.3 "Liberation Mono",monospace;overflow-wrap:anywhere;white-s
 <p>Порівняйте з ключем, отриманим іншим шляхом. · Compare it with the key got by another way.</p>
 <pre>{{.LogKey}}</pre>
 <h2>Перевірити самостійно · Verify it yourself</h2>
-<pre>mist-verify audit --evidence PACKAGE.asice --key log.key --trust certs/</pre>
+<pre>mist-verify package PACKAGE.asice --key log.key --trust certs/</pre>
 </body></html>
 `))
 

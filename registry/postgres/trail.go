@@ -165,6 +165,13 @@ func (tx *Tx) Lookup(ctx context.Context, k trail.Key, limit int) (list []regist
 	return list, err
 }
 
+// LegalEntityCalled implements trail.Tx: of several types under one code the
+// active one, else the oldest.
+func (tx *Tx) LegalEntityCalled(ctx context.Context, code registry.EDRPOU) (id registry.ID, title string, found bool, err error) {
+	found, err = tx.queryOne(ctx, []any{&id, &title}, `SELECT id, name FROM legal_entities WHERE edrpou = $1 ORDER BY status = 'ACTIVE' DESC, id LIMIT 1`, string(code))
+	return id, title, found, err
+}
+
 // Judgement implements trail.Tx.
 func (tx *Tx) Judgement(ctx context.Context, container []byte, digest string) (j trail.Judgement, found bool, err error) {
 	k, found, err := tx.Kept(ctx, container, digest)

@@ -74,6 +74,7 @@ const (
 	AsEntry   = "entry"
 	AsAct     = "act"
 	AsActor   = "actor"
+	AsEDRPOU  = "edrpou"
 	AsDigest  = "digest"
 	AsRequest = "request"
 	AsNothing = "nothing"
@@ -85,13 +86,17 @@ type Guess struct {
 	As      string
 	Entries []Record
 	Actor   registry.ID
+	// Title names the legal entity of an ЄДРПОУ.
+	Title string
 }
 
 // maxGuess bounds the entries of one act or request that are told.
 const maxGuess = PageSize
 
 // Recognise says what a text from the search box is: a place in the tree, an id
-// of an entry, act or actor, a SHA-256 of a signed container, a request id.
+// of an entry, act or actor, the ЄДРПОУ of a legal entity, a SHA-256 of a signed
+// container, a request id. Eight digits that are the code of a legal entity are
+// taken for that; № before them makes them a place.
 func (s *Service) Recognise(ctx context.Context, c registry.Caller, text string) (g Guess, err error) {
 	text = strings.TrimSpace(text)
 	err = s.read(ctx, c, Searched, func(ctx context.Context, tx Tx) (*audit.ObjectRef, error) {
@@ -123,7 +128,13 @@ func recognise(ctx context.Context, tx Tx, text string) (g Guess, err error) {
 		}
 		return g, nil
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
+	if code := registry.EDRPOU(text); code.Valid() {
+		id, title, found, err := tx.LegalEntityCalled(ctx, code)
+		if err != nil || found {
+			return Guess{As: AsEDRPOU, Actor: id, Title: title}, err
+		}
+	}
+	if n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimLeft(text, "№#")), 10, 64); err == nil && n >= 0 {
 		r, err := tx.RecordAt(ctx, n)
 		return one(AsPlace, r, err)
 	}

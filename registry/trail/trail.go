@@ -108,6 +108,8 @@ type Tx interface {
 	FindRecords(ctx context.Context, f Filter) (Found, error)
 	// Lookup gives ids of at most limit entries with this act, request, or container digest.
 	Lookup(ctx context.Context, k Key, limit int) ([]registry.ID, error)
+	// LegalEntityCalled finds a legal entity by its ЄДРПОУ.
+	LegalEntityCalled(ctx context.Context, code registry.EDRPOU) (id registry.ID, title string, found bool, err error)
 	// Judgement reads what is kept of the judgement with this report over the container.
 	Judgement(ctx context.Context, container []byte, digest string) (j Judgement, found bool, err error)
 	// SignedBy counts at most limit entries of an employee since a time and gives the latest acts.

@@ -66,6 +66,13 @@ var scopes = map[string]lang{
 
 type reason struct{ sentence, advice lang }
 
+// Reason says in a sentence why a signature did not pass, and what to do; "" for
+// an indication that needs no reason.
+func Reason(s signature.SubIndication, l string) (sentence, advice string) {
+	r := reasons[s]
+	return r.sentence.in(l), r.advice.in(l)
+}
+
 var reasons = map[signature.SubIndication]reason{
 	signature.FormatFailure: {
 		lang{"Документ порушує формат підпису або читається двозначно.", "The document breaks the signature format or can be read in two ways."},

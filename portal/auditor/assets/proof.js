@@ -96,6 +96,7 @@ async function cosigned(note, text) {
   return verify(key, signature.slice(8), `cosignature/v1\ntime ${time}\n${note.text}`);
 }
 
+// --- the page ---
 const page = document.getElementById("proof");
 const content = (id) => document.getElementById(id).textContent;
 const path = () => [...page.querySelectorAll("[data-hash]")].map((e) => fromBase64(e.textContent));

@@ -4,6 +4,8 @@
 package judged
 
 import (
+	"strings"
+
 	"mist/portal/web"
 	"mist/registry"
 	"mist/signature"
@@ -86,7 +88,12 @@ func (w writer) concluded(title string, c signature.Conclusion) Node {
 	if c.SubIndication != "" {
 		term += " " + string(c.SubIndication)
 	}
-	return w.node(title, string(c.Indication), term, c.Reason)
+	n := w.node(title, string(c.Indication), term, c.Reason)
+	// No code without its sentence.
+	if sentence, _ := explain.Reason(c.SubIndication, string(w.q.Lang)); sentence != "" {
+		n.Detail = strings.TrimSpace(sentence + " " + n.Detail)
+	}
+	return n
 }
 
 func (w writer) node(title, answer, term, detail string) Node {

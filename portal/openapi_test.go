@@ -43,6 +43,9 @@ func TestSpecAndRouterAgree(t *testing.T) {
 			if method == "parameters" {
 				continue
 			}
+			if slices.Contains(op.(map[string]any)["tags"].([]any), any("Clinical records")) {
+				continue // the kinds say where they are: TestKindsStandInTheContract of cmd/mist
+			}
 			described = append(described, strings.ToUpper(method)+" "+path)
 			id := op.(map[string]any)["operationId"].(string)
 			require.False(t, ids[id], "operationId %s stands twice", id)

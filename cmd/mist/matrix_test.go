@@ -27,6 +27,7 @@ import (
 	"mist/registry/access"
 	"mist/registry/audit"
 	"mist/registry/declaration"
+	"mist/registry/dictionary"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
 	"mist/signature"
@@ -82,25 +83,28 @@ func (m *matrix) handler(t *testing.T, dsn string, forge func(registry.Caller) r
 	require.NoError(t, err)
 	documents, err := s.newDocuments(t.Context(), pgtest.Keys(t), key)
 	require.NoError(t, err)
-	acts, _, err := actKinds(store, s.source, noSignature{}, documents.media, policies, key, s.cfg.Limits)
+	dictionaries, err := dictionary.New(postgres.NewPort[dictionary.Tx](store), s.source)
+	require.NoError(t, err)
+	made := parts{store, s.source, noSignature{}, policies, documents.media, key, s.cfg.Limits, dictionaries}
+	acts, err := actKinds(made)
 	require.NoError(t, err)
 	rooms, err := newRooms(store, s.source, key, s.cfg.Limits)
 	require.NoError(t, err)
-	providers, err := newProviderRooms(store, s.source, noSignature{}, policies, documents.media, rooms.life.EndOfDismissed)
+	providers, err := newProviderRooms(made, rooms.life.EndOfDismissed)
 	require.NoError(t, err)
 	service, err := access.New(access.Config{
 		Store: postgres.NewPort[access.Tx](store).Everywhere(), Walled: postgres.NewPort[access.Tx](store), Verifier: noSignature{}, Policies: policies,
 		Source: s.source, Lives: access.DefaultLives(), Key: key, Audience: "http://matrix.test", Profile: "test",
 	})
 	require.NoError(t, err)
-	citizens, err := pis(store, s.source, noSignature{}, documents.media, policies, key, s.cfg.Limits)
+	citizens, err := pis(made)
 	require.NoError(t, err)
 	limits := portal.DefaultLimits()
 	limits.Client, limits.User, limits.Token, limits.Address = portal.Rate{}, portal.Rate{}, portal.Rate{}, portal.Rate{}
-	h, err := portal.New(rooms.serve(documents.serve(providers.serve(portal.Config{
-		BaseURL: "http://matrix.test", Access: forged{service, forge}, APIKeys: service, Acts: acts, Signatures: noSignature{}, Source: s.source, Log: s.log, Limits: limits,
+	h, err := portal.New(acts.serve(rooms.serve(documents.serve(providers.serve(portal.Config{
+		BaseURL: "http://matrix.test", Access: forged{service, forge}, APIKeys: service, Signatures: noSignature{}, Source: s.source, Log: s.log, Limits: limits,
 		Rooms: []portal.Room{citizens},
-	}))))
+	})))))
 	require.NoError(t, err)
 	return h, store
 }
@@ -246,6 +250,7 @@ func newMatrix(t *testing.T, cluster *pgtest.Cluster) *matrix {
 	m.bodies = map[string]string{
 		"searchPersons":            fmt.Sprintf(`{"purpose":"medical_care","last_name":%q,"first_name":%q,"birth_date":%q}`, names[0], names[1], citizen.BirthDate),
 		"createRegister":           registerBody,
+		"closeEpisode":             `{"closing_reason":"recovered"}`,
 		"createManualMergeRequest": fmt.Sprintf(`{"master_person_id":%q,"merge_person_id":%q,"reason":"одна людина, два записи"}`, otherCitizen.PersonID, citizen.PersonID),
 	}
 	for path, n := range map[string]int{"innm_dosages": 2, "medications": 3, "medical_programs": 4, "program_medications": 5} { // of the sandbox's file

@@ -17,6 +17,7 @@ import (
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
 	"mist/registry/prm"
+	"mist/registry/record"
 )
 
 // colleagues are the other roles of the clinic, and those of the NHSU.
@@ -99,6 +100,7 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 				return tx.PutContractDocument(ctx, contract.Document{ID: source.NewID(), RequestID: asked.ID, LegalEntityID: m.clinic, Type: contract.DocumentStatute, InsertedAt: now})
 			},
 			func() error { return tx.InsertContract(ctx, running) },
+			func() error { return m.treat(ctx, tx, source, id(citizen.PersonID)) },
 			func() error { return tx.PutRelationship(ctx, relation) },
 			func() error { return tx.PutContainer(ctx, sha256.Sum256([]byte("c")), []byte("container")) },
 		} {
@@ -115,6 +117,20 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 	defer conn.Close(context.Background())
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT id::text FROM jobs LIMIT 1`).Scan(&job), "a code was to be sent")
 	m.ids["/api/v3/jobs"] = id(job)
+}
+
+// treat gives the patient a record of every kind that stands at an address of
+// records: made by the clinic, and worked on there.
+func (m *matrix) treat(ctx context.Context, tx *postgres.Tx, source registry.Source, patient registry.ID) error {
+	for _, kind := range []record.Kind{record.KindEncounter, record.KindEpisode, record.KindDiagnosticReport} {
+		r := record.Record{ID: source.NewID(), Kind: kind, PatientID: patient, AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic, Status: "active",
+			Body: []byte(`{"name":"лікування","type":"treatment","period":{"start":"2026-01-02T10:00:00Z"}}`), InsertedAt: source.Now(), UpdatedAt: source.Now()}
+		m.ids["/api/v3/"+string(kind)+"s"], m.ids["/api/pis/"+string(kind)+"s"] = r.ID, r.ID
+		if err := tx.InsertRecord(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // registerBody is a list of deaths that matches nobody.

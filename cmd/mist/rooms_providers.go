@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"mist/portal"
-	"mist/registry"
 	"mist/registry/address"
 	"mist/registry/contract"
 	"mist/registry/dictionary"
@@ -36,10 +35,9 @@ type providerRooms struct {
 // directoryPause is the least time between two readings of the directory.
 const directoryPause = 2 * time.Second
 
-func newProviderRooms(store *postgres.Store, source registry.Source, verifier intake.Verifier, policies intake.Policies, media intake.Media, dismissed prm.Dismissed) (r providerRooms, err error) {
-	if r.dictionaries, err = dictionary.New(postgres.NewPort[dictionary.Tx](store), source); err != nil {
-		return r, err
-	}
+func newProviderRooms(p parts, dismissed prm.Dismissed) (r providerRooms, err error) {
+	store, source, verifier, policies := p.store, p.source, p.verifier, p.policies
+	r.dictionaries = p.dictionaries
 	lists := func(ctx context.Context) (prm.Lists, error) { return r.dictionaries.Snapshot(ctx) }
 	term := func(ctx context.Context) (time.Duration, error) {
 		s, err := r.dictionaries.Snapshot(ctx)
@@ -89,7 +87,7 @@ func newProviderRooms(store *postgres.Store, source registry.Source, verifier in
 	if r.blackList, err = prm.NewBlackList(postgres.NewPort[prm.BlackListTx](store), source); err != nil {
 		return r, err
 	}
-	r.contracts, err = contract.New(contract.Config{Store: postgres.NewPort[contract.Tx](store), Media: media, Verifier: verifier, Policies: policies, Source: source, Lists: lists, Consent: consent})
+	r.contracts, err = contract.New(contract.Config{Store: postgres.NewPort[contract.Tx](store), Media: p.media, Verifier: verifier, Policies: policies, Source: source, Lists: lists, Consent: consent})
 	return r, err
 }
 

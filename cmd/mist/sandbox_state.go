@@ -202,7 +202,8 @@ const (
 	sandboxMIS     = "SANDBOX/COM/00000003/mis" // an information system that works by SOAP
 )
 
-var misScopes = []string{
+// What acts bring by their own files of rights is added to these.
+var misScopes = append(access.OfActs("MIS"),
 	"declaration_request:write", "declaration_request:read", "declaration_request:approve",
 	"declaration_request:sign", "declaration_request:reject",
 	"declaration:read", "person:read", "person:search", "signature:verify", "event:read",
@@ -215,7 +216,7 @@ var misScopes = []string{
 	"confidant_person_relationship_request:write", "confidant_person_relationship_request:read", "confidant_person_relationship:read",
 	"approval:create", "approval:read", "approval:cancel", "emergency_access:create", "api_key:write", "api_key:read",
 	"innm:read", "innm_dosage:read", "medication:read", "drugs:read", "medical_program:read", "program_medication:read",
-}
+)
 
 // pharmacyScopes are those of a pharmacy's system.
 var pharmacyScopes = []string{
@@ -223,23 +224,23 @@ var pharmacyScopes = []string{
 	"innm:read", "innm_dosage:read", "medication:read", "drugs:read", "medical_program:read", "program_medication:read",
 }
 
-var citizenScopes = []string{
+var citizenScopes = append(access.OfActs("CABINET"),
 	"declaration_request:write_pis", "declaration_request:read_pis", "declaration_request:details_pis", "declaration_request:sign_pis", "declaration_request:reject_pis",
 	"person:read_pis", "declaration:read_pis", "declaration:terminate_pis", "access_log:read_pis", "consent:read_pis", "consent:revoke_pis", "legal_entity:read", "division:read",
-}
+)
 
 // sandboxRedirect is where the browsers of a sandbox go on after a login: a
 // program of the newcomer's own.
 const sandboxRedirect = "http://127.0.0.1:8090/callback"
 
-var nhsScopes = []string{"access_review:read", "access_review:write", "declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
+var nhsScopes = append(access.OfActs("NHS"), "access_review:read", "access_review:write", "declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
 	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate",
 	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate", "register:read", "register:write", "event:read",
 	"legal_entity:nhs_verify", "legal_entity:deactivate", "legal_entity:merge", "legal_entity:hide", "settlement:write", "bl_user:read", "bl_user:write", "bl_user:deactivate",
 	"contract_request:read", "contract_request:update", "contract_request:sign", "contract:read", "contract:read_nhs", "contract:update", "contract:terminate",
 	"dictionary:write", "global_parameters:write",
 	"person:reset_authentication_method", "confidant_person_relationship:read", "confidant_person_relationship:verify",
-	"innm:read", "innm_dosage:read", "medication:read", "drugs:read", "medical_program:read", "program_medication:read"}
+	"innm:read", "innm_dosage:read", "medication:read", "drugs:read", "medical_program:read", "program_medication:read")
 
 // populate makes the sandbox's people and clinics. Keys and certificates are
 // filled in by the caller.

@@ -22,6 +22,7 @@ import (
 	"mist/registry/access"
 	"mist/registry/audit"
 	"mist/registry/audit/sequencer"
+	"mist/registry/dictionary"
 	"mist/registry/notify"
 	"mist/registry/postgres"
 	"mist/registry/postgres/local"
@@ -223,7 +224,12 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	acts, actJobs, err := actKinds(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)
+	dictionaries, err := dictionary.New(postgres.NewPort[dictionary.Tx](s.store), s.source)
+	if err != nil {
+		return err
+	}
+	made := parts{s.store, s.source, verifier, policies, documents.media, keys.otp, cfg.Limits, dictionaries}
+	acts, err := actKinds(made)
 	if err != nil {
 		return err
 	}
@@ -267,7 +273,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	providers, err := newProviderRooms(s.store, s.source, verifier, policies, documents.media, rooms.life.EndOfDismissed)
+	providers, err := newProviderRooms(made, rooms.life.EndOfDismissed)
 	if err != nil {
 		return err
 	}
@@ -293,7 +299,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := s.addOperatorPages(pages, accessService, operatorpages.Config{Jobs: rooms.desk, Merges: rooms.personLife, Trust: trusted.material, Cases: rooms.disputes}); err != nil {
 		return err
 	}
-	citizens, err := pis(s.store, s.source, verifier, documents.media, policies, keys.otp, cfg.Limits)
+	citizens, err := pis(made)
 	if err != nil {
 		return err
 	}
@@ -308,13 +314,13 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := s.addDeveloperPages(pages, verifier, accessService, requests, box); err != nil {
 		return err
 	}
-	rest, err := portal.New(rooms.serve(documents.serve(providers.serve(portal.Config{
+	rest, err := portal.New(acts.serve(rooms.serve(documents.serve(providers.serve(portal.Config{
 		Rooms: []portal.Room{citizens},
 		Pages: pages, LoginPage: loginPage, Journal: requests, Receipts: keys.log,
-		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, APIKeys: accessService, Acts: acts, Signatures: verifier, Source: s.source, Log: s.log,
+		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, APIKeys: accessService, Signatures: verifier, Source: s.source, Log: s.log,
 		ProxyTellsCertificate: cfg.REST.ProxyTellsCertificate,
 		Limits:                portalLimits(cfg), Metrics: metrics, Public: map[string]http.Handler{"/log/": http.StripPrefix("/log", logHandler)},
-	}))))
+	})))))
 	if err != nil {
 		return err
 	}
@@ -329,10 +335,11 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	periodic := append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...)
+	periodic = append(periodic, acts.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, documents.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, requests.Jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, rooms.personLife.Job(cfg.Limits.Upkeep), s.store.MonthsJob(cfg.Limits.Upkeep))
-	handlers := rooms.handlers().Add(sender.Handlers()).Add(actJobs).Add(exports.Handlers())
+	handlers := rooms.handlers().Add(sender.Handlers()).Add(acts.handlers).Add(exports.Handlers())
 	seals, err := s.newSeals(s.store)
 	if err != nil {
 		return err

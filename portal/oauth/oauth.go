@@ -44,6 +44,9 @@ func Add(kit *web.Kit) (*Page, error) {
 	if err := json.Unmarshal(meaningsUkrainian, &p.ukrainian); err != nil {
 		return nil, fmt.Errorf("portal/oauth: reading the meanings of scopes: %w", err)
 	}
+	for scope, text := range access.Ukrainian() {
+		p.ukrainian[p.english[scope]] = text
+	}
 	return p, nil
 }
 

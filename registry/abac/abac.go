@@ -42,6 +42,8 @@ type Resource struct {
 	Episode       Episode
 	// Origin is the episode whose referral a diagnostic report answers.
 	Origin Episode
+	// HolderID is the legal entity that works on the record: who uses a referral.
+	HolderID registry.ID
 	// Clinical tells health data from the personal data of a record card.
 	Clinical bool
 }
@@ -57,6 +59,7 @@ const (
 	RuleApprovalPatient Rule = "4_approval_patient" // the patient approved, all records
 	RuleApprovalEpisode Rule = "5_approval_episode" // the patient approved, this episode or record
 	RuleOriginHere      Rule = "6_origin_here"      // the report answers a referral of an episode led there
+	RuleHolder          Rule = "holder"             // the legal entity works on the record, as on a referral the patient brought
 	RuleSelf            Rule = "self"               // the citizen themselves
 	RuleClinic          Rule = "clinic_declaration" // personal data: the clinic has the patient's declaration
 	RuleEmergency       Rule = "emergency"          // break-glass, open now
@@ -121,6 +124,9 @@ func Decide(ctx context.Context, tx Tx, c registry.Caller, r Resource, level Lev
 	}
 	if r.Type == "diagnostic_report" && r.Origin.LegalEntityID == here {
 		return allow(RuleOriginHere, audit.BasisStatute), nil
+	}
+	if !r.HolderID.IsZero() && r.HolderID == here {
+		return allow(RuleHolder, audit.BasisStatute), nil
 	}
 	if !c.EmployeeID.IsZero() && level == Read {
 		id, found, err := tx.EmergencyFor(ctx, r.PatientID, c.EmployeeID, now)

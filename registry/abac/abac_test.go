@@ -108,6 +108,9 @@ func TestSixRules(t *testing.T) {
 		{"6 a report on another's referral", doctor("SPECIALIST"), facts{}, record(report, func(r *abac.Resource) { r.Origin.LegalEntityID = elsewhere }), abac.Read, false, abac.RuleNone, ""},
 		{"6 is for diagnostic reports alone", doctor("SPECIALIST"), facts{}, record(report, func(r *abac.Resource) { r.Type = "encounter" }), abac.Read, false, abac.RuleNone, ""},
 
+		{"who works on a referral", doctor("SPECIALIST"), facts{}, record(func(r *abac.Resource) { r.Type, r.HolderID = "service_request", here }), abac.Read, true, abac.RuleHolder, audit.BasisStatute},
+		{"another works on it", doctor("SPECIALIST"), facts{}, record(func(r *abac.Resource) { r.Type, r.HolderID = "service_request", elsewhere }), abac.Read, false, abac.RuleNone, ""},
+
 		{"the first rule that allows is told", doctor("DOCTOR"), facts{declaredTo: true, approvals: []consent.Record{approval("read", whole)}}, record(func(r *abac.Resource) { r.LegalEntityID = here }), abac.Read, true, abac.RuleDeclaration, audit.BasisDeclaration},
 		{"an administrator, whatever the rules say", doctor("OWNER"), facts{declaredTo: true, declared: true, approvals: []consent.Record{approval("read", whole)}}, record(func(r *abac.Resource) { r.LegalEntityID = here }), abac.Read, false, abac.RuleAdministrator, ""},
 		{"a role nobody knows", doctor("WIZARD"), facts{declaredTo: true, declared: true}, record(func(r *abac.Resource) { r.LegalEntityID = here }), abac.Read, false, abac.RuleAdministrator, ""},

@@ -1,8 +1,10 @@
 package access
 
 import (
-	_ "embed"
+	"bytes"
+	"embed"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,7 +12,7 @@ import (
 	"mist/registry"
 )
 
-// rolesJSON is the table of rights: which scopes a role may have, and which a
+// rolesJSON is the table of rights but for those of acts (rights/): which scopes a role may have, and which a
 // type of client system. It is data so that a lawyer can read it.
 //
 //go:embed roles.json
@@ -29,13 +31,97 @@ type rights struct {
 	Groups map[string]string `json:"groups"`
 }
 
-var table = func() rights {
-	var r rights
-	if err := json.Unmarshal(rolesJSON, &r); err != nil {
+// rightsFiles are the rights of acts, one file an act, so that a new act
+// changes nobody else's.
+//
+//go:embed rights
+var rightsFiles embed.FS
+
+// actRights is one such file.
+type actRights struct {
+	// Scopes explains each scope of the act in both languages.
+	Scopes map[string]struct {
+		English   string `json:"en"`
+		Ukrainian string `json:"uk"`
+	} `json:"scopes"`
+	Roles       map[string][]string `json:"roles"`
+	ClientTypes map[string][]string `json:"client_types"`
+	// LegalEntityTypes lists what the client made for a new legal entity has.
+	LegalEntityTypes map[string][]string `json:"legal_entity_types"`
+}
+
+// whole is the table with the rights of all acts laid over it.
+type whole struct {
+	rights
+	ukrainian  map[string]string   // by scope, of acts
+	registered map[string][]string // by type of legal entity, of acts
+}
+
+var table = func() whole {
+	w := whole{ukrainian: map[string]string{}, registered: map[string][]string{}}
+	if err := json.Unmarshal(rolesJSON, &w.rights); err != nil {
 		panic("access: roles.json: " + err.Error())
 	}
-	return r
+	files, err := rightsFiles.ReadDir("rights")
+	if err != nil {
+		panic("access: rights: " + err.Error())
+	}
+	for _, f := range files {
+		b, err := rightsFiles.ReadFile("rights/" + f.Name())
+		if err == nil {
+			err = w.add(b)
+		}
+		if err != nil {
+			panic("access: rights/" + f.Name() + ": " + err.Error())
+		}
+	}
+	return w
 }()
+
+// add lays the rights of one act over the table. A name nobody knows is a slip.
+func (w *whole) add(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var a actRights
+	if err := d.Decode(&a); err != nil {
+		return err
+	}
+	for scope, words := range a.Scopes {
+		if _, twice := w.Scopes[scope]; twice || words.English == "" || words.Ukrainian == "" {
+			return fmt.Errorf("%s stands twice, or is not explained in both languages", scope)
+		}
+		w.Scopes[scope], w.ukrainian[scope] = words.English, words.Ukrainian
+	}
+	for _, part := range []struct{ to, from map[string][]string }{{w.Roles, a.Roles}, {w.ClientTypes, a.ClientTypes}} {
+		for name, scopes := range part.from {
+			if _, known := part.to[name]; !known {
+				return fmt.Errorf("there is no role or type of client %q", name)
+			}
+			part.to[name] = append(part.to[name], scopes...)
+		}
+	}
+	for name, scopes := range a.LegalEntityTypes {
+		w.registered[name] = append(w.registered[name], scopes...)
+	}
+	return nil
+}
+
+// OfActs are the scopes that acts bring to a type of client system.
+func OfActs(clientType string) []string {
+	var out []string
+	for _, scope := range ScopesOfClientType(clientType) {
+		if _, ok := table.ukrainian[scope]; ok {
+			out = append(out, scope)
+		}
+	}
+	return out
+}
+
+// Registered are the scopes that acts bring to the client of a new legal entity.
+func Registered(legalEntityType string) []string { return expand(table.registered[legalEntityType]) }
+
+// Ukrainian says what scopes of acts let a system do.
+func Ukrainian() map[string]string { return maps.Clone(table.ukrainian) }
 
 // Groups of roles by what they may see of a patient.
 const (

@@ -26,6 +26,7 @@ var parameters = []parameter{
 	{"declaration_term", "40", 1, 100, nil},
 	{"declaration_term_unit", "YEARS", 0, 0, units},
 	{"employee_request_expiration", "30", 1, 365, nil}, // days
+	{"encounter_max_days_passed", "7", 1, 365, nil},
 	{"medication_dispense_period", "30", 1, 365, nil},
 	{"no_self_auth_age", "14", 0, 30, nil},
 	{"no_self_registration_age", "14", 0, 30, nil},

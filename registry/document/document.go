@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"mist/registry"
 	"mist/registry/jcs"
@@ -201,6 +202,10 @@ func text(at string, v any, t reflect.Type, f *Faults) {
 	}
 	if t == reflect.TypeFor[registry.Date]() {
 		f.Add(at, "date", "expected a date YYYY-MM-DD")
+		return
+	}
+	if t == reflect.TypeFor[time.Time]() {
+		f.Add(at, "datetime", "expected a moment with its zone, as 2026-11-21T10:15:00+02:00 (RFC 3339)")
 		return
 	}
 	f.Add(at, "format", "expected a UUID")

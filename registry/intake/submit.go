@@ -13,8 +13,7 @@ import (
 )
 
 // SubmissionKind is a kind of act that arrives whole: the signed document is
-// the request, and there is no draft before it. Its acts are about no patient
-// (ADR 0720).
+// the request, and there is no draft before it (ADR 0720, 0840).
 type SubmissionKind[T any] interface {
 	Name() registry.KindName
 	Version() int
@@ -24,12 +23,16 @@ type SubmissionKind[T any] interface {
 	// transaction; s says who signed.
 	Decode(ctx context.Context, signed signature.SignedBytes, s signature.Signer) (any, error)
 	// Accept runs the rules of the moment and the effects. It fills the act's
-	// LegalEntityID and, where there is one, its AuthorID and RefersTo.
+	// LegalEntityID and, where there is one, its PatientID and AuthorID; RefersTo
+	// stands there already where the caller named an act (SubmitFor).
 	Accept(ctx context.Context, tx T, c registry.Caller, s signature.Signer, a *registry.Act, content any) (resource any, err error)
 	// Repeat gives the resource of an act that was accepted before; not-found
 	// for a caller who may not see it.
 	Repeat(ctx context.Context, tx T, c registry.Caller, a registry.Act) (any, error)
 }
+
+// Patient is a decoded document about a patient.
+type Patient interface{ Patient() registry.ID }
 
 // SubmissionTx is what the pipeline itself needs of a transaction.
 type SubmissionTx interface {
@@ -66,6 +69,11 @@ func NewSubmissions[T SubmissionTx](kind SubmissionKind[T], store Store[T], veri
 // Submit takes a signed container. The same container again gives the same
 // answer; a refused one leaves only its audit entry and report.
 func (s *Submissions[T]) Submit(ctx context.Context, c registry.Caller, container []byte) (Outcome, error) {
+	return s.SubmitFor(ctx, c, registry.ID{}, container)
+}
+
+// SubmitFor is Submit of an act that ends, cancels or fulfils another one.
+func (s *Submissions[T]) SubmitFor(ctx context.Context, c registry.Caller, refersTo registry.ID, container []byte) (Outcome, error) {
 	if err := c.Require(s.kind.Scope()); err != nil {
 		return Outcome{}, err
 	}
@@ -79,7 +87,7 @@ func (s *Submissions[T]) Submit(ctx context.Context, c registry.Caller, containe
 	}
 
 	now := s.source.Now()
-	act := registry.Act{ID: s.source.NewID(), Kind: s.kind.Name(), Version: s.kind.Version(), Container: digest, AcceptedAt: now}
+	act := registry.Act{ID: s.source.NewID(), Kind: s.kind.Name(), Version: s.kind.Version(), Container: digest, RefersTo: refersTo, AcceptedAt: now}
 	policy, err := s.policies.For(string(act.Kind), now)
 	if err != nil {
 		return Outcome{}, err
@@ -104,6 +112,9 @@ func (s *Submissions[T]) Submit(ctx context.Context, c registry.Caller, containe
 	content, err := s.kind.Decode(ctx, signed, signer)
 	if err != nil {
 		return Outcome{}, s.refuse(ctx, c, act, report, err)
+	}
+	if about, ok := content.(Patient); ok {
+		act.PatientID = about.Patient() // so that a refusal stands among the patient's entries too
 	}
 	bytes, err := signed.Bytes()
 	if err != nil {
@@ -201,7 +212,7 @@ func (s *Submissions[T]) refuse(ctx context.Context, c registry.Caller, a regist
 }
 
 func (s *Submissions[T]) entry(c registry.Caller, kind audit.Kind, a registry.Act) audit.Entry {
-	e := audit.Entry{Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID}
+	e := audit.Entry{Kind: kind, Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID, SubjectID: a.PatientID}
 	e.Act = &audit.ActRef{ID: a.ID, Kind: string(a.Kind), Container: a.Container[:]}
 	if a.Content != (registry.Digest{}) {
 		e.Act.Content = a.Content[:]

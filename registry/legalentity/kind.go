@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mist/registry"
@@ -175,7 +176,7 @@ func (k Kind) Accept(ctx context.Context, tx Tx, c registry.Caller, _ signature.
 	out.LegalEntity = l
 	if out.Created {
 		client := access.Client{ID: k.Source.NewID(), Name: in.Type + " " + string(in.EDRPOU), Type: "MIS", LegalEntityID: l.ID,
-			Scopes: kind.Scopes, SecretHash: in.hash, SecretSalt: in.salt}
+			Scopes: append(slices.Clone(kind.Scopes), access.Registered(kind.Type)...), SecretHash: in.hash, SecretSalt: in.salt}
 		if err := tx.PutClient(ctx, client); err != nil {
 			return nil, err
 		}

@@ -14,6 +14,7 @@ import (
 	"mist/registry/directory"
 	"mist/registry/emergency"
 	"mist/registry/employeerequest"
+	"mist/registry/encounter"
 	"mist/registry/exchange"
 	"mist/registry/idempotency"
 	"mist/registry/installation"
@@ -28,6 +29,7 @@ import (
 	"mist/registry/personrequest"
 	"mist/registry/prm"
 	"mist/registry/query"
+	"mist/registry/record"
 	"mist/registry/upkeep"
 )
 
@@ -64,6 +66,8 @@ var (
 	_ composition.Tx        = (*Tx)(nil)
 	_ query.CompositionsTx  = (*Tx)(nil)
 
+	_ record.Tx            = (*Tx)(nil)
+	_ encounter.Tx         = (*Tx)(nil)
 	_ legalentity.Tx       = (*Tx)(nil)
 	_ employeerequest.Tx   = (*Tx)(nil)
 	_ contract.Tx          = (*Tx)(nil)

@@ -29,6 +29,7 @@ var sealedColumns = []sealedColumn{
 	{"registers", "body", "registers", "t.id::text"},
 	{"parties", "body", "parties", "t.id::text"},
 	{"drafts", "body", "drafts", "t.id::text"},
+	{"records", "body", "records", "t.id::text"},
 	{"declarations", "note", "declarations.note", "t.id::text"},
 	{"compositions", "body", "compositions", "t.id::text"},
 	{"media", "body", "media", "encode(t.digest, 'hex')"},

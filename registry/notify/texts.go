@@ -23,6 +23,10 @@ const (
 	ActRefused Template = "act_refused"
 	// RecordsOpened: clinic, date. Break-glass access to the person's records.
 	RecordsOpened Template = "records_opened"
+	// RecordIssued: what, number, until; RecordEnded: what, number. A referral, a
+	// prescription, whatever else a patient is given a number of.
+	RecordIssued Template = "record_issued"
+	RecordEnded  Template = "record_ended"
 	// EmployeeInvited: clinic, request, token, until. An invitation to work.
 	EmployeeInvited Template = "employee_invited"
 	// AlarmOn and AlarmOff: alarm, what, runbook. For people who keep the system.
@@ -37,6 +41,8 @@ var texts = map[Template]text{
 	DeclarationSigned: {"Декларацію підписано", "Декларацію № {number} з лікарем підписано. Якщо Ви її не подавали, повідомте НСЗУ: 16-77."},
 	DeclarationEnded:  {"Декларацію припинено", "Дію декларації № {number} припинено. Довідки: НСЗУ, 16-77."},
 	ActRefused:        {"Підпис не підтверджено", "Документ № {number} не набув чинності: кваліфікований підпис не підтверджено. Зверніться до закладу, де його оформлено."},
+	RecordIssued:      {"Документ оформлено", "{what} № {number} оформлено, діє до {until}. Номер назвіть лише закладу, до якого звертаєтесь."},
+	RecordEnded:       {"Документ не чинний", "{what} № {number} більше не чинне. Довідки: заклад, де його оформлено, або НСЗУ, 16-77."},
 	EmployeeInvited:   {"Запрошення до роботи", "Заклад «{clinic}» запрошує Вас до роботи в системі охорони здоровʼя. Заявка {request}, код запрошення {token}, діє до {until}. Введіть код у системі закладу або відхиліть запрошення там само. Нікому його не передавайте."},
 	AlarmOn:           {"Mist: тривога", "Mist: тривога {alarm}. {what}. Що робити: RUNBOOK, «{runbook}»."},
 	AlarmOff:          {"Mist: тривогу знято", "Mist: тривогу {alarm} знято. Тривала {what}. RUNBOOK, «{runbook}»."},

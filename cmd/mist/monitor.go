@@ -33,6 +33,7 @@ type monitorCommand struct {
 	Log      string        `help:"Address of the log as the world sees it (URL/checkpoint): compared with the database."`
 	State    string        `help:"File that remembers the checkpoint seen last: what was seen once must stay."`
 	Receipts string        `type:"existingdir" help:"Folder of receipts (JSON files) that holders handed in: an entry the log promised and does not have is a finding."`
+	Archive  string        `type:"existingdir" help:"Folder with files of detached months (mist trail export): they are recounted entry by entry; without a file a month is recounted by its kept hashes."`
 	Once     bool          `help:"One full recount, then stop: exit code 0 nothing found, 1 findings, 2 could not tell."`
 	JSON     bool          `name:"json" help:"Findings and reports as JSON, one object a line."`
 	Every    time.Duration `default:"2s" help:"Pause between two looks at what is new."`
@@ -120,6 +121,9 @@ func (c *monitorCommand) open(e env) (*watcher, func(), error) {
 	}
 	if c.Receipts != "" {
 		cfg.Receipts = func() (map[string]audit.Receipt, error) { return readReceipts(c.Receipts) }
+	}
+	if c.Archive != "" {
+		cfg.Archive = monthFiles(c.Archive)
 	}
 	if w.monitor, err = monitor.New(cfg); err != nil {
 		return nil, nil, &failure{exitUsage, err}

@@ -124,6 +124,9 @@ func newOrders(e env, op *operator) (*order.Service, error) {
 }
 
 type trailCommand struct {
+	Months trailMonthsCommand `cmd:"" help:"The months of the log: what lies in each, and which were detached."`
+	Export trailExportCommand `cmd:"" help:"Write a month that is over into a file that proves itself; nothing is changed."`
+	Detach trailDetachCommand `cmd:"" help:"Take an exported month out of the database, its hashes kept; by an order of two people. The tree stays provable."`
 	Unlink trailUnlinkCommand `cmd:"" help:"Wipe what ties entries of the log to a person (erasure); by an order of two people. The tree stays provable."`
 }
 

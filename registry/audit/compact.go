@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"math/bits"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -63,4 +64,55 @@ func FindLeaf(ctx context.Context, fetch Fetch, c Checkpoint, leaf tlog.Hash) (i
 		return 0, false, &DisprovenError{fmt.Sprintf("the tiles of the log do not give the signed root of its %d entries", c.Size)}
 	}
 	return 0, false, nil
+}
+
+// Peaks are the roots of the perfect subtrees, largest first: with the number of
+// leaves they are the whole state.
+func (p Compact) Peaks() []tlog.Hash {
+	out := make([]tlog.Hash, len(p))
+	for i, peak := range p {
+		out[i] = peak.hash
+	}
+	return out
+}
+
+// NewCompact is a tree of size leaves, by its peaks.
+func NewCompact(size int64, peaks []tlog.Hash) (Compact, error) {
+	if size < 0 || bits.OnesCount64(uint64(size)) != len(peaks) {
+		return nil, fmt.Errorf("a tree of %d leaves does not have %d perfect subtrees", size, len(peaks))
+	}
+	var p Compact
+	for left, i := uint64(size), 0; left > 0; i++ {
+		top := uint64(1) << (63 - bits.LeadingZeros64(left))
+		p = append(p, compactPeak{int64(top), peaks[i]})
+		left -= top
+	}
+	return p, nil
+}
+
+// CompactAt reads the beginning of a checkpoint's tree, of size leaves, from its
+// tiles, each checked against the root.
+//
+// Errors: *UnreachableError, *DisprovenError.
+func CompactAt(ctx context.Context, fetch Fetch, c Checkpoint, size int64) (Compact, error) {
+	if size < 0 || size > c.Size {
+		return nil, &DisprovenError{fmt.Sprintf("a tree of %d entries cannot begin with %d", c.Size, size)}
+	}
+	if size == 0 {
+		return nil, nil
+	}
+	var indexes []int64
+	at := int64(0)
+	for left := uint64(size); left > 0; {
+		level := 63 - bits.LeadingZeros64(left)
+		indexes = append(indexes, tlog.StoredHashIndex(level, at>>level))
+		at += 1 << level
+		left -= 1 << level
+	}
+	r := &tileReader{ctx: ctx, fetch: fetch}
+	hashes, err := tlog.TileHashReader(tlog.Tree{N: c.Size, Hash: c.Root}, r).ReadHashes(indexes)
+	if err != nil {
+		return nil, r.judge(err, "the log's tiles do not agree with its signed root")
+	}
+	return NewCompact(size, hashes)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"mist/registry"
 	"mist/registry/audit"
@@ -91,9 +92,27 @@ func (tx *Tx) AuditOfAct(ctx context.Context, act registry.ID) (audit.Receipt, e
 		return audit.Receipt{}, err
 	}
 	if !found {
-		return audit.Receipt{}, errNotFound
+		return tx.keptReceipt(ctx, act)
 	}
 	return tx.receiptOf(entry)
+}
+
+// keptReceipt is of an act whose entry's month was detached: its hash is kept in
+// the tree, its time is the act's.
+func (tx *Tx) keptReceipt(ctx context.Context, act registry.ID) (r audit.Receipt, err error) {
+	var place int64
+	var tile []byte
+	found, err := tx.queryOne(ctx, []any{&r.EntryID, &r.Time, &place, &tile}, `SELECT a.leaf_id, a.accepted_at, e.idx, t.data FROM acts a
+JOIN entries e ON e.leaf_id = a.leaf_id JOIN tiles t ON t.level = 0 AND t.n = e.idx / $2 WHERE a.id = $1`, act, int64(audit.TileWidth))
+	if err != nil {
+		return r, err
+	}
+	at := int(place%audit.TileWidth) * tlog.HashSize
+	if !found || len(tile) < at+tlog.HashSize {
+		return audit.Receipt{}, errNotFound
+	}
+	r.LeafHash, r.Time = tlog.Hash(tile[at:at+tlog.HashSize]).String(), r.Time.UTC()
+	return r, nil
 }
 
 func (tx *Tx) receiptOf(entry []byte) (audit.Receipt, error) {

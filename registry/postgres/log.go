@@ -261,14 +261,22 @@ func (s *Store) LogTile(ctx context.Context, t tlog.Tile) ([]byte, error) {
 // LogEntry reads the exact bytes of an entry and its place in the tree, -1
 // while it waits for its public checkpoint; not-found if there is none.
 func (s *Store) LogEntry(ctx context.Context, id registry.ID) (entry []byte, index int64, err error) {
-	return scanEntry(s.pool.QueryRow(ctx, `SELECT l.entry, COALESCE(e.idx, -1) FROM leaves l
+	entry, index, err = scanEntry(s.pool.QueryRow(ctx, `SELECT l.entry, COALESCE(e.idx, -1) FROM leaves l
 LEFT JOIN entries e ON e.leaf_id = l.id AND e.idx < (SELECT c.size FROM publications p JOIN checkpoints c USING (seq) ORDER BY p.seq DESC LIMIT 1)
 WHERE l.id = $1`, id))
+	if errors.Is(err, errNotFound) {
+		err = s.archivedEntry(ctx, &id, nil)
+	}
+	return entry, index, err
 }
 
 // LogEntryAt reads the entry at a place of the tree; not-found beyond its end.
 func (s *Store) LogEntryAt(ctx context.Context, index int64) (entry []byte, at int64, err error) {
-	return scanEntry(s.pool.QueryRow(ctx, `SELECT l.entry, e.idx FROM entries e JOIN leaves l ON l.id = e.leaf_id WHERE e.idx = $1`, index))
+	entry, at, err = scanEntry(s.pool.QueryRow(ctx, `SELECT l.entry, e.idx FROM entries e JOIN leaves l ON l.id = e.leaf_id WHERE e.idx = $1`, index))
+	if errors.Is(err, errNotFound) {
+		err = s.archivedEntry(ctx, nil, &index)
+	}
+	return entry, at, err
 }
 
 func scanEntry(row pgx.Row) (entry []byte, index int64, err error) {

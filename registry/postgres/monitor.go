@@ -140,12 +140,12 @@ WHERE NOT EXISTS (SELECT FROM entries e WHERE e.leaf_id = l.id)`
 func (s snapshot) Acts(ctx context.Context, after registry.ID, limit int) ([]monitor.ActRow, error) {
 	return rowsOf(ctx, s.tx, func(row pgx.CollectableRow) (a monitor.ActRow, err error) {
 		var l nullLeaf
-		err = row.Scan(append([]any{&a.ID, &a.Kind, &a.Container, &a.Content, &a.AcceptedAt}, l.dest()...)...)
+		err = row.Scan(append([]any{&a.ID, &a.Kind, &a.Container, &a.Content, &a.AcceptedAt, &a.LeafID, &a.Numbered}, l.dest()...)...)
 		if err == nil {
 			a.Leaf = l.value()
 		}
 		return a, err
-	}, `SELECT a.id, a.kind, a.container, a.content, a.accepted_at, `+leafColumns+` FROM acts a LEFT JOIN leaves l ON l.id = a.leaf_id
+	}, `SELECT a.id, a.kind, a.container, a.content, a.accepted_at, a.leaf_id, l.id IS NULL AND EXISTS (SELECT FROM entries e WHERE e.leaf_id = a.leaf_id), `+leafColumns+` FROM acts a LEFT JOIN leaves l ON l.id = a.leaf_id
 WHERE a.id > $1 ORDER BY a.id LIMIT $2`, [16]byte(after), limit)
 }
 
@@ -160,6 +160,37 @@ func (s snapshot) MissingActs(ctx context.Context, ids []registry.ID) ([]registr
 	}
 	return rowsOf(ctx, s.tx, pgx.RowTo[registry.ID],
 		`SELECT id FROM unnest($1::uuid[]) AS u (id) WHERE NOT EXISTS (SELECT FROM acts a WHERE a.id = u.id)`, uuids)
+}
+
+// ActsOf implements monitor.Source.
+func (s snapshot) ActsOf(ctx context.Context, ids []registry.ID) ([]monitor.ActRow, error) {
+	uuids := make([][16]byte, len(ids))
+	for i, id := range ids {
+		uuids[i] = id
+	}
+	return rowsOf(ctx, s.tx, func(row pgx.CollectableRow) (a monitor.ActRow, err error) {
+		err = row.Scan(&a.ID, &a.Kind, &a.Container, &a.Content, &a.AcceptedAt, &a.LeafID)
+		return a, err
+	}, `SELECT id, kind, container, content, accepted_at, leaf_id FROM acts WHERE id = ANY ($1)`, uuids)
+}
+
+// Months implements monitor.Source.
+func (s snapshot) Months(ctx context.Context) ([]monitor.MonthRow, error) {
+	list, err := rowsOf(ctx, s.tx, scanMonth, selectMonths)
+	out := make([]monitor.MonthRow, len(list))
+	for i, m := range list {
+		out[i] = monitor.MonthRow{Name: m.Name(), From: m.From, Below: m.Below, Table: m.Table, Manifest: m.Manifest, OrderID: m.OrderID}
+	}
+	return out, err
+}
+
+// Place implements monitor.Source.
+func (s snapshot) Place(ctx context.Context, leaf registry.ID) (place int64, ok bool, err error) {
+	err = s.tx.QueryRow(ctx, `SELECT idx FROM entries WHERE leaf_id = $1`, [16]byte(leaf)).Scan(&place)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, false, nil
+	}
+	return place, err == nil, mapError(err)
 }
 
 // Leaf implements monitor.Source.
@@ -177,12 +208,12 @@ func (s snapshot) Leaf(ctx context.Context, id registry.ID) (*monitor.Leaf, bool
 func (s snapshot) Unsealings(ctx context.Context, after registry.ID, limit int) ([]monitor.UnsealingRow, error) {
 	return rowsOf(ctx, s.tx, func(row pgx.CollectableRow) (u monitor.UnsealingRow, err error) {
 		var l nullLeaf
-		err = row.Scan(append([]any{&u.Writer, &u.N, &u.Began, &u.Ended, &u.Opened, &u.Accounted, &u.Unread, &u.Places}, l.dest()...)...)
+		err = row.Scan(append([]any{&u.Writer, &u.N, &u.Began, &u.Ended, &u.Opened, &u.Accounted, &u.Unread, &u.Places, &u.EntryID}, l.dest()...)...)
 		if err == nil {
 			u.Entry = l.value()
 		}
 		return u, err
-	}, `SELECT u.writer, u.n, u.began_at, u.ended_at, u.opened, u.accounted, u.unread, u.places, `+leafColumns+` FROM unsealings u
+	}, `SELECT u.writer, u.n, u.began_at, u.ended_at, u.opened, u.accounted, u.unread, u.places, u.entry_id, `+leafColumns+` FROM unsealings u
 LEFT JOIN leaves l ON l.id = u.entry_id WHERE u.entry_id > $1 ORDER BY u.entry_id LIMIT $2`, [16]byte(after), limit)
 }
 

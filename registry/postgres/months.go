@@ -47,6 +47,12 @@ type LogMonth struct {
 	Bytes int64 // of the table with its indexes
 }
 
+// Name is the month as it is written: "2026-11".
+func (m LogMonth) Name() string { return m.Month.Format("2006-01") }
+
+// Over tells that the month has ended.
+func (m LogMonth) Over(now time.Time) bool { return !m.Month.AddDate(0, 1, 0).After(now) }
+
 const selectMonths = `SELECT m.month, m.from_id, m.below_id, a.detached_at, a.manifest, a.order_id, i.inhrelid IS NOT NULL, COALESCE(pg_total_relation_size(i.inhrelid), 0)
 FROM log_months m LEFT JOIN log_archives a USING (month)
 LEFT JOIN (pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid) ON i.inhparent = 'leaves'::regclass AND c.relname = 'leaves_' || m.suffix ORDER BY m.month`

@@ -75,6 +75,12 @@ func (tx *Tx) record(ctx context.Context, sql string, key any) (r trail.Record, 
 		return r, err
 	}
 	if !found {
+		switch k := key.(type) {
+		case registry.ID:
+			return r, tx.archivedError(ctx, &k, nil)
+		case int64:
+			return r, tx.archivedError(ctx, nil, &k)
+		}
 		return r, errNotFound
 	}
 	if r.Entry, err = audit.Decode(r.Bytes); err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/audit/month"
 )
 
 // Rules a finding can break. A name in use is never given another meaning.
@@ -46,6 +47,10 @@ const (
 	LogStopped        = "log-stopped"        // leaves wait too long, or the public checkpoint is old
 	UnsealedUnread    = "unsealed-unread"    // a person's sealed values were opened and no entry tells of it
 	UnsealingBook     = "unsealing-book"     // a row of the book of unsealing is not what the log has the digest of
+	MonthMissing      = "month-missing"      // a month's table is gone and nobody ordered it
+	MonthUnordered    = "month-unordered"    // a month is said to be detached, and the log has no order of two people over what was detached
+	MonthChanged      = "month-changed"      // the file of a detached month is not the one that the log names
+	MonthKept         = "month-kept"         // a detached month was recounted by its kept hashes alone: no file was given (no alarm)
 	PromiseBroken     = "promise-broken"     // a receipt the log signed has no entry, or another one
 	WriterInterrupted = "writer-interrupted" // numbers a crash left open (no alarm)
 )
@@ -98,6 +103,12 @@ type Source interface {
 	Acts(ctx context.Context, after registry.ID, limit int) ([]ActRow, error)
 	// MissingActs gives those of the ids that have no act.
 	MissingActs(ctx context.Context, ids []registry.ID) ([]registry.ID, error)
+	// ActsOf gives the acts with these ids, without their leaves, in any order.
+	ActsOf(ctx context.Context, ids []registry.ID) ([]ActRow, error)
+	// Months gives the months of the log, oldest first.
+	Months(ctx context.Context) ([]MonthRow, error)
+	// Place gives the place of a leaf in the tree; false if it has none.
+	Place(ctx context.Context, leaf registry.ID) (int64, bool, error)
 	// Leaf gives a leaf by its id, nil if there is none, and whether it has a place.
 	Leaf(ctx context.Context, id registry.ID) (leaf *Leaf, numbered bool, err error)
 	// Unsealings gives at most limit rows of the book of unsealing whose entry
@@ -145,6 +156,8 @@ type WaitingRow struct {
 // ActRow is an act with the leaf it names; Leaf is nil when there is none.
 type ActRow struct {
 	ID         registry.ID
+	LeafID     registry.ID
+	Numbered   bool // the leaf it names has a place
 	Kind       string
 	Container  []byte
 	Content    []byte
@@ -164,6 +177,9 @@ type Config struct {
 	Seen *audit.Checkpoint
 	// Receipts gives what holders of receipts have handed in, told by a name; nil for none.
 	Receipts func() (map[string]audit.Receipt, error)
+	// Archive opens the file of a detached month ("2026-11"); nil, or a nil file,
+	// leaves the month to its kept hashes.
+	Archive func(name string) (*month.File, error)
 	// Stale is when a waiting leaf or an old public checkpoint is an alarm;
 	// zero means 5 s.
 	Stale time.Duration
@@ -184,6 +200,7 @@ type Monitor struct {
 	told  map[touched]bool
 	met   map[string]bool // receipts whose entry stands in the tree
 	rep   *Report
+	past  archives
 }
 
 // New refuses a half-configured monitor.
@@ -213,12 +230,14 @@ func (m *Monitor) Pass(ctx context.Context, src Source, full bool) (Report, erro
 	if full || m.tree.diverged {
 		full = true
 		m.tree, m.acts, m.books, m.told, m.met = newCounted(), registry.ID{}, registry.ID{}, map[touched]bool{}, map[string]bool{}
+		m.past = archives{}
 	}
 	full = full || m.tree.size == 0 && m.tree.seq == 0
 	m.rep = &Report{Full: full}
+	defer m.past.close()
 	for _, step := range []func(context.Context, Source) error{
-		m.recount, func(ctx context.Context, src Source) error { return m.waiting(ctx, src, full) },
-		m.compareActs, m.published, m.seen, m.promises, m.unsealed,
+		m.months, m.recount, func(ctx context.Context, src Source) error { return m.waiting(ctx, src, full) },
+		m.compareActs, m.published, m.seen, m.promises, m.unsealed, m.archived,
 	} {
 		if err := step(ctx, src); err != nil {
 			return Report{}, fmt.Errorf("recounting the log: %w", err)
@@ -381,6 +400,9 @@ func (m *Monitor) compareActs(ctx context.Context, src Source) error {
 
 func (m *Monitor) act(a ActRow) {
 	row := "act " + a.ID.String()
+	if a.Leaf == nil && a.Numbered && m.past.holdsAct(a.LeafID) {
+		return // its entry is compared where the month's file is read
+	}
 	if a.Leaf == nil {
 		m.alarm(ActWithoutLeaf, row, "the leaf it names does not exist")
 		return
@@ -389,7 +411,7 @@ func (m *Monitor) act(a ActRow) {
 	switch {
 	case err != nil:
 		m.alarm(ActWithoutLeaf, row, "the leaf it names holds no entry")
-	case e.Act == nil || e.Act.ID != a.ID || e.Kind != audit.ActAccepted:
+	case e.Act == nil || e.Act.ID != a.ID || e.Kind != audit.ActAccepted || e.ID != a.LeafID:
 		m.alarm(ActWithoutLeaf, row, "the leaf it names does not accept it")
 	case e.Act.Kind != a.Kind, string(e.Act.Container) != string(a.Container), string(e.Act.Content) != string(a.Content):
 		m.alarm(ActChanged, row, "kind or digests differ from the entry of its acceptance")

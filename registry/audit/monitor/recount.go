@@ -26,6 +26,7 @@ type counted struct {
 	suspects []suspect // differences since the last checkpoint
 	keyed    bool      // a checkpoint of the present key was seen: retired ones count no more
 	mended   bool      // a lowest tile was false: the tiles above cannot be judged
+	blind    bool      // a month is gone and nobody says what numbers it held
 	diverged bool      // neither tree gives the signed roots any more
 	writers  map[registry.ID]*writer
 }
@@ -86,6 +87,7 @@ func (m *Monitor) upTo(ctx context.Context, src Source, rows *[]CheckpointRow) e
 		return err
 	}
 	var accepted []registry.ID
+	old := map[registry.ID]*Leaf{}
 	for place := from; place < below; place++ {
 		for len(*rows) > 0 && (*rows)[0].Size <= place {
 			m.checkpoint((*rows)[0])
@@ -95,9 +97,18 @@ func (m *Monitor) upTo(ctx context.Context, src Source, rows *[]CheckpointRow) e
 		if len(entries) > 0 && entries[0].Index == place {
 			row, entries = &entries[0], entries[1:]
 		}
-		if act := m.entry(place, row, tiles[place/audit.TileWidth], *rows); !act.IsZero() {
+		gone := row != nil && row.Leaf == nil && m.fromFile(row)
+		act := m.entry(place, row, tiles[place/audit.TileWidth], *rows)
+		switch {
+		case act.IsZero():
+		case gone:
+			old[act] = row.Leaf
+		default:
 			accepted = append(accepted, act)
 		}
+	}
+	if err := m.oldActs(ctx, src, old); err != nil {
+		return err
 	}
 	missing, err := src.MissingActs(ctx, accepted)
 	if err != nil {
@@ -118,6 +129,8 @@ func (m *Monitor) entry(place int64, row *EntryRow, tile []byte, ahead []Checkpo
 	switch {
 	case row == nil:
 		m.alarm(EntryMissing, name, "the tree has this place and the log no entry for it")
+	case row.Leaf == nil && m.past.take(row.LeafID, t):
+		// Its month is gone as a whole: the hash that was kept stands for it.
 	case row.Leaf == nil:
 		m.alarm(EntryMissing, name, "its leaf %s is gone", row.LeafID)
 	default:
@@ -135,6 +148,7 @@ func (m *Monitor) entry(place int64, row *EntryRow, tile []byte, ahead []Checkpo
 		m.columns(*row.Leaf, e)
 		m.times(place, row, e, ahead)
 		t.count(m, e)
+		m.past.note(e)
 		if e.Kind == audit.ActAccepted && e.Act != nil {
 			accepted = e.Act.ID
 		}

@@ -21,7 +21,8 @@ type UnsealingRow struct {
 	Opened, Accounted, Unread int64
 	Places                    string
 	// Entry is the leaf that holds the row's digest; nil when it is gone.
-	Entry *Leaf
+	EntryID registry.ID
+	Entry   *Leaf
 }
 
 // Text is what the digest is taken over.
@@ -40,7 +41,7 @@ func (m *Monitor) unsealed(ctx context.Context, src Source) error {
 		}
 		for _, r := range rows {
 			m.book(r)
-			m.books = r.Entry.idOr(m.books)
+			m.books = r.EntryID
 		}
 		if len(rows) < batch {
 			m.books = before(m.books, m.cfg.Longest)
@@ -49,15 +50,14 @@ func (m *Monitor) unsealed(ctx context.Context, src Source) error {
 	}
 }
 
-func (l *Leaf) idOr(id registry.ID) registry.ID {
-	if l == nil {
-		return id
-	}
-	return l.ID
-}
-
 func (m *Monitor) book(r UnsealingRow) {
 	row := fmt.Sprintf("unsealing %s/%d", r.Writer, r.N)
+	if r.Entry == nil {
+		if r.Entry = m.past.books[r.EntryID]; r.Entry == nil && m.past.holds(r.EntryID) {
+			m.unread(row, r)
+			return // the digest is in the month's file, which was not given
+		}
+	}
 	if r.Entry == nil {
 		m.alarm(UnsealingBook, row, "the entry that holds its digest does not exist")
 		return
@@ -70,6 +70,10 @@ func (m *Monitor) book(r UnsealingRow) {
 	case !bytes.Equal(e.Object.Digest, sum[:]):
 		m.alarm(UnsealingBook, row, "it is not the row whose digest stands in the log")
 	}
+	m.unread(row, r)
+}
+
+func (m *Monitor) unread(row string, r UnsealingRow) {
 	if r.Unread > 0 {
 		m.alarm(UnsealedUnread, row, "%d sealed values of people were opened and answered, and no entry was left: %s", r.Unread, r.Places)
 	}

@@ -137,3 +137,10 @@ func nth(s string, n int) rune {
 	}
 	return utf8.RuneError
 }
+
+// DecodeCharset turns a document of another encoding into UTF-8; false when
+// the encoding is not one of those that messages come in.
+func DecodeCharset(data []byte, charset string) ([]byte, bool) {
+	text, fault := decodeCharset(data, charset)
+	return text, fault == nil
+}

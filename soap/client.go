@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -83,14 +84,26 @@ func (r *Reply) Close() { closeAttachments(r.Attachments) }
 // Post sends one envelope. A SOAP fault comes back as a *Fault together with
 // the reply; anything else than an envelope is an error.
 func (c *Client) Post(ctx context.Context, url string, v Version, envelope []byte) (*Reply, error) {
+	return c.PostAction(ctx, url, v, "", envelope)
+}
+
+// PostAction is Post with a SOAPAction (SOAP 1.1, 6.1.1) or the action of SOAP
+// 1.2 (part 2, 6.5.3); it must be a URI reference without quotes.
+func (c *Client) PostAction(ctx context.Context, url string, v Version, action string, envelope []byte) (*Reply, error) {
+	if strings.ContainsAny(action, "\"\\ \r\n") {
+		return nil, errors.New("making a soap request: the action is no URI reference")
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(envelope))
 	if err != nil {
 		return nil, fmt.Errorf("making a soap request: %w", err)
 	}
-	req.Header.Set("Content-Type", v.MediaType()+"; charset=UTF-8")
+	contentType := v.MediaType() + "; charset=UTF-8"
 	if v == V11 {
-		req.Header.Set("SOAPAction", `""`)
+		req.Header.Set("SOAPAction", `"`+action+`"`)
+	} else if action != "" {
+		contentType += `; action="` + action + `"`
 	}
+	req.Header.Set("Content-Type", contentType)
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("calling a soap service: %w", err)

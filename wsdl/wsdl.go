@@ -21,7 +21,7 @@ import (
 	xsderrors "github.com/jacoelho/xsd/errors"
 )
 
-//go:embed *.wsdl
+//go:embed *.wsdl consumed/*.wsdl
 var files embed.FS
 
 // Namespaces of WSDL 1.1, its SOAP 1.1 binding, XML Schema and X-Road.

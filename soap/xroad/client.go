@@ -43,6 +43,8 @@ type Call struct {
 	Represented *Party
 	// Version of SOAP; zero means 1.1. Some Trembita services speak 1.2 only.
 	Version soap.Version
+	// Action is the SOAPAction of SOAP 1.1, or the action of SOAP 1.2; usually empty.
+	Action string
 }
 
 // Answer is what a provider said.
@@ -77,7 +79,7 @@ func (c *Caller) Do(ctx context.Context, call Call) (*Answer, error) {
 		call.Version = soap.V11
 	}
 	request := AppendEnvelope(nil, c.Client, call)
-	reply, err := c.SOAP.Post(ctx, c.URL, call.Version, request)
+	reply, err := c.SOAP.PostAction(ctx, c.URL, call.Version, call.Action, request)
 	if err != nil {
 		if reply != nil {
 			reply.Close()
@@ -95,7 +97,8 @@ func (c *Caller) Do(ctx context.Context, call Call) (*Answer, error) {
 func (a *Answer) check(c *Caller, call Call) error {
 	h, err := ParseHeader(a.Envelope, Protocol{})
 	if err != nil {
-		return err
+		// No fault of the other side's, though our reader words it as one.
+		return fmt.Errorf("%w: they cannot be read", &InconsistentError{"client, service or id"})
 	}
 	a.Header = h
 	want := &Header{Client: c.Client, Service: call.Service, ID: call.ID, UserID: call.UserID, Issue: call.Issue, Represented: call.Represented}

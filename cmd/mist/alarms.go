@@ -34,7 +34,7 @@ var (
 
 // knownAlarms lists all, for the metric and for the test of the runbook.
 func knownAlarms() []notify.Alarm {
-	return []notify.Alarm{alarmDatabase, alarmLog, alarmClock, alarmWitness, alarmEvidence, alarmJobs, alarmMonitor, alarmMonths}
+	return []notify.Alarm{alarmDatabase, alarmLog, alarmClock, alarmWitness, alarmEvidence, alarmJobs, alarmMonitor, alarmMonths, alarmOutboxDead, alarmOutboxStuck, alarmRegisterDown}
 }
 
 // watched is one alarm and how to ask for it.

@@ -28,20 +28,21 @@ const (
 // Config is the whole configuration of a server. It is read once, checked
 // before anything starts, and holds secrets only as paths of files.
 type Config struct {
-	Profile  string         `yaml:"profile"`
-	Database DatabaseConfig `yaml:"database"`
-	REST     RESTConfig     `yaml:"rest"`
-	SOAP     SOAPConfig     `yaml:"soap"`
-	Admin    ListenConfig   `yaml:"admin"`
-	Log      LogConfig      `yaml:"log"`
-	Trust    TrustConfig    `yaml:"trust"`
-	Keys     KeysConfig     `yaml:"keys"`
-	Media    MediaConfig    `yaml:"media"`
-	Limits   LimitsConfig   `yaml:"limits"`
-	Jobs     JobsConfig     `yaml:"jobs"`
-	Seal     SealConfig     `yaml:"seal,omitempty"`
-	Notify   NotifyConfig   `yaml:"notify,omitempty"`
-	Sandbox  SandboxConfig  `yaml:"sandbox,omitempty"`
+	Profile   string          `yaml:"profile"`
+	Database  DatabaseConfig  `yaml:"database"`
+	REST      RESTConfig      `yaml:"rest"`
+	SOAP      SOAPConfig      `yaml:"soap"`
+	Admin     ListenConfig    `yaml:"admin"`
+	Log       LogConfig       `yaml:"log"`
+	Trust     TrustConfig     `yaml:"trust"`
+	Keys      KeysConfig      `yaml:"keys"`
+	Media     MediaConfig     `yaml:"media"`
+	Limits    LimitsConfig    `yaml:"limits"`
+	Jobs      JobsConfig      `yaml:"jobs"`
+	Seal      SealConfig      `yaml:"seal,omitempty"`
+	Notify    NotifyConfig    `yaml:"notify,omitempty"`
+	Registers RegistersConfig `yaml:"registers,omitempty"`
+	Sandbox   SandboxConfig   `yaml:"sandbox,omitempty"`
 }
 
 // DatabaseConfig names the database: a file with a connection string, or a
@@ -299,7 +300,7 @@ func loadConfig(path string) (Config, error) {
 		}
 	}
 	for _, p := range []*string{&c.Database.URLFile, &c.Database.ServerURLFile, &c.Database.Embedded, &c.Log.KeyFile, &c.Log.Device.PINFile, &c.Trust.Dir, &c.Keys.OTP, &c.Sandbox.Dir, &c.SOAP.TLS.CertFile, &c.SOAP.TLS.KeyFile,
-		&c.Media.Dir, &c.Media.S3.AccessKeyFile, &c.Media.S3.SecretKeyFile, &c.Notify.SMS.TokenFile, &c.Seal.KeyFile, &c.Seal.CertFile, &c.Notify.EMail.PasswordFile} {
+		&c.Media.Dir, &c.Media.S3.AccessKeyFile, &c.Media.S3.SecretKeyFile, &c.Notify.SMS.TokenFile, &c.Seal.KeyFile, &c.Seal.CertFile, &c.Notify.EMail.PasswordFile, &c.Registers.TLS.CertFile, &c.Registers.TLS.KeyFile, &c.Registers.EDR.KeyFile} {
 		resolve(p)
 	}
 	if c.Profile == profileSandbox && c.Media == (MediaConfig{}) {
@@ -403,6 +404,7 @@ func (c Config) validate() error {
 		}
 	}
 	c.Media.check(add)
+	c.Registers.check(add, sandbox)
 	if _, ok := c.Keys.Sealing[c.Keys.Current]; !ok {
 		add("keys.current names no key of keys.sealing")
 	}

@@ -36,6 +36,7 @@ type cli struct {
 	Import    importCommand    `cmd:"" help:"Bring data from a file into the registry."`
 	Keys      keysCommand      `cmd:"" help:"Data keys: list them, make a new one and seal everything again, wrap them anew."`
 	Jobs      jobsCommand      `cmd:"" help:"Jobs: list those that are not done, replay or discard dead ones."`
+	Outbox    outboxCommand    `cmd:"" help:"Messages to other registers: list, show, replay, discard, pause a register."`
 	Witness   witnessCommand   `cmd:"" help:"Cosign the checkpoints of audit logs from outside, as long as none rewrites its past."`
 	Monitor   monitorCommand   `cmd:"" help:"Recount an audit log from its database (or a replica) and name any row that was touched."`
 	Trail     trailCommand     `cmd:"" help:"The trail: orders of two people about it."`

@@ -18,6 +18,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/postgres"
+	"mist/soap/connector/simulator"
 )
 
 // sandboxMark stands in the names of every certificate authority of a sandbox.
@@ -264,6 +265,7 @@ type sandbox struct {
 	readyOnce sync.Once
 	public    sandboxFile
 	witness   http.Handler
+	others    *simulator.Simulator // registers of others
 }
 
 // openSandbox reads a sandbox made earlier; fs.ErrNotExist when there is none.
@@ -342,6 +344,7 @@ func (b *sandbox) announce(s *server) error {
 	b.public.Admin = s.url("admin", s.cfg.Admin)
 	b.public.TSA, b.public.OCSP, b.public.OTPURL = services+"/tsa", services+"/ocsp", services+"/otp"
 	b.public.MessagesURL = services + "/messages"
+	b.public.RegistersURL = services + "/registers/"
 	b.public.Trust = filepath.Join(b.dir, "pki", "trust")
 	b.public.Log.URL = b.public.REST + "/log"
 	return writeJSONFile(filepath.Join(b.dir, "sandbox.json"), b.public, 0o600)
@@ -354,6 +357,7 @@ func (b *sandbox) isReady() { b.readyOnce.Do(func() { close(b.ready) }) }
 func (b *sandbox) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /otp", b.messages.code)
+	mux.Handle("/registers/", http.StripPrefix("/registers", b.others))
 	mux.HandleFunc("GET /messages", b.messages.list)
 	mux.Handle("/witness/", http.StripPrefix("/witness", b.witness))
 	dark := &darkness{}

@@ -102,8 +102,10 @@ type sandboxFile struct {
 	OTPURL string `json:"otp_url"`
 	// MessagesURL shows what the gateways would have sent.
 	MessagesURL string `json:"messages_url"`
-	Trust       string `json:"trust"`
-	Log         struct {
+	// RegistersURL is the simulated registers: GET …seen, POST …world, POST …trouble.
+	RegistersURL string `json:"registers_url"`
+	Trust        string `json:"trust"`
+	Log          struct {
 		URL         string `json:"url"`
 		VerifierKey string `json:"verifier_key"`
 		WitnessKey  string `json:"witness_key"` // public key of the sandbox's witness

@@ -269,6 +269,15 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+	if box != nil {
+		if err := box.openRegisters(s); err != nil {
+			return err
+		}
+	}
+	exchanges, err := s.newExchange(box)
+	if err != nil {
+		return err
+	}
 	rooms, err := newRooms(s.store, s.source, keys.otp, cfg.Limits)
 	if err != nil {
 		return err
@@ -330,6 +339,10 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 
+	periodicSending, err := s.runOutbox(ctx, exchanges, metrics)
+	if err != nil {
+		return err
+	}
 	sender, err := notify.NewSender(s.source, gateways)
 	if err != nil {
 		return err
@@ -339,6 +352,7 @@ func (s *server) run(e env, box *sandbox) error {
 	periodic = append(periodic, documents.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, requests.Jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, rooms.personLife.Job(cfg.Limits.Upkeep), s.store.MonthsJob(cfg.Limits.Upkeep))
+	periodic = append(periodic, periodicSending...)
 	handlers := rooms.handlers().Add(sender.Handlers()).Add(acts.handlers).Add(exports.Handlers())
 	seals, err := s.newSeals(s.store)
 	if err != nil {
@@ -354,6 +368,10 @@ func (s *server) run(e env, box *sandbox) error {
 	watch.add(alarmWitness, refused.err)
 	watch.add(alarmEvidence, failed.err)
 	watch.add(alarmJobs, deadJobs(s.store))
+	dead, stuck, down := outboxAlarms(s.store, s.source.Clock, exchanges.has)
+	watch.add(alarmOutboxDead, dead)
+	watch.add(alarmOutboxStuck, stuck)
+	watch.add(alarmRegisterDown, down)
 	watch.add(alarmMonths, monthsAhead(s.store))
 	go watch.run(ctx)
 	go s.keepUnsealing(ctx)

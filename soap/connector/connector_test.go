@@ -204,12 +204,14 @@ func TestTroubles(t *testing.T) {
 	// Answers that are well-formed and wrong.
 	w.Fail(simulator.Trouble{})
 	for name, edit := range map[string]func(string) string{
-		"twin":            func(s string) string { return s },
-		"another code":    func(s string) string { return strings.Replace(s, "<result>1", "<result>7", 1) },
-		"another body":    func(s string) string { return strings.ReplaceAll(s, "FindRegistrationDRFOResponse", "Other") },
-		"another id":      func(s string) string { return strings.Replace(s, question.ID.String(), source.NewID().String(), 1) },
-		"a hash of else":  func(s string) string { return strings.Replace(s, "gost34311\">", "gost34311\">AA", 1) },
-		"no header":       func(s string) string { return s[:strings.Index(s, "<S:Header")] + s[strings.Index(s, "</S:Header>")+11:] },
+		"twin":           func(s string) string { return s },
+		"another code":   func(s string) string { return strings.Replace(s, "<result>1", "<result>7", 1) },
+		"another body":   func(s string) string { return strings.ReplaceAll(s, "FindRegistrationDRFOResponse", "Other") },
+		"another id":     func(s string) string { return strings.Replace(s, question.ID.String(), source.NewID().String(), 1) },
+		"a hash of else": func(s string) string { return strings.Replace(s, "gost34311\">", "gost34311\">AA", 1) },
+		"no header": func(s string) string {
+			return s[:strings.Index(s, "<S:Header")] + s[strings.Index(s, "</S:Header>")+11:]
+		},
 		"cut":             func(s string) string { return s[:len(s)/2] },
 		"a doctype":       func(s string) string { return strings.Replace(s, "<S:Envelope", "<!DOCTYPE a><S:Envelope", 1) },
 		"two bodies":      func(s string) string { return strings.Replace(s, "</S:Body>", "<a/></S:Body>", 1) },

@@ -35,6 +35,7 @@ only ever grew. It trusts the key given to it and nothing else.
 Usage:
   mist-verify audit --log URL --key FILE [--state FILE] [--receipt FILE] ENTRY
   mist-verify audit --evidence PACKAGE --key FILE [--trust DIR]
+  mist-verify audit --month FILE --key FILE [--trust DIR] [--log URL] [ENTRY]
 
 Examples:
   mist-verify audit --log https://registry.example/log --key log.key 019a7c1e-8f2b-7c3d-9e4f-0123456789ab
@@ -44,6 +45,7 @@ Examples:
   mist-verify audit --log https://registry.example/log --key log.key --state log.state
   mist-verify audit --log https://registry.example/log --key log.key --witness a.key --witness b.key --witness c.key --quorum 2 1234
   mist-verify audit --evidence mist-evidence-019a7c1e.asice --key log.key --trust certs/
+  mist-verify audit --month log-2026-11.zip --key log.key --log https://registry.example/log 1234
 
 ENTRY is the entry's id (UUID) or its place in the log. Without ENTRY and
 receipt only the log itself is checked against the state.
@@ -58,7 +60,9 @@ Flags:
                      promise no token is needed, and a dropped entry is disproven
   --evidence FILE    package of mist evidence export: everything is proven offline, the
                      signature judged again to the same report
-  --trust DIR        with --evidence: folder of trusted certificates; may be repeated
+  --month FILE       file of mist trail export: every entry of the month is proven offline; an
+                     ENTRY is looked up in it; with --log the log of today continues it
+  --trust DIR        with --evidence or --month: folder of trusted certificates; may be repeated
   --token-file FILE  bearer token, where entries are not open
   --wait DURATION    wait so long for an entry that is not yet in the tree (default 3s)
   --timeout DURATION limit of one request (default 10s)
@@ -81,6 +85,7 @@ type auditOptions struct {
 	receipt *audit.Receipt
 	// evidence is a package that is judged instead of a log; trust are folders.
 	evidence string
+	month    string
 	trust    []string
 	token    string
 	wait     time.Duration
@@ -108,6 +113,9 @@ func auditCommand(ctx context.Context, args []string, stdout, stderr io.Writer) 
 	if opt.evidence != "" {
 		check = auditPackage
 	}
+	if opt.month != "" {
+		check = auditMonth
+	}
 	result := check(ctx, opt)
 	if opt.json {
 		e := json.NewEncoder(stdout)
@@ -132,6 +140,7 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 	receipt := f.String("receipt", "", "")
 	token := f.String("token-file", "", "")
 	dossier := f.String("evidence", "", "")
+	monthFile := f.String("month", "", "")
 	var anchors []string
 	f.Func("trust", "", func(s string) error { anchors = append(anchors, s); return nil })
 	var witnesses []string
@@ -152,7 +161,7 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 		}
 		positional, rest = append(positional, f.Arg(0)), f.Args()[1:]
 	}
-	opt := auditOptions{evidence: *dossier, trust: anchors, state: *state, wait: *wait, timeout: *timeout, json: *asJSON, lang: auditLanguage(*lang, getenv)}
+	opt := auditOptions{evidence: *dossier, month: *monthFile, trust: anchors, state: *state, wait: *wait, timeout: *timeout, json: *asJSON, lang: auditLanguage(*lang, getenv)}
 	wrong := func(format string, a ...any) (auditOptions, int, error) {
 		return auditOptions{}, auditWrongUse, fmt.Errorf(format, a...)
 	}
@@ -162,9 +171,11 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 	switch {
 	case *dossier != "" && (*logURL != "" || *state != "" || *receipt != "" || *token != "" || len(positional) > 0):
 		return wrong("--evidence is proven by itself: give it --key, --witness and --trust, nothing of a log")
-	case *dossier == "" && len(anchors) > 0:
-		return wrong("--trust goes with --evidence")
-	case *dossier == "" && *logURL == "":
+	case *dossier == "" && *monthFile == "" && len(anchors) > 0:
+		return wrong("--trust goes with --evidence or --month")
+	case *monthFile != "" && (*dossier != "" || *state != "" || *token != ""):
+		return wrong("--month is proven by itself: give it --key, --witness, --trust, and --log to compare with")
+	case *dossier == "" && *monthFile == "" && *logURL == "":
 		return wrong("--log URL is missing")
 	case *keyFile == "":
 		return wrong("--key FILE is missing: the log's public key, got from the log's keeper by a way of its own")
@@ -176,10 +187,12 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 		return wrong("--timeout and --wait are positive durations like 10s")
 	}
 	u, err := url.Parse(strings.TrimRight(*logURL, "/"))
-	if *dossier == "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+	if (*logURL != "" || *dossier+*monthFile == "") && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return wrong("--log must be an http or https address")
 	}
-	opt.log = u
+	if *logURL != "" {
+		opt.log = u
+	}
 	b, err := readSmall(*keyFile)
 	if err != nil {
 		return unreadable("reading the log's key", err)
@@ -232,7 +245,7 @@ func auditArguments(args []string, getenv func(string) string) (auditOptions, in
 		}
 		opt.entry = name
 	}
-	if opt.entry == "" && opt.state == "" && opt.evidence == "" {
+	if opt.entry == "" && opt.state == "" && opt.evidence == "" && opt.month == "" {
 		return wrong("nothing to prove: give an ENTRY, a --receipt or a --state")
 	}
 	return opt, 0, nil
@@ -286,9 +299,16 @@ func newAuditLog(opt auditOptions) *auditLog {
 }
 
 // httpError is an answer other than 200.
-type httpError struct{ status int }
+type httpError struct {
+	status int
+	// archived is what the log says of an entry whose month lies in a file.
+	archived string
+}
 
 func (e *httpError) Error() string { return fmt.Sprintf("the log answers %d", e.status) }
+
+// archivedHeader names the month of an entry that was archived.
+const archivedHeader = "Mist-Archived-Month"
 
 // get fetches one path; the token goes with entries only.
 func (l *auditLog) get(ctx context.Context, path string) ([]byte, http.Header, error) {
@@ -305,7 +325,7 @@ func (l *auditLog) get(ctx context.Context, path string) ([]byte, http.Header, e
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return nil, nil, &httpError{res.StatusCode}
+		return nil, nil, &httpError{res.StatusCode, res.Header.Get(archivedHeader)}
 	}
 	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<10+1))
 	if err == nil && len(b) > 64<<10 {

@@ -37,6 +37,8 @@ type auditResult struct {
 	Consistency *auditConsistency `json:"consistency,omitempty"`
 	// Judgement is of a package: the signature judged again from kept facts.
 	Judgement *auditJudgement `json:"judgement,omitempty"`
+	// Month is of the file of a month.
+	Month *auditMonthResult `json:"month,omitempty"`
 	// Pinned is the size of the tree whose root the signed document carries.
 	Pinned *int64 `json:"pinned_size,omitempty"`
 	// Evidence names a file with a checkpoint that contradicts the one seen before.
@@ -212,6 +214,8 @@ func (r *auditRun) fetchEntry(ctx context.Context) (entry []byte, index int64, s
 		b, header, err := r.log.get(ctx, "entry/"+r.opt.entry)
 		var answer *httpError
 		switch {
+		case errors.As(err, &answer) && answer.status == 404 && answer.archived != "":
+			return nil, 0, undecided(stepEntry, fmt.Errorf("the log says that the month %s was archived: prove the entry from the file of that month, mist-verify audit --month FILE --log URL %s", printable(answer.archived), r.opt.entry))
 		case errors.As(err, &answer) && answer.status == 404:
 			return nil, 0, undecided(stepEntry, errors.New("the log knows no such entry; whoever holds a receipt of it holds the proof that it was removed"))
 		case errors.As(err, &answer) && (answer.status == 401 || answer.status == 403):

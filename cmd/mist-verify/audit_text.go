@@ -16,6 +16,7 @@ import (
 type auditWords struct {
 	verdict map[string]string // by verdict
 	steps   map[string]string // what a step asks, for the reason line
+	month   string            // "the month %s: …"
 	proven  string            // "entry %d stands in the log %s"
 	grown   string            // "the log only grew"
 
@@ -27,10 +28,11 @@ var auditText = map[string]auditWords{
 		verdict: map[string]string{"proven": "✔ ДОВЕДЕНО", "disproven": "✘ СПРОСТОВАНО", "undecided": "? НЕ ВИРІШЕНО", "error": "! НЕ ПЕРЕВІРЕНО"},
 		steps: map[string]string{
 			stepState: "стан, збережений минулого разу", stepEntry: "запис", stepCheckpoint: "підписаний стан журналу",
-			stepConsistency: "журнал лише доповнювався", stepWitnesses: "свідки журналу", stepReceipt: "розписка", stepPromise: "обіцянка журналу", stepForm: "форма запису", stepInclusion: "запис стоїть у журналі",
+			stepConsistency: "журнал лише доповнювався", stepWitnesses: "свідки журналу", stepReceipt: "розписка", stepPromise: "обіцянка журналу", stepForm: "форма запису", stepMonth: "файл місяця", stepInclusion: "запис стоїть у журналі",
 			evidence.StepPackage: "пакет доказів", evidence.StepSeal: "печатка пакета", evidence.StepReport: "звіт про підпис", evidence.StepAgain: "повторне судження про підпис",
 			evidence.StepDocument: "підписаний документ", evidence.StepSeed: "минуле журналу, закріплене в документі",
 		},
+		month:  "місяць %s журналу %s: усі записи (%d, актів %d) стоять у журналі незмінними",
 		proven: "запис %d стоїть у журналі %s незмінним", grown: "журнал %s лише доповнювався",
 		entry: "Запис", when: "Час", who: "Хто", what: "Акт", basis: "Підстава", fields: "Розкрито", code: "Підсумок", place: "Місце", tree: "Дерево", past: "Минуле",
 		notCompared: "не порівняно: немає --state", firstTime: "перший раз: стан збережено, наступного разу буде порівняно",
@@ -41,10 +43,11 @@ var auditText = map[string]auditWords{
 		verdict: map[string]string{"proven": "✔ PROVEN", "disproven": "✘ DISPROVEN", "undecided": "? NOT DECIDED", "error": "! NOT CHECKED"},
 		steps: map[string]string{
 			stepState: "state kept last time", stepEntry: "entry", stepCheckpoint: "signed state of the log",
-			stepConsistency: "the log only grew", stepWitnesses: "witnesses of the log", stepReceipt: "receipt", stepPromise: "promise of the log", stepForm: "form of the entry", stepInclusion: "the entry stands in the log",
+			stepConsistency: "the log only grew", stepWitnesses: "witnesses of the log", stepReceipt: "receipt", stepPromise: "promise of the log", stepForm: "form of the entry", stepMonth: "file of a month", stepInclusion: "the entry stands in the log",
 			evidence.StepPackage: "package of evidence", evidence.StepSeal: "seal of the package", evidence.StepReport: "signature report", evidence.StepAgain: "signature judged again",
 			evidence.StepDocument: "signed document", evidence.StepSeed: "past of the log pinned by the document",
 		},
+		month:  "month %s of the log %s: all entries (%d, acts %d) stand unchanged in the log",
 		proven: "entry %d stands unchanged in the log %s", grown: "the log %s only grew",
 		entry: "Entry", when: "Time", who: "Who", what: "Act", basis: "Basis", fields: "Disclosed", code: "Outcome", place: "Place", tree: "Tree", past: "Past",
 		notCompared: "not compared: no --state", firstTime: "first time: state kept, the next run compares",
@@ -83,6 +86,8 @@ var auditReasons = map[string]string{
 	stepPromise + " undecided":     "час, до якого журнал обіцяв запис, ще не минув або це не показано",
 	stepPromise + " error":         "розписку підписано не цим журналом",
 	stepForm + " disproven":        "у журналі стоїть не той запис",
+	stepMonth + " disproven":       "файл місяця змінено: він не веде до підписаного стану журналу",
+	stepMonth + " error":           "це не файл місяця журналу",
 	stepForm + " undecided":        "запис новішої версії: потрібна новіша програма",
 	stepInclusion + " disproven":   "показаний запис не той, що стоїть у підписаному журналі",
 	stepInclusion + " undecided":   "не вдалося отримати все потрібне для доведення",
@@ -136,6 +141,10 @@ func (r *auditResult) text(lang string) string {
 		}
 		line(w.fields, strings.Join(e.Fields, ", "))
 		line(w.code, joined(e.Code, e.Reason))
+	case r.Month != nil:
+		fmt.Fprintf(&b, "  "+w.month+"\n", printable(r.Month.Month), printable(r.Checkpoint.Origin), r.Month.Entries, r.Month.Acts)
+		line(w.place, fmt.Sprintf("%d-%d / %d", r.Month.First, r.Month.Last, r.Checkpoint.Size))
+		line("SHA-256", r.Month.Manifest)
 	case r.Kept != nil:
 		fmt.Fprintf(&b, "  "+w.proven+"\n", r.Kept.Index, printable(r.Checkpoint.Origin))
 		line(w.entry, r.Kept.ID.String())
@@ -159,7 +168,7 @@ func (r *auditResult) text(lang string) string {
 		line(w.pinned, fmt.Sprintf("%d → %d", *r.Pinned, r.Checkpoint.Size))
 	}
 	switch {
-	case r.packaged:
+	case r.packaged, r.Month != nil && r.Consistency == nil:
 		var left []string
 		for _, s := range r.Skipped {
 			left = append(left, w.steps[s])

@@ -16,7 +16,6 @@ import (
 	"mist/signature/cms"
 	"mist/signature/facts"
 	"mist/signature/sign"
-	"mist/signature/trust"
 )
 
 // extendCommand lifts a CAdES signature to a higher level: a time-stamp (T),
@@ -80,7 +79,7 @@ func (c *extendCommand) Run(e *env) error {
 		return err
 	}
 	if c.Level != "T" {
-		certs, crls, ocsps := material(r.Facts)
+		certs, crls, ocsps := signature.Material(r.Facts)
 		if len(crls)+len(ocsps) == 0 {
 			return &exitError{exitUndecided, errors.New("no revocation data is at hand: ask for it with --online")}
 		}
@@ -103,26 +102,6 @@ func (c *extendCommand) Run(e *env) error {
 		fmt.Fprintf(e.out, "%s: %s\n", s.Level, s.Indication)
 	}
 	return nil
-}
-
-// material is what a verdict was made from: the certificates met, and the
-// revocation data whose own signature holds.
-func material(f *facts.Facts) (certs, crls, ocsps [][]byte) {
-	for i := range f.Certificates {
-		certs = append(certs, f.Certificates[i].DER)
-	}
-	for i := range f.Revocations {
-		r := &f.Revocations[i]
-		if r.SignatureValue != facts.OutcomeGood || !r.Authorised || len(r.DER) == 0 {
-			continue
-		}
-		if r.Kind == facts.KindCRL {
-			crls = append(crls, trust.PEMOrDER(r.DER))
-		} else {
-			ocsps = append(ocsps, r.DER)
-		}
-	}
-	return certs, crls, ocsps
 }
 
 // maxStampAnswer bounds the answer of a time-stamping authority, in bytes.

@@ -16,19 +16,63 @@ import (
 	"mist/registry/postgres"
 	"mist/registry/trail"
 	"mist/signature"
+	"mist/signature/cades"
+	"mist/signature/facts"
 	"mist/signature/sign"
 )
 
 // SealPackage implements evidence.Sealer: one CAdES signature over the manifest
-// of all files (EN 319 162-1, 4.4).
+// of all files (EN 319 162-1, 4.4). With a time-stamp authority it is of level
+// LT (EN 319 122-1, 6.3): it carries the time-stamp, the chains and the
+// revocation data it was judged by, so that it is judged offline years later.
 func (n *nhsuSeal) SealPackage(ctx context.Context, files []sign.DataObject) ([]byte, error) {
 	var b bytes.Buffer
-	err := sign.ASiC(ctx, &b, n.signer, sign.ASiCOptions{Extended: true, XAdESOptions: sign.XAdESOptions{Options: sign.Options{Time: n.now(), TSA: n.tsa}}}, files...)
+	o := sign.ASiCOptions{Extended: true, XAdESOptions: sign.XAdESOptions{Options: sign.Options{Time: n.now(), TSA: n.tsa}}}
+	if n.tsa != nil && n.verifier != nil {
+		o.Complete = n.complete
+	}
+	err := sign.ASiC(ctx, &b, n.signer, o, files...)
 	return b.Bytes(), err
 }
 
+// complete judges the seal, with the network, and puts in what the verdict was
+// made from; only what passes again with it goes out.
+func (n *nhsuSeal) complete(ctx context.Context, message, manifest []byte) ([]byte, error) {
+	p, err := signature.NamedPolicy("default")
+	if err != nil {
+		return nil, err
+	}
+	judge := func(b []byte) (*signature.Result, error) {
+		r, err := n.verifier.Verify(ctx, signature.Input{ID: "seal", Document: facts.Bytes(b), Content: map[string]facts.Source{"": facts.Bytes(manifest)}}, p)
+		if err != nil {
+			return nil, fmt.Errorf("judging our own seal: %w", err)
+		}
+		if r.Indication != signature.TotalPassed {
+			s := r.Signatures[0]
+			return nil, registry.Errorf(registry.CodeUnavailable, "our own seal is %s (%s): without the status of its certificate a package is not sealed for later; repeat when the responder answers", r.Indication, s.SubIndication).
+				WithReason("seal_status").WithCause(errors.New(s.Reason))
+		}
+		return r, nil
+	}
+	r, err := judge(message)
+	if err != nil {
+		return nil, err
+	}
+	certs, crls, ocsps := signature.Material(r.Facts)
+	if message, err = sign.AddMaterial(message, certs, crls, ocsps); err != nil {
+		return nil, err
+	}
+	if r, err = judge(message); err != nil {
+		return nil, err
+	}
+	if level := r.Signatures[0].Level; level != cades.LevelLT {
+		return nil, fmt.Errorf("our own seal is of level %s, not LT", level)
+	}
+	return message, nil
+}
+
 // newEvidence makes the service that exports packages and judges again.
-func newEvidence(cfg Config, store *postgres.Store, source registry.Source, logKey string, alarm func(context.Context, string)) (*evidence.Service, error) {
+func newEvidence(cfg Config, store *postgres.Store, source registry.Source, logKey string, verifier *signature.Verifier, alarm func(context.Context, string)) (*evidence.Service, error) {
 	key, err := audit.ReadVerifier(logKey)
 	if err != nil {
 		return nil, err
@@ -42,6 +86,7 @@ func newEvidence(cfg Config, store *postgres.Store, source registry.Source, logK
 		return nil, err
 	}
 	if seal != nil {
+		seal.verifier = verifier
 		c.Sealer = seal
 	}
 	return evidence.New(c)
@@ -49,10 +94,10 @@ func newEvidence(cfg Config, store *postgres.Store, source registry.Source, logK
 
 // openEvidence is newEvidence for the server: the rules in force are kept, and
 // what no longer comes out is counted.
-func (s *server) openEvidence(ctx context.Context, logKey string, policies signature.PolicyTable, to prometheus.Registerer, failed *mismatches) (*evidence.Service, error) {
+func (s *server) openEvidence(ctx context.Context, logKey string, verifier *signature.Verifier, policies signature.PolicyTable, to prometheus.Registerer, failed *mismatches) (*evidence.Service, error) {
 	failures := prometheus.NewCounter(prometheus.CounterOpts{Name: "mist_evidence_mismatches_total", Help: "Kept signature reports that came out otherwise when judged again; any is an alarm."})
 	to.MustRegister(failures)
-	e, err := newEvidence(s.cfg, s.store, s.source, logKey, func(_ context.Context, what string) {
+	e, err := newEvidence(s.cfg, s.store, s.source, logKey, verifier, func(_ context.Context, what string) {
 		failures.Inc()
 		failed.add(what)
 		s.log.Error("a kept judgement does not come out again", "what", what)
@@ -82,7 +127,11 @@ func (c *evidenceExportCommand) Run(e env) error {
 		return err
 	}
 	defer op.close()
-	s, err := newEvidence(op.cfg, op.store, registry.SystemSource(), op.logKey, nil)
+	verifier, err := op.verifier(e)
+	if err != nil {
+		return err
+	}
+	s, err := newEvidence(op.cfg, op.store, registry.SystemSource(), op.logKey, verifier, nil)
 	if err != nil {
 		return err
 	}

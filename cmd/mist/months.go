@@ -49,6 +49,10 @@ func (c monthCommand) open(e env) (*operator, *archive.Service, error) {
 		return nil, nil, err
 	}
 	if seal != nil {
+		if seal.verifier, err = op.verifier(e); err != nil {
+			op.close()
+			return nil, nil, err
+		}
 		s.Seal = func(manifest, checkpoint []byte) ([]byte, error) {
 			return seal.SealPackage(e.ctx, []sign.DataObject{
 				{Name: month.FileCheckpoint, MediaType: "text/plain", Content: facts.Bytes(checkpoint)},

@@ -13,6 +13,7 @@ import (
 	"mist/registry/postgres"
 	"mist/registry/postgres/local"
 	"mist/registry/sealing"
+	"mist/signature"
 )
 
 // operator is what a command at the database works with, whether the server
@@ -80,4 +81,13 @@ func openOperator(e env, path string, maxConns int32) (*operator, error) {
 		}
 		stop()
 	}}, nil
+}
+
+// verifier judges by the installation's trust folder, asking its hosts alone.
+func (op *operator) verifier(e env) (*signature.Verifier, error) {
+	trusted, err := openTrust(e.ctx, op.cfg, quietLogger(e), registry.SystemSource().Clock)
+	if err != nil {
+		return nil, err
+	}
+	return trusted.verifier()
 }

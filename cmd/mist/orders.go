@@ -108,11 +108,7 @@ func writeNew(path string, b []byte) error {
 
 func newOrders(e env, op *operator) (*order.Service, error) {
 	source := registry.SystemSource()
-	trusted, err := openTrust(e.ctx, op.cfg, quietLogger(e), source.Clock)
-	if err != nil {
-		return nil, err
-	}
-	verifier, err := trusted.verifier()
+	verifier, err := op.verifier(e)
 	if err != nil {
 		return nil, err
 	}

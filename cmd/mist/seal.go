@@ -10,6 +10,7 @@ import (
 	"mist/registry"
 	"mist/registry/declaration"
 	"mist/registry/postgres"
+	"mist/signature"
 	"mist/signature/cert"
 	"mist/signature/facts"
 	"mist/signature/sign"
@@ -37,6 +38,8 @@ type nhsuSeal struct {
 	signer sign.Signer
 	tsa    sign.TSA
 	now    func() time.Time
+	// verifier makes seals of packages level LT; nil leaves them at T.
+	verifier *signature.Verifier
 }
 
 // Seal implements declaration.Sealer: the doctor's container becomes the

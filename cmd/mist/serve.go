@@ -294,7 +294,7 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	failed := &mismatches{}
-	proofs, err := s.openEvidence(ctx, keys.log.Verifier(), policies, metrics, failed)
+	proofs, err := s.openEvidence(ctx, keys.log.Verifier(), verifier, policies, metrics, failed)
 	if err != nil {
 		return err
 	}

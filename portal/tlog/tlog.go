@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"mist/registry"
+	"mist/registry/archive"
 	"mist/registry/audit"
 )
 
@@ -34,6 +35,9 @@ type Store interface {
 // IndexHeader carries an entry's place in the tree; it is absent while the
 // entry waits for its checkpoint.
 const IndexHeader = "Mist-Entry-Index"
+
+// ArchivedHeader names the month of an entry that lies in the file of that month.
+const ArchivedHeader = "Mist-Archived-Month"
 
 // Config of the handler. Store and Authorize are required.
 type Config struct {
@@ -171,6 +175,11 @@ func (h handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer scope="audit:read"`)
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
+	}
+	var gone *archive.GoneError
+	if errors.As(err, &gone) {
+		w.Header().Set(ArchivedHeader, gone.Month)
+		w.Header().Set("Access-Control-Expose-Headers", ArchivedHeader)
 	}
 	public(w, "no-store")
 	if h.Refuse != nil {

@@ -294,8 +294,23 @@ func (s *Service) Replan(ctx context.Context, o order.Order, name string, f *mon
 // ReasonGone tells an entry whose month was detached from one the log never had.
 const ReasonGone = "month_archived"
 
-// Gone is what is answered about an entry whose month was detached.
+// GoneError tells what is known of an entry whose month was detached.
+type GoneError struct {
+	Place int64
+	Entry registry.ID
+	Month string
+	At    time.Time // of the detaching
+}
+
+// Error says where the entry is.
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("entry %s stands at place %d of the tree; its month %s was archived on %s and lies in the file of that month: mist-verify audit --month FILE %[1]s",
+		e.Entry, e.Place, e.Month, e.At.Format(time.DateOnly))
+}
+
+// Gone is what is answered about an entry whose month was detached: not-found,
+// with a *GoneError as its cause.
 func Gone(place int64, leaf registry.ID, of, at time.Time) error {
-	return registry.Errorf(registry.CodeNotFound, "entry %s stands at place %d of the tree; its month %s was detached on %s and lies in the file of that month: mist-verify audit --month FILE %s",
-		leaf, place, of.Format("2006-01"), at.Format(time.DateOnly), leaf).WithReason(ReasonGone)
+	gone := &GoneError{place, leaf, of.Format("2006-01"), at}
+	return registry.Errorf(registry.CodeNotFound, "%s", gone.Error()).WithReason(ReasonGone).WithCause(gone)
 }

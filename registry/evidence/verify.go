@@ -124,13 +124,37 @@ func Verify(ctx context.Context, file facts.Source, t Trusted) (Outcome, error) 
 	if err := c.open(file); err != nil {
 		return c.out, err
 	}
-	for _, step := range []struct {
-		name string
-		run  func(context.Context, facts.Source) error
-	}{
+	if c.files[fileEntry] == nil || c.files[fileProof] == nil {
+		return c.out, errors.New("reading a package: it holds no entry with its proof")
+	}
+	return c.run(ctx, file, []step{
 		{StepPackage, c.sealed}, {StepSeal, c.trusted}, {StepProof, c.included}, {StepWitnesses, c.witnessed},
 		{StepReport, c.reported}, {StepAgain, c.again}, {StepDocument, c.document}, {StepSeed, c.seed},
-	} {
+	})
+}
+
+// VerifySeal judges the seal over the files of any container of ours, and gives
+// the files it covers.
+func VerifySeal(ctx context.Context, file facts.Source, t Trusted) (files map[string][]byte, out Outcome, err error) {
+	if t.Now == nil {
+		return nil, Outcome{}, errors.New("verifying a seal: a clock is needed")
+	}
+	c := &check{t: t, out: Outcome{Pinned: -1}}
+	if err := c.open(file); err != nil {
+		return nil, c.out, err
+	}
+	out, err = c.run(ctx, file, []step{{StepPackage, c.sealed}, {StepSeal, c.trusted}})
+	return c.files, out, err
+}
+
+// step is one question of a verification.
+type step struct {
+	name string
+	run  func(context.Context, facts.Source) error
+}
+
+func (c *check) run(ctx context.Context, file facts.Source, steps []step) (Outcome, error) {
+	for _, step := range steps {
 		err := step.run(ctx, file)
 		var r *refusal
 		switch {
@@ -177,9 +201,6 @@ func (c *check) open(file facts.Source) error {
 			return fmt.Errorf("reading a package: %w", err)
 		}
 		c.files[f.Name] = b
-	}
-	if c.files[fileEntry] == nil || c.files[fileProof] == nil {
-		return errors.New("reading a package: it holds no entry with its proof")
 	}
 	return nil
 }

@@ -89,8 +89,8 @@ type NameChangeRecord struct {
 
 // Answers of the registers, in the form connectors promise.
 type (
-	// Deaths answers [DeathsByPeriod] and [DeathByName].
-	Deaths struct {
+	// DeathList answers [DeathsByPeriod] and [DeathByName].
+	DeathList struct {
 		Records []DeathRecord `json:"records"`
 	}
 	// Births answers [BirthByName].
@@ -108,6 +108,11 @@ type (
 	// EntityQuery asks for a legal entity by its code.
 	EntityQuery struct {
 		Code string `json:"code"`
+	}
+	// EntityQuestion is the question as the outbox keeps it.
+	EntityQuestion struct {
+		EntityQuery
+		LegalEntityID registry.ID `json:"legal_entity_id"`
 	}
 	// Entity answers [FindLegalEntity]. State 1 is registered (ЕСОЗ 3.6);
 	// Found is false when the register knows no such code.

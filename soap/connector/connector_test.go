@@ -108,13 +108,13 @@ func TestRegistersAnswer(t *testing.T) {
 	require.Equal(t, verification.ResultMatch, ask[verification.Outcome](t, w, verification.MVS, verification.CheckUNZR, verification.NumberQuery{NameQuery: name, Number: olena.UNZR}).Result)
 	require.Equal(t, verification.ResultOther, ask[verification.Outcome](t, w, verification.MVS, verification.CheckUNZR, verification.NumberQuery{NameQuery: other, Number: olena.UNZR}).Result)
 
-	deaths := ask[verification.Deaths](t, w, verification.DRACS, verification.DeathsByPeriod, verification.Period{From: died, To: died}).Records
+	deaths := ask[verification.DeathList](t, w, verification.DRACS, verification.DeathsByPeriod, verification.Period{From: died, To: died}).Records
 	require.Len(t, deaths, 1)
 	require.Equal(t, died, deaths[0].DeathDate)
 	require.Equal(t, born, deaths[0].BirthDate)
 	require.Equal(t, olena.TaxID, deaths[0].TaxID)
-	require.Empty(t, ask[verification.Deaths](t, w, verification.DRACS, verification.DeathsByPeriod, verification.Period{From: born, To: born}).Records)
-	require.Len(t, ask[verification.Deaths](t, w, verification.DRACS, verification.DeathByName, name).Records, 1)
+	require.Empty(t, ask[verification.DeathList](t, w, verification.DRACS, verification.DeathsByPeriod, verification.Period{From: born, To: born}).Records)
+	require.Len(t, ask[verification.DeathList](t, w, verification.DRACS, verification.DeathByName, name).Records, 1)
 	births := ask[verification.Births](t, w, verification.DRACS, verification.BirthByName, verification.NameQuery{LastName: "Малий", FirstName: "Тест", BirthDate: died}).Records
 	require.Equal(t, []string{"І-БК 123456"}, births[0].Certificates)
 	changes := ask[verification.NameChanges](t, w, verification.DRACS, verification.NameChangesByPeriod, verification.Period{From: died, To: died}).Records

@@ -208,7 +208,7 @@ func DRACS() (Services, error) {
 			return nil, err
 		}
 		list, err := records[deathXML](doc, deathRecord)
-		out := verification.Deaths{Records: []verification.DeathRecord{}}
+		out := verification.DeathList{Records: []verification.DeathRecord{}}
 		for _, x := range list {
 			out.Records = append(out.Records, verification.DeathRecord{
 				RegNumber: text(x.RegNumber), RegDate: day(x.RegDate), LastName: text(x.Surname), FirstName: text(x.Name), SecondName: text(x.Patronymic),

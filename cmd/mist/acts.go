@@ -16,6 +16,7 @@ import (
 	"mist/registry/personrequest"
 	"mist/registry/postgres"
 	"mist/registry/record"
+	"mist/registry/verification"
 )
 
 // actRooms is what the kinds of acts bring to the server.
@@ -34,7 +35,7 @@ func actKinds(p parts) (a actRooms, err error) {
 	if err != nil {
 		return a, err
 	}
-	persons, err := service[personrequest.Tx](p, personrequest.Kind{Terms: patient.DefaultTerms(), Source: p.source})
+	persons, err := service[personrequest.Tx](p, personrequest.Kind{Terms: patient.DefaultTerms(), Source: p.source, Verification: p.verification})
 	if err != nil {
 		return a, err
 	}
@@ -121,6 +122,8 @@ type parts struct {
 	otpKey       []byte
 	limits       LimitsConfig
 	dictionaries *dictionary.Service
+	// verification asks other registers about who and what enters the registry.
+	verification verification.Starter
 }
 
 // reader tells records by the rules of access.

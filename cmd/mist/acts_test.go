@@ -15,6 +15,7 @@ import (
 	"mist/registry/dictionary"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
+	"mist/registry/verification"
 	"mist/signature"
 )
 
@@ -30,7 +31,7 @@ func kindsOf(t *testing.T, store *postgres.Store) actRooms {
 	require.NoError(t, err)
 	lists, err := dictionary.New(postgres.NewPort[dictionary.Tx](store), s.source)
 	require.NoError(t, err)
-	acts, err := actKinds(parts{store, s.source, noSignature{}, policies, documents.media, key, s.cfg.Limits, lists})
+	acts, err := actKinds(parts{store, s.source, noSignature{}, policies, documents.media, key, s.cfg.Limits, lists, verification.Starter{}})
 	require.NoError(t, err)
 	return acts
 }

@@ -30,6 +30,7 @@ import (
 	"mist/registry/dictionary"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
+	"mist/registry/verification"
 	"mist/signature"
 )
 
@@ -85,7 +86,7 @@ func (m *matrix) handler(t *testing.T, dsn string, forge func(registry.Caller) r
 	require.NoError(t, err)
 	dictionaries, err := dictionary.New(postgres.NewPort[dictionary.Tx](store), s.source)
 	require.NoError(t, err)
-	made := parts{store, s.source, noSignature{}, policies, documents.media, key, s.cfg.Limits, dictionaries}
+	made := parts{store, s.source, noSignature{}, policies, documents.media, key, s.cfg.Limits, dictionaries, verification.Starter{}}
 	acts, err := actKinds(made)
 	require.NoError(t, err)
 	rooms, err := newRooms(store, s.source, key, s.cfg.Limits)

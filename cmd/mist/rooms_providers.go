@@ -66,7 +66,7 @@ func newProviderRooms(p parts, dismissed prm.Dismissed) (r providerRooms, err er
 	}
 	// Whoever has the scope may bring a signed registration: legal entities are public.
 	entities := postgres.NewPort[legalentity.Tx](store).Everywhere()
-	registrations, err := intake.NewSubmissions(legalentity.Kind{Source: source, Lists: lists, RequestTerm: term}, entities, verifier, policies, source)
+	registrations, err := intake.NewSubmissions(legalentity.Kind{Source: source, Lists: lists, RequestTerm: term, Verification: p.verification}, entities, verifier, policies, source)
 	if err != nil {
 		return r, err
 	}

@@ -228,7 +228,16 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	made := parts{s.store, s.source, verifier, policies, documents.media, keys.otp, cfg.Limits, dictionaries}
+	if box != nil {
+		if err := box.openRegisters(s); err != nil {
+			return err
+		}
+	}
+	exchanges, err := s.newExchange(box)
+	if err != nil {
+		return err
+	}
+	made := parts{s.store, s.source, verifier, policies, documents.media, keys.otp, cfg.Limits, dictionaries, exchanges.starter(s.source)}
 	acts, err := actKinds(made)
 	if err != nil {
 		return err
@@ -266,15 +275,6 @@ func (s *server) run(e env, box *sandbox) error {
 
 	metrics.MustRegister(newLogCollector(s.store, s.source.Clock), trusted.warnings, trusted.failures)
 	logHandler, err := tlog.New(tlog.Config{Store: s.store, Authorize: authorizeAuditor(accessService, box != nil), Refuse: portal.Refuse, Log: s.log})
-	if err != nil {
-		return err
-	}
-	if box != nil {
-		if err := box.openRegisters(s); err != nil {
-			return err
-		}
-	}
-	exchanges, err := s.newExchange(box)
 	if err != nil {
 		return err
 	}
@@ -339,6 +339,10 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 
+	checks, err := s.newChecks(exchanges, rooms.personLife)
+	if err != nil {
+		return err
+	}
 	periodicSending, err := s.runOutbox(ctx, exchanges, metrics)
 	if err != nil {
 		return err
@@ -352,8 +356,8 @@ func (s *server) run(e env, box *sandbox) error {
 	periodic = append(periodic, documents.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, requests.Jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, rooms.personLife.Job(cfg.Limits.Upkeep), s.store.MonthsJob(cfg.Limits.Upkeep))
-	periodic = append(periodic, periodicSending...)
-	handlers := rooms.handlers().Add(sender.Handlers()).Add(acts.handlers).Add(exports.Handlers())
+	periodic = append(append(periodic, periodicSending...), checks.Periodic(cfg.Limits.Upkeep)...)
+	handlers := rooms.handlers().Add(sender.Handlers()).Add(acts.handlers).Add(exports.Handlers()).Add(checks.Handlers())
 	seals, err := s.newSeals(s.store)
 	if err != nil {
 		return err

@@ -8,10 +8,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"mist/registry"
 	"mist/registry/job"
 	"mist/registry/notify"
 	"mist/registry/outbox"
 	"mist/registry/postgres"
+	"mist/registry/verification"
 	"mist/signature/gost34311"
 	"mist/soap/connector"
 	"mist/soap/connector/simulator"
@@ -22,7 +24,7 @@ func nationalHashes() map[string]func([]byte) []byte {
 	return map[string]func([]byte) []byte{xroad.AlgorithmGOST34311: func(b []byte) []byte { sum := gost34311.Sum256(b); return sum[:] }}
 }
 
-// exchange is the outbox as this server runs it: routes to registers and the
+// exchangeRooms is the outbox as this server runs it: routes to registers and the
 // effects of their answers. A room that sends adds its effects; a register that
 // is configured has a route.
 type exchangeRooms struct {
@@ -96,7 +98,21 @@ func (s *server) addRegister(x *exchangeRooms, name outbox.Destination, r Regist
 // has tells whether a register is configured.
 func (x *exchangeRooms) has(d outbox.Destination) bool { _, ok := x.routes[d]; return ok }
 
-// run sends until the context ends, and waits for what is under way.
+// starter asks the registers that are configured.
+func (x *exchangeRooms) starter(source registry.Source) verification.Starter {
+	return verification.Starter{Source: source, Terms: verification.DefaultTerms(), Asked: x.has}
+}
+
+// newChecks is the room of what other registers say of people and clinics.
+func (s *server) newChecks(x *exchangeRooms, deaths verification.Deaths) (*verification.Service, error) {
+	checks, err := verification.New(postgres.NewPort[verification.Tx](s.store).Everywhere(), x.starter(s.source), deaths)
+	if err == nil {
+		checks.Effects(x.effects)
+	}
+	return checks, err
+}
+
+// runOutbox sends until the context ends, and waits for what is under way.
 func (s *server) runOutbox(ctx context.Context, x *exchangeRooms, to prometheus.Registerer) ([]job.Periodic, error) {
 	sent := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mist_outbox_sent_total", Help: "Attempts to send messages to other registers by destination, operation and outcome: answered, retried, dead, stale."},
 		[]string{"destination", "operation", "outcome"})

@@ -17,6 +17,7 @@ import (
 	"mist/registry/intake"
 	"mist/registry/job"
 	"mist/registry/prm"
+	"mist/registry/verification"
 	"mist/signature"
 )
 
@@ -38,6 +39,7 @@ const (
 type Tx interface {
 	intake.SubmissionTx
 	job.Tx
+	verification.EntityTx
 	address.CheckTx
 	LegalEntityType(ctx context.Context, name string) (prm.LegalEntityType, bool, error)
 	LegalEntity(ctx context.Context, id registry.ID) (prm.LegalEntity, error)
@@ -70,6 +72,8 @@ type Kind struct {
 	Lists func(ctx context.Context) (prm.Lists, error)
 	// RequestTerm is how long the head has to answer the invitation.
 	RequestTerm func(ctx context.Context) (time.Duration, error)
+	// Verification asks the register of legal entities about each registration.
+	Verification verification.Starter
 }
 
 // Name implements intake.SubmissionKind.
@@ -185,6 +189,9 @@ func (k Kind) Accept(ctx context.Context, tx Tx, c registry.Caller, _ signature.
 		return nil, err
 	}
 	if err := k.invite(ctx, tx, in, kind, a, &out); err != nil {
+		return nil, err
+	}
+	if err := k.Verification.BeginEntity(ctx, tx, c, l.ID, string(l.EDRPOU), l.Name); err != nil {
 		return nil, err
 	}
 	return out, nil

@@ -23,6 +23,7 @@ import (
 	"mist/registry/jcs"
 	"mist/registry/patient"
 	"mist/registry/prm"
+	"mist/registry/verification"
 	"mist/signature"
 )
 
@@ -36,6 +37,7 @@ const (
 type Tx interface {
 	address.CheckTx
 	intake.Tx
+	verification.BeginTx
 	FindPerson(ctx context.Context, q patient.Query) (patient.Person, bool, error)
 	PutPerson(ctx context.Context, p patient.Person) error
 	patient.ConfirmTx
@@ -51,6 +53,8 @@ type Tx interface {
 type Kind struct {
 	Terms  patient.Terms
 	Source registry.Source
+	// Verification asks other registers about a record that is new or has another identity.
+	Verification verification.Starter
 }
 
 // Name implements intake.Kind.
@@ -295,6 +299,12 @@ func (k Kind) Accept(ctx context.Context, tx Tx, draft *intake.Draft, parties in
 	}
 	if err := k.relate(ctx, tx, stored.Version == 0, p, act.AcceptedAt); err != nil {
 		return nil, err
+	}
+	if stored.Version == 0 || !sameIdentity(stored, p) {
+		c := registry.Caller{Channel: registry.ChannelJob, RequestID: act.ID.String(), EmployeeID: act.AuthorID, LegalEntityID: act.LegalEntityID}
+		if err := k.Verification.Begin(ctx, tx, c, p, verification.ReasonInitial); err != nil {
+			return nil, err
+		}
 	}
 	return k.Resource(ctx, tx, act)
 }

@@ -31,6 +31,7 @@ import (
 	"mist/registry/query"
 	"mist/registry/record"
 	"mist/registry/upkeep"
+	"mist/registry/verification"
 )
 
 // A transaction is the port of every room.
@@ -61,6 +62,8 @@ var (
 	_ declaration.CitizenTx = (*Tx)(nil)
 	_ exchange.Tx           = (*Tx)(nil)
 	_ outbox.Tx             = (*Tx)(nil)
+	_ verification.Tx       = (*Tx)(nil)
+	_ verification.EntityTx = (*Tx)(nil)
 	_ outbox.WorkTx         = (*Tx)(nil)
 	_ outbox.DeskTx         = (*Tx)(nil)
 	_ composition.Tx        = (*Tx)(nil)

@@ -246,6 +246,7 @@ func TestEveryTableOfPeopleIsBehindTheWall(t *testing.T) {
 		"parties": "names of those who treat are public, the rest is sealed; it is opened for rules, and told by employee requests alone, which are behind the wall",
 		"media":   "sealed containers by their digest; the digest stands in a walled row", "reports": "sealed reports by the digest of a container",
 		"replies": "sealed answers by a key of client and Idempotency-Key", "jobs": "what is to be done; arguments with people in them are sealed",
+		"register_feeds": "days", "legal_entity_checks": "what a public register says of clinics",
 		"outbox_messages": "what is to be sent; what it carries is sealed, and operators of the NHSU alone see the rest", "outbox_destinations": "how other registers stand",
 		"search_budgets": "how often somebody searched, nobody's data",
 		"compositions":   "read by the service of conclusions alone, by the number, which reaches all",

@@ -311,7 +311,7 @@ func (s *Service) feeds(ctx context.Context) (total int, err error) {
 			}
 			for last.Before(yesterday) && n < maxFeedDays {
 				last = last.AddDate(0, 0, 1)
-				_, err := outbox.Put(ctx, tx, s.Source, s.system("feed"), outbox.Message{Destination: DRACS, Operation: feed, Subject: "feed " + string(feed), Body: encode(Period{last, last}), Deadline: s.Source.Now().Add(14 * 24 * time.Hour)})
+				_, err := outbox.Put(ctx, tx, s.Source, s.system("feed"), outbox.Message{Destination: DRACS, Operation: feed, Subject: "feed", Body: encode(Period{last, last}), Deadline: s.Source.Now().Add(14 * 24 * time.Hour)})
 				if err != nil {
 					return err
 				}

@@ -220,7 +220,7 @@ func (s Starter) BeginEntity(ctx context.Context, tx EntityTx, c registry.Caller
 	if err := tx.PutEntityCheck(ctx, id, EntityState{Status: Needed, Asked: name, UpdatedAt: now, Message: message}); err != nil {
 		return err
 	}
-	_, err := outbox.Put(ctx, tx, s.Source, c, outbox.Message{ID: message, Destination: EDR, Operation: FindLegalEntity, Subject: "legal entity " + id.String(), Body: encode(EntityQuestion{EntityQuery{code}, id})})
+	_, err := outbox.Put(ctx, tx, s.Source, c, outbox.Message{ID: message, Destination: EDR, Operation: FindLegalEntity, Subject: id.String(), Body: encode(EntityQuestion{EntityQuery{code}, id})})
 	return err
 }
 

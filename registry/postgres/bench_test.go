@@ -17,7 +17,9 @@ import (
 
 // BenchmarkActs compares, in one run and turn by turn, what the trail costs:
 // a bare act, an act with its leaf, and the same while a sequencer works at
-// 200 ms. Database acts without HTTP and signature; fsync on.
+// 200 ms; then acts with their leaves as signings write them, several callers
+// to a transaction (Store.Together), without and with the sequencer. Database
+// acts without HTTP and signature; fsync on.
 //
 // Wall-clock ratios suffer from whatever else the machine does; the ratios of
 // processor time (Mist and all database processes together) do not.
@@ -52,6 +54,15 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, string(a.Kind), a.
 		})
 	}
 	withLeaf := func(ctx context.Context, a registry.Act) error { return store(ctx, s, a) }
+	shared := func(ctx context.Context, a registry.Act) error {
+		return s.Together(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+			err := tx.InsertAct(ctx, a)
+			if err == nil {
+				_, err = tx.Audit(ctx, accepted(a))
+			}
+			return err
+		})
+	}
 	// Rounds alternate so that a busy moment of the machine hits all variants.
 	const rounds = 6
 	each := max(b.N/rounds, 1)
@@ -77,14 +88,18 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, string(a.Kind), a.
 	signer, _ := logKey(b)
 	round(bare) // warm-up: connections, plans
 	round(withLeaf)
-	var bareTime, leafTime, sequencedTime spent
+	round(shared)
+	var bareTime, leafTime, sequencedTime, sharedTime, sharedSequencedTime spent
 	b.ResetTimer()
 	for range rounds {
 		bareTime.add(round(bare))
 		leafTime.add(round(withLeaf))
+		sharedTime.add(round(shared))
 		stop := sequence(b, s, signer, slowly)
 		settled(b, s) // what the round before left is not charged to this one
 		sequencedTime.add(round(withLeaf))
+		settled(b, s)
+		sharedSequencedTime.add(round(shared))
 		require.NoError(b, stop())
 	}
 	b.StopTimer()
@@ -98,6 +113,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, string(a.Kind), a.
 	b.ReportMetric(bareTime.cpu.Seconds()/leafTime.cpu.Seconds(), "leaf/bare-cpu")
 	b.ReportMetric(bareTime.cpu.Seconds()/sequencedTime.cpu.Seconds(), "sequenced/bare-cpu")
 	b.ReportMetric(leafTime.cpu.Seconds()*1e6/n, "leaf-cpu-µs")
+	b.ReportMetric(n/sharedTime.wall.Seconds(), "shared-acts/s")
+	b.ReportMetric(bareTime.wall.Seconds()/sharedTime.wall.Seconds(), "shared/bare")
+	b.ReportMetric(bareTime.wall.Seconds()/sharedSequencedTime.wall.Seconds(), "shared-sequenced/bare")
+	b.ReportMetric(bareTime.cpu.Seconds()/sharedTime.cpu.Seconds(), "shared/bare-cpu")
+	b.ReportMetric(bareTime.cpu.Seconds()/sharedSequencedTime.cpu.Seconds(), "shared-sequenced/bare-cpu")
 }
 
 // spent is what a round took.

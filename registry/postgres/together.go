@@ -66,14 +66,17 @@ var errGathers = errors.New("postgres: Together only writes")
 const (
 	// maxTogether bounds what is done for several at once.
 	maxTogether = 32
-	// maxLanes is how many such works run at a time: with one, everybody would
-	// wait for the disk twice.
+	// maxLanes is how many such works run at a time. The second is for the
+	// time the first waits for the disk, and opens when so many wait that both are
+	// full enough: what is done for sixteen at once costs each a third less than
+	// for five (ADR 0872).
 	maxLanes = 2
+	fullLane = 16
 )
 
 // lanes gathers those who wait for the same kind of work. One of them, the
 // lane's leader, has it done for all; when it is done the first who came
-// meanwhile leads. Whoever comes while a lane is free goes at once.
+// meanwhile leads. Whoever comes while nobody works goes at once.
 type lanes[M any] struct {
 	mu      sync.Mutex // guards what follows
 	waiting []seat[M]
@@ -90,7 +93,7 @@ type seat[M any] struct {
 // work writes into the members; after a panic of the work it is never written.
 func (l *lanes[M]) ride(of M, work func([]M)) {
 	l.mu.Lock()
-	if l.open >= maxLanes {
+	if l.open >= maxLanes || l.open > 0 && len(l.waiting)+1 < fullLane {
 		mine := seat[M]{of, make(chan bool, 1)}
 		l.waiting = append(l.waiting, mine)
 		l.mu.Unlock()
@@ -121,10 +124,11 @@ func (l *lanes[M]) handOver(others []seat[M]) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.waiting) == 0 {
-		l.open--
-		l.waiting = nil
-		return
+	if len(l.waiting) == 0 || l.open > 1 && len(l.waiting) < fullLane {
+		if l.open--; len(l.waiting) == 0 {
+			l.waiting = nil
+		}
+		return // whoever waits goes with the other lane
 	}
 	next := l.waiting[0]
 	l.waiting = l.waiting[1:]

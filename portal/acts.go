@@ -27,6 +27,8 @@ type Intake interface {
 	Kind() registry.KindName
 	Create(ctx context.Context, c registry.Caller, body []byte) (intake.Draft, error)
 	Get(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error)
+	// Frozen is Get for who wants the bytes to sign alone.
+	Frozen(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error)
 	Approve(ctx context.Context, c registry.Caller, id registry.ID, code string) (intake.Draft, error)
 	ResendOTP(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error)
 	Reject(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error)
@@ -122,7 +124,7 @@ func (a acts) get(w http.ResponseWriter, r *http.Request, c registry.Caller, id 
 // dataToBeSigned gives the frozen bytes and nothing around them: what the
 // signer signs, hashed in ETag (hex) and Content-Digest (RFC 9530).
 func (a acts) dataToBeSigned(w http.ResponseWriter, r *http.Request, c registry.Caller, id registry.ID) error {
-	d, err := a.act.Service.Get(r.Context(), c, id)
+	d, err := a.act.Service.Frozen(r.Context(), c, id)
 	if err != nil {
 		return err
 	}

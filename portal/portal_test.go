@@ -124,6 +124,10 @@ func (f *fakes) Create(ctx context.Context, c registry.Caller, body []byte) (int
 	return f.call(ctx, c)
 }
 
+func (f *fakes) Frozen(ctx context.Context, c registry.Caller, id registry.ID) (intake.Draft, error) {
+	return f.Get(ctx, c, id)
+}
+
 func (f *fakes) Get(ctx context.Context, c registry.Caller, _ registry.ID) (intake.Draft, error) {
 	return f.call(ctx, c)
 }

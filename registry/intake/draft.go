@@ -118,6 +118,11 @@ type Tx interface {
 	// DraftAlone reads a draft without its documents; whole tells that it has none.
 	DraftAlone(ctx context.Context, kind registry.KindName, id registry.ID) (d Draft, whole bool, err error)
 	UpdateDraft(ctx context.Context, d Draft) error
+	// NewRevision gives into, with the commit, what Revision is of rows that this
+	// transaction writes. ExpectDraft fails with ErrStale unless a draft is as it
+	// was read.
+	NewRevision(ctx context.Context, into *string) error
+	ExpectDraft(ctx context.Context, d Draft) error
 	// MoveDraft writes Status, StatusReason, UpdatedAt and ExpiresAt alone.
 	MoveDraft(ctx context.Context, d Draft) error
 	// DraftToSign reads a draft without its documents, its author, and whether an
@@ -213,6 +218,8 @@ type Kind[T any] interface {
 
 // Prompt is a Kind that can say beforehand what it wants of patient and author,
 // and whose effects only write: its acts share their transaction with others.
+// Its Decode and Effects read nothing of a draft's Data, Phone and Documents: a
+// draft that was read for its signer is remembered without them.
 type Prompt[T any] interface {
 	Standing() Standing
 	// Effects is Accept after its rules.

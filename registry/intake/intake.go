@@ -220,6 +220,30 @@ func (s *Service[T]) Get(ctx context.Context, c registry.Caller, id registry.ID)
 	return d, nil
 }
 
+// Frozen is Get for who wants the bytes to sign alone: those of a draft approved
+// here a moment ago need not be read, if it is still that draft when the entry
+// of their disclosure is written. The draft comes without its data.
+func (s *Service[T]) Frozen(ctx context.Context, c registry.Caller, id registry.ID) (Draft, error) {
+	if err := c.Require(s.kind.Scope(StepRead)); err != nil {
+		return Draft{}, err
+	}
+	reach := registry.ReachOf(ctx)
+	if d, known := s.recent.draft(id, reach, s.source.Now()); known && reach.Shares() && mine(c, d) == nil {
+		err := s.store.Together(ctx, func(ctx context.Context, tx T) error {
+			err := tx.ExpectDraft(ctx, d)
+			if err == nil {
+				_, err = tx.Audit(ctx, s.disclosed(c, "disclosure.draft", d))
+			}
+			return err
+		})
+		if err == nil {
+			return d, nil
+		}
+		s.recent.forget(d, false)
+	}
+	return s.Get(ctx, c, id)
+}
+
 // Approve confirms the draft with the patient's code ("" for OFFLINE and NA)
 // and freezes the bytes to be signed. A wrong code costs a try, and the try is
 // kept although the action fails.
@@ -246,6 +270,7 @@ func (s *Service[T]) approve(ctx context.Context, c registry.Caller, id registry
 	now := s.source.Now()
 	var d Draft
 	var refusal error
+	var revision string
 	err := s.store.Update(ctx, func(ctx context.Context, tx T) (err error) {
 		refusal = nil
 		if d, err = s.own(ctx, tx, c, id, true); err != nil {
@@ -301,11 +326,19 @@ func (s *Service[T]) approve(ctx context.Context, c registry.Caller, id registry
 		if err := tx.UpdateDraft(ctx, d); err != nil {
 			return err
 		}
+		if err := tx.NewRevision(ctx, &revision); err != nil {
+			return err
+		}
 		_, err = tx.Audit(ctx, s.entry(c, "draft.approved", d))
 		return err
 	})
 	if err == nil {
 		err = refusal
+	}
+	if err == nil && d.Status == StatusApproved && len(d.Documents) == 0 {
+		approved := d
+		approved.Revision = revision
+		s.recent.keep(approved, registry.ReachOf(ctx), s.source.Now())
 	}
 	return d, err
 }

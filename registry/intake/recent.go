@@ -15,8 +15,8 @@ const (
 	recentAuthors = 4096
 )
 
-// recent remembers approved drafts from the moment somebody read the bytes to
-// sign, and their authors, so that the signature need not read them again (ADR
+// recent remembers approved drafts from their approval, or from the moment
+// somebody read the bytes to sign, and their authors, so that the signature need not read them again (ADR
 // 0870). Nothing is believed of it: the transaction of the act fails unless
 // draft and author still are, to the row, what was remembered. A draft is
 // found again only under the reach it was read with, so that the wall of the
@@ -92,16 +92,23 @@ func (r *recent) keepAuthor(employee registry.ID, a Author, reach registry.Reach
 	r.authors[employee] = recentAuthor{a, reach}
 }
 
-// find gives a draft with its author as they were read under this reach.
-func (r *recent) find(id registry.ID, reach registry.Reach, now time.Time) (Draft, Author, bool) {
+// draft gives a draft as it was read under this reach.
+func (r *recent) draft(id registry.ID, reach registry.Reach, now time.Time) (Draft, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k, ok := r.drafts[id]
 	if !ok || k.reach != reach || now.Sub(k.at) >= recentTerm {
-		return Draft{}, Author{}, false
+		return Draft{}, false
 	}
-	a, ok := r.authors[k.draft.EmployeeID]
-	return k.draft, a.author, ok && a.reach == reach
+	return k.draft, true
+}
+
+// author gives an employee as they were read under this reach.
+func (r *recent) author(employee registry.ID, reach registry.Reach) (Author, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a, ok := r.authors[employee]
+	return a.author, ok && a.reach == reach
 }
 
 // forget drops a draft, and its author when what was remembered did not hold.

@@ -50,8 +50,10 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	// What was read for the signer a moment ago needs no second trip: the act's
 	// own transaction says whether it still holds.
 	reach := registry.ReachOf(ctx)
-	known, author, remembered := s.recent.find(id, reach, s.source.Now())
-	remembered = remembered && mine(c, known) == nil && s.source.Now().Before(known.ExpiresAt)
+	known, remembered := s.recent.draft(id, reach, s.source.Now())
+	author, met := s.recent.author(known.EmployeeID, reach)
+	_, prompt := s.kind.(Prompt[T])
+	remembered = remembered && met && prompt && mine(c, known) == nil && s.source.Now().Before(known.ExpiresAt)
 	var j *judged
 	var refusal error
 	if remembered {

@@ -211,6 +211,26 @@ func (tx *Tx) ExpectParties(ctx context.Context, d intake.Draft, author intake.A
 	return tx.expect(ctx, expectAuthor, d.EmployeeID, author.Revision)
 }
 
+// ExpectDraft queues a look that fails with [intake.ErrStale] when a draft is
+// not as it was read, or not seen any more.
+func (tx *Tx) ExpectDraft(ctx context.Context, d intake.Draft) error {
+	return tx.expect(ctx, expectDraft, d.ID, d.Revision)
+}
+
+const expectDraft = `SELECT 1 / count(*)::integer FROM drafts WHERE id = $1 AND xmin::text = $2`
+
+// NewRevision queues the question for the xmin of what this transaction writes.
+func (tx *Tx) NewRevision(ctx context.Context, into *string) error {
+	if tx.err != nil {
+		return tx.err
+	}
+	if tx.gathers {
+		return tx.fail(errGathers)
+	}
+	tx.queue = append(tx.queue, statement{sql: `SELECT pg_current_xact_id()::xid::text`, scan: func(r pgx.Rows) error { return r.Scan(into) }})
+	return ctx.Err()
+}
+
 // expect queues a statement that the database itself refuses when its row is
 // not there.
 func (tx *Tx) expect(ctx context.Context, sql string, args ...any) error {

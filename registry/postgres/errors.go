@@ -99,7 +99,7 @@ var internalConstraints = []string{
 	"trust_changes_pkey", "disputes_pkey", "disputes_number_key", "disputes_person_fkey", "disputes_act_fkey",
 	"acts_demand_leaf", "checkpoints_pkey", "entries_leaf_key", "entries_pkey", "leaves_pkey", "entry_days_pkey", "entry_search_pkey", "entry_search_upto_pkey", "publications_checkpoint_fkey", "publications_pkey", "tiles_pkey",
 	"declarations_pkey", "declarations_act_fkey",
-	"drafts_pkey", "drafts_act_key", "media_pkey", "reports_pkey", "divisions_pkey", "parties_pkey", "employees_pkey",
+	"drafts_pkey", "media_pkey", "reports_pkey", "divisions_pkey", "parties_pkey", "employees_pkey",
 	"person_keys_pkey", "person_keys_person_fkey", "compositions_pkey", "consents_pkey", "clients_pkey", "tokens_pkey",
 	"tokens_client_fkey", "log_epochs_pkey", "data_keys_pkey", "search_questions_pkey", "search_budgets_pkey",
 	"declaration_statuses_feed_key", "replies_pkey", "person_entries_pkey", "person_entries_upto_pkey",

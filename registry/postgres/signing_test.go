@@ -170,6 +170,58 @@ func TestSignedWithoutReadingAgain(t *testing.T) {
 	require.Equal(t, 2+1+1, acts, "those who were met, the first and the one that was handed in twice")
 }
 
+// Bytes to sign of a draft approved here are told without being read again, with
+// their entry, until the draft changes; others are read.
+func TestFrozenWithoutReading(t *testing.T) {
+	t.Parallel()
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
+	conn := pgtest.Connect(t, dsn)
+	room := newSigningRoom(t, s, 2)
+	c := room.clinics[0]
+	caller := room.caller(c)
+	ctx := registry.WithReach(t.Context(), caller.Rows)
+	count := func(sql string, args ...any) (n int) {
+		require.NoError(t, conn.QueryRow(t.Context(), sql, args...).Scan(&n))
+		return n
+	}
+	_, err := conn.Exec(t.Context(), "UPDATE persons SET verification_status = 'VERIFIED'")
+	require.NoError(t, err)
+	one := room.submission(t, 0)
+	_, err = conn.Exec(t.Context(), "UPDATE drafts SET status = 'NEW', auth_method = 'OFFLINE' WHERE id = $1", one.draft.String())
+	require.NoError(t, err)
+	approved, err := room.service.Approve(ctx, caller, one.draft, "")
+	require.NoError(t, err)
+
+	peeks, told := room.peeks.Load(), count("SELECT count(*) FROM leaves WHERE kind = 'disclosure.draft'")
+	frozen, err := room.service.Frozen(ctx, caller, one.draft)
+	require.NoError(t, err)
+	require.Equal(t, peeks, room.peeks.Load(), "nothing was read")
+	require.Equal(t, told+1, count("SELECT count(*) FROM leaves WHERE kind = 'disclosure.draft'"), "it was told with its entry")
+	read, err := room.service.Get(ctx, caller, one.draft)
+	require.NoError(t, err)
+	require.Equal(t, read.ToBeSigned, frozen.ToBeSigned)
+	require.Equal(t, approved.ToBeSigned, frozen.ToBeSigned)
+	require.Equal(t, read.Revision, frozen.Revision, "the revision that the approval told")
+
+	other := room.caller(room.clinics[1])
+	_, err = room.service.Frozen(registry.WithReach(t.Context(), other.Rows), other, one.draft)
+	require.Equal(t, registry.CodeNotFound, registry.CodeOf(err))
+	other.LegalEntityID = caller.LegalEntityID // the room's check removed: the reach is another clinic's
+	_, err = room.service.Frozen(registry.WithReach(t.Context(), other.Rows), other, one.draft)
+	require.Equal(t, registry.CodeNotFound, registry.CodeOf(err))
+	less := caller
+	less.Scopes = []string{"declaration_request:sign"}
+	_, err = room.service.Frozen(ctx, less, one.draft)
+	require.Equal(t, registry.CodeForbidden, registry.CodeOf(err))
+
+	_, err = conn.Exec(t.Context(), "UPDATE drafts SET status = 'REJECTED' WHERE id = $1", one.draft.String())
+	require.NoError(t, err)
+	now, err := room.service.Frozen(ctx, caller, one.draft)
+	require.NoError(t, err)
+	require.Equal(t, intake.StatusRejected, now.Status, "what changed is read")
+}
+
 // What clinics share reaches their rows and nobody else's.
 func TestReachOfSeveralClinics(t *testing.T) {
 	t.Parallel()

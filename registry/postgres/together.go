@@ -260,6 +260,8 @@ INSERT INTO exchanges `+exchangeColumns+` %s`, leafTypes, exchangeTypes),
 	expectAuthor: newBundle(`WITH x AS (%s), held AS (
     SELECT FROM `+employeeTables+` JOIN x ON e.id = x.c0 AND e.status = 'APPROVED' AND `+authorRevision+` = x.c1 FOR SHARE OF e)
 SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM held`, "uuid text"),
+	expectDraft: newBundle(`WITH x AS (%s)
+SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM drafts d JOIN x ON d.id = x.c0 AND d.xmin::text = x.c1`, "uuid text"),
 	moveDraftUnchanged: newBundle(`UPDATE drafts d SET status = x.c1, status_reason = x.c2, updated_at = x.c3, expires_at = x.c4
 FROM (%s) x WHERE d.id = x.c0 AND d.xmin::text = x.c5`, "uuid text text timestamptz timestamptz text"),
 	insertReport: newBundle(`INSERT INTO reports `+reportInto+` %s`, "uuid uuid bytea text text text bytea timestamptz"),

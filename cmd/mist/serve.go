@@ -17,6 +17,7 @@ import (
 	"mist/portal"
 	"mist/portal/oauth"
 	operatorpages "mist/portal/operator"
+	"mist/portal/status"
 	"mist/portal/tlog"
 	"mist/registry"
 	"mist/registry/access"
@@ -323,6 +324,12 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := s.addDeveloperPages(pages, verifier, accessService, requests, box); err != nil {
 		return err
 	}
+	if err := status.Add(ctx, pages, status.Config{Metrics: metrics, Clock: s.source.Clock, Parts: []status.Part{
+		{Name: "database", Ask: s.store.Ping}, {Name: "log", Ask: s.logHealth(seq)}, {Name: "witnesses", Ask: refused.err},
+		{Name: "clock", Ask: func(context.Context) error { return seq.ClockError() }},
+		{Name: "providers", Ask: func(context.Context) error { return trusted.material.Answering() }}}}); err != nil {
+		return err
+	}
 	rest, err := portal.New(acts.serve(rooms.serve(documents.serve(providers.serve(portal.Config{
 		Rooms: []portal.Room{citizens},
 		Pages: pages, LoginPage: loginPage, Journal: requests, Receipts: keys.log,
@@ -384,6 +391,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if seals != nil {
 		handlers, periodic = handlers.Add(seals.Handlers()), append(periodic, seals.Jobs(cfg.Limits.Upkeep)...)
 	}
+	rooms.desk.Does(handlers)
 	if err := s.runJobs(ctx, handlers, periodic, metrics); err != nil {
 		return err
 	}

@@ -98,7 +98,16 @@ func (r *room) order(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 	return err
 }
 
-func (r *room) exportID(q *web.Request) (registry.ID, error) {
+// exportOf gives the export an address names.
+func (r *room) exportOf(q *web.Request, c registry.Caller) (trail.Export, error) {
+	id, err := exportID(q)
+	if err != nil {
+		return trail.Export{}, err
+	}
+	return r.Exports.Get(q.Context(), c, id)
+}
+
+func exportID(q *web.Request) (registry.ID, error) {
 	id, err := registry.ParseID(q.Param("id"))
 	if err != nil {
 		return id, registry.Errorf(registry.CodeNotFound, "there is no such export")
@@ -109,11 +118,7 @@ func (r *room) exportID(q *web.Request) (registry.ID, error) {
 // oneExport shows how far an export is. Without JavaScript the page comes
 // again every five seconds until the export has ended.
 func (r *room) oneExport(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
-	id, err := r.exportID(q)
-	if err != nil {
-		return err
-	}
-	x, err := r.Exports.Get(q.Context(), c, id)
+	x, err := r.exportOf(q, c)
 	if err != nil {
 		return err
 	}
@@ -127,11 +132,7 @@ func (r *room) oneExport(w http.ResponseWriter, q *web.Request, c registry.Calle
 
 // progress is what progress.js asks for.
 func (r *room) progress(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
-	id, err := r.exportID(q)
-	if err != nil {
-		return err
-	}
-	x, err := r.Exports.Get(q.Context(), c, id)
+	x, err := r.exportOf(q, c)
 	if err != nil {
 		return err
 	}
@@ -148,7 +149,7 @@ func (r *room) progressText(q *web.Request, v exportView) string {
 }
 
 func (r *room) cancelExport(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
-	id, err := r.exportID(q)
+	id, err := exportID(q)
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func (r *room) cancelExport(w http.ResponseWriter, q *web.Request, c registry.Ca
 
 // exportFile sends the parts one after another.
 func (r *room) exportFile(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
-	id, err := r.exportID(q)
+	id, err := exportID(q)
 	if err != nil {
 		return err
 	}
@@ -190,11 +191,7 @@ func (r *room) exportFile(w http.ResponseWriter, q *web.Request, c registry.Call
 }
 
 func (r *room) exportManifest(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
-	id, err := r.exportID(q)
-	if err != nil {
-		return err
-	}
-	x, err := r.Exports.Get(q.Context(), c, id)
+	x, err := r.exportOf(q, c)
 	if err != nil {
 		return err
 	}

@@ -69,6 +69,16 @@ type Client struct {
 	Scopes                       []string
 }
 
+// first gives the first client that may act for a doctor; nil where there is none.
+func (b Sandbox) first() *Client {
+	for i, c := range b.Clients {
+		if c.EmployeeID != "" {
+			return &b.Clients[i]
+		}
+	}
+	return nil
+}
+
 // Key is a test key. Outcome is "good", or why its signature of an act must be
 // refused: revoked, expired, untrusted_ca; seal is a key of an organisation.
 type Key struct {
@@ -115,6 +125,8 @@ func Add(k *web.Kit, c Config) error {
 	room.Get("/dev/bench", p.bench)
 	room.Post("/dev/bench", p.judge)
 	room.Get("/dev/soap", p.soap)
+	room.Get("/dev/samples", p.samples)
+	room.Get("/dev/changes", p.changes)
 	room.Get("/dev/log", p.log)
 	room.Post("/dev/log", p.log)
 	if c.Sandbox != nil {
@@ -135,12 +147,7 @@ func (p *pages) start(w http.ResponseWriter, q *web.Request) error {
 	if p.Sandbox != nil {
 		box := p.Sandbox()
 		data.Box = &box
-		for i, c := range box.Clients {
-			if c.EmployeeID != "" {
-				data.Client = &box.Clients[i]
-				break
-			}
-		}
+		data.Client = box.first()
 	}
 	return q.Render(w, web.Page{Template: "start", Title: q.T("dev.title"), Data: data})
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
@@ -17,7 +18,7 @@ import (
 )
 
 func TestTexts(t *testing.T) {
-	webtest.Texts(t, ".", "code.", "rule.", "outcome.")
+	webtest.Texts(t, ".", "changes.kind.", "code.", "rule.", "outcome.")
 	all, err := web.ReadTexts(files)
 	require.NoError(t, err)
 	for _, k := range portal.ErrorKinds() {
@@ -95,4 +96,41 @@ func TestCompared(t *testing.T) {
 	text := compared([]byte(`abc`), []byte(`abd`))
 	require.False(t, text.Same || text.SameJSON)
 	require.Equal(t, 2, text.Offset)
+}
+
+// The change log names operations that exist, newest first, in both languages;
+// what the contract calls deprecated stands there with the day it ends.
+func TestChanges(t *testing.T) {
+	list, err := readChanges()
+	require.NoError(t, err)
+	require.NotEmpty(t, list)
+	doc, err := openapi3.NewLoader().LoadFromData(portal.Spec())
+	require.NoError(t, err)
+	operations := (&pages{doc: doc}).operations()
+	ends := map[string]string{}
+	for i, c := range list {
+		require.Contains(t, changeMarks, c.Kind)
+		require.NotEmpty(t, c.UK)
+		require.NotEmpty(t, c.EN)
+		_, err := time.Parse(time.DateOnly, c.Date)
+		require.NoError(t, err)
+		if i > 0 {
+			require.LessOrEqual(t, c.Date, list[i-1].Date)
+		}
+		for _, id := range c.Operations {
+			if c.Kind != "removed" {
+				require.Contains(t, operations, id)
+			}
+			if c.Kind == "deprecated" {
+				_, err := time.Parse(time.DateOnly, c.Removal)
+				require.NoError(t, err, "%s has no day it ends", id)
+				ends[id] = c.Removal
+			}
+		}
+	}
+	for id, deprecated := range operations {
+		if deprecated {
+			require.Contains(t, ends, id, "the contract calls it deprecated, the change log does not say until when it works")
+		}
+	}
 }

@@ -81,9 +81,9 @@ func (r *room) showRecord(w http.ResponseWriter, q *web.Request, c registry.Call
 		return err
 	}
 	v := recordView{recordLine: recordOf(q, one),
-		Said: web.Field{Name: "said", Type: "textarea", Rows: 4, Label: q.T("me.dispute.said"), Hint: q.T("me.dispute.hint"), Required: true, Value: q.PostFormValue("said")}}
+		Said: web.Field{Name: "claim", Type: "textarea", Rows: 4, Label: q.T("me.dispute.said"), Hint: q.T("me.dispute.hint"), Required: true, Value: q.PostFormValue("claim")}}
 	if trouble != "" {
-		v.Said.Error, v.Problems = trouble, []web.Problem{{Field: "said", Text: trouble}}
+		v.Said.Error, v.Problems = trouble, []web.Problem{{Field: "claim", Text: trouble}}
 	}
 	return q.Render(w, web.Page{Template: "record", Title: v.Name, Data: v, Status: status})
 }
@@ -97,7 +97,7 @@ func (r *room) dispute(w http.ResponseWriter, q *web.Request, c registry.Caller)
 	if err != nil {
 		return err
 	}
-	k, err := r.Cases.Open(q.Context(), c, id, form.Get("said"))
+	k, err := r.Cases.Open(q.Context(), c, id, form.Get("claim"))
 	switch e := registry.AsError(err); {
 	case err == nil:
 		q.Redirect(w, "/me/cases/"+k.ID.String())

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"net/http"
+	"time"
 
 	"mist/portal/web"
 	"mist/registry"
@@ -105,6 +106,15 @@ func pairOf(q *web.Request, k personlife.Comparison) *pairView {
 	v := &pairView{Comparison: k}
 	for _, one := range k.Rows {
 		row := pairRow{Row: one, Name: member(q, one.Member), Mark: web.Bad}
+		switch one.Member {
+		case "gender":
+			row.Master, row.Loser, row.MasterPieces, row.LoserPieces = gender(q, one.Master), gender(q, one.Loser), nil, nil
+		case "birth_date", "death_date":
+			row.Master, row.Loser = dayOf(one.Master), dayOf(one.Loser)
+			if one.MasterPieces != nil {
+				row.MasterPieces, row.LoserPieces = patient.Pieces(row.Master, row.Loser)
+			}
+		}
 		switch one.Difference {
 		case "":
 			row.Mark, row.Word = web.Good, q.T("ops.pair.equal")
@@ -124,6 +134,24 @@ func pairOf(q *web.Request, k personlife.Comparison) *pairView {
 		v.Rows = append(v.Rows, row)
 	}
 	return v
+}
+
+func gender(q *web.Request, code string) string {
+	switch code {
+	case "FEMALE":
+		return q.T("ops.pair.female")
+	case "MALE":
+		return q.T("ops.pair.male")
+	}
+	return code
+}
+
+// dayOf writes a date as the pages do.
+func dayOf(iso string) string {
+	if d, err := time.Parse(time.DateOnly, iso); err == nil {
+		return d.Format("02.01.2006")
+	}
+	return iso
 }
 
 // members have names in words; a kind of document keeps its code.

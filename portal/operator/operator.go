@@ -212,13 +212,14 @@ func (r *room) replayAll(w http.ResponseWriter, q *web.Request, c registry.Calle
 	}
 	t := &tried{Done: form.Get("confirmed") != ""}
 	var ids []registry.ID
+	kinds := map[registry.ID]job.Kind{}
 	for page := 1; len(ids) < maxAtOnce; page++ {
 		list, total, err := r.Jobs.List(q.Context(), c, job.Filter{Status: job.StatusDead, Page: page, Size: jobRows})
 		if err != nil {
 			return err
 		}
 		for _, one := range list {
-			ids = append(ids, one.ID)
+			ids, kinds[one.ID] = append(ids, one.ID), one.Kind
 		}
 		if len(list) == 0 || page*jobRows >= total {
 			break
@@ -232,7 +233,11 @@ func (r *room) replayAll(w http.ResponseWriter, q *web.Request, c registry.Calle
 			if e.Code == registry.CodeInternal || e.Code == registry.CodeForbidden {
 				return err
 			}
-			cannot[e.Detail]++
+			why := e.Detail
+			if e.Reason == job.ReasonKind {
+				why = q.T("ops.jobs.unknown", "kind", string(kinds[id]))
+			}
+			cannot[why]++
 			continue
 		}
 		t.Can++

@@ -84,14 +84,30 @@ type DeskStore interface {
 }
 
 // Desk is where operators see to jobs.
-type Desk struct{ store DeskStore }
+type Desk struct {
+	store DeskStore
+	// done are the kinds that this installation does; nil where that is not known.
+	done map[Kind]bool
+}
+
+// ReasonKind is the reason of a refusal to replay a job that no server does any more.
+const ReasonKind = "job_kind"
+
+// Does tells the desk, before it is used, which kinds of jobs are done here: a
+// job of another kind cannot be replayed, only discarded.
+func (d *Desk) Does(h Handlers) {
+	d.done = map[Kind]bool{}
+	for kind := range h {
+		d.done[kind] = true
+	}
+}
 
 // NewDesk makes the desk.
 func NewDesk(store DeskStore) (*Desk, error) {
 	if store == nil {
 		return nil, errors.New("job: a store is needed")
 	}
-	return &Desk{store}, nil
+	return &Desk{store: store}, nil
 }
 
 // List gives a page of jobs, oldest first, with the number of all.
@@ -147,11 +163,14 @@ func (d *Desk) Get(ctx context.Context, c registry.Caller, id registry.ID) (info
 // Replay runs a job again that is dead or waits for its retry. A dry run tells
 // what would be replayed and changes nothing.
 func (d *Desk) Replay(ctx context.Context, c registry.Caller, id registry.ID, dryRun bool) (Info, error) {
-	return d.change(ctx, c, id, dryRun, "job.replayed", []Status{StatusDead, StatusRetrying}, func(ctx context.Context, tx DeskTx, info *Info) error {
+	return d.change(ctx, c, id, dryRun, replayed, []Status{StatusDead, StatusRetrying}, func(ctx context.Context, tx DeskTx, info *Info) error {
 		info.Status, info.DiedAt = StatusWaiting, time.Time{}
 		return tx.ReplayJob(ctx, id)
 	})
 }
+
+// replayed is the kind of the entry a retry leaves.
+const replayed audit.Kind = "job.replayed"
 
 // Discard takes a job away that is not running: its work will not be done.
 func (d *Desk) Discard(ctx context.Context, c registry.Caller, id registry.ID, dryRun bool) (Info, error) {
@@ -175,6 +194,9 @@ func (d *Desk) change(ctx context.Context, c registry.Caller, id registry.ID, dr
 		}
 		if !allowed {
 			return registry.Errorf(registry.CodeConflict, "the job is %s", info.Status).WithReason("job_" + string(info.Status))
+		}
+		if kind == replayed && d.done != nil && !d.done[info.Kind] {
+			return registry.Errorf(registry.CodeConflict, "no server does jobs of the kind %s any more: it can only be discarded", info.Kind).WithReason(ReasonKind)
 		}
 		if dryRun {
 			return nil

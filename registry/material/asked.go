@@ -2,6 +2,7 @@ package material
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"time"
 
@@ -35,6 +36,23 @@ func (w watched) CRL(ctx context.Context, address string) ([]byte, error) {
 	w.s.note(ctx, address, began, err)
 	return answer, err
 }
+
+// Answering says whether a responder that was asked lately is silent; nil while
+// nobody was asked or all answer.
+func (s *Service) Answering() error {
+	now := s.source.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.responses {
+		if !r.Fresh() && now.Sub(r.LastFailed) < lately {
+			return errors.New("a responder does not answer")
+		}
+	}
+	return nil
+}
+
+// lately is how long a failure of a responder that nobody asks again is told.
+const lately = 10 * time.Minute
 
 func (s *Service) note(ctx context.Context, address string, began time.Time, err error) {
 	if err != nil && ctx.Err() != nil {

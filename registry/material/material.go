@@ -12,6 +12,7 @@ package material
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"sync"
@@ -91,7 +92,7 @@ func named(s *trust.Snapshot) []Named {
 	all := s.Pool().All()
 	out := make([]Named, 0, len(all))
 	for _, c := range all {
-		out = append(out, Named{SHA256: c.ID, Subject: c.Subject.String()})
+		out = append(out, Named{SHA256: hex.EncodeToString(c.SHA256[:]), Subject: title(c.Subject)})
 	}
 	slices.SortFunc(out, func(a, b Named) int { return cmp.Compare(a.SHA256, b.SHA256) })
 	return out
@@ -252,7 +253,7 @@ func (s *Service) look() State {
 		st.Lists = append(st.Lists, List{l})
 	}
 	for _, l := range snapshot.CRLs() {
-		st.Revocations = append(st.Revocations, Revocation{l.Issuer.String(), l.ThisUpdate, l.NextUpdate})
+		st.Revocations = append(st.Revocations, Revocation{title(l.Issuer), l.ThisUpdate, l.NextUpdate})
 	}
 	s.mu.Lock()
 	for _, r := range s.responses {

@@ -120,7 +120,9 @@ func rows(a, b patient.Person) (list []Row) {
 			return
 		}
 		r := Row{Member: member, Master: x, Loser: y, Difference: patient.Difference(x, y), Mixed: append(patient.MixesAlphabets(x), patient.MixesAlphabets(y)...)}
-		r.MasterPieces, r.LoserPieces = patient.Pieces(x, y)
+		if r.Difference != patient.DiffersWholly && r.Difference != patient.DiffersMissing { // else every letter would be marked
+			r.MasterPieces, r.LoserPieces = patient.Pieces(x, y)
+		}
 		list = append(list, r)
 	}
 	masked := func(member, x, y string) {

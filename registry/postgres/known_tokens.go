@@ -2,14 +2,17 @@ package postgres
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"mist/registry"
 	"mist/registry/access"
 )
 
@@ -31,7 +34,9 @@ type knownToken struct {
 }
 
 const (
-	tokenChannel = "mist_tokens"
+	tokenChannel, heardChannel = "mist_tokens", "mist_heard_"
+	// tokenListeners is the advisory lock that each listener shares.
+	tokenListeners = 0x6d746b6e
 	// maxKnownTokens bounds the memory; a full list is begun anew.
 	maxKnownTokens = 20_000
 	// tokenPulse is the pause between two questions whether the database is still
@@ -120,7 +125,9 @@ func (s *Store) listen(ctx context.Context) error {
 	}
 	conn := pooled.Hijack()
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if _, err := conn.Exec(ctx, "LISTEN "+tokenChannel); err != nil {
+	// The lock says to those who end tokens that one more has to hear of it; it
+	// goes with the session.
+	if _, err := conn.Exec(ctx, "LISTEN "+tokenChannel+"; SELECT pg_advisory_lock_shared("+strconv.Itoa(tokenListeners)+")"); err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
 	s.tokens.forget() // what was told before nobody heard
@@ -129,18 +136,62 @@ func (s *Store) listen(ctx context.Context) error {
 			return err
 		}
 		waiting, cancel := context.WithTimeout(ctx, tokenPulse)
-		_, err := conn.WaitForNotification(waiting)
+		told, err := conn.WaitForNotification(waiting)
 		late := errors.Is(waiting.Err(), context.DeadlineExceeded)
 		cancel()
 		switch {
 		case err == nil:
 			s.tokens.forget()
+			if told.Payload != "" {
+				if _, err := conn.Exec(ctx, "SELECT pg_notify($1, '')", heardChannel+told.Payload); err != nil {
+					return fmt.Errorf("telling that it was heard: %w", err)
+				}
+			}
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !late || conn.IsClosed():
 			return err
 		}
 	}
+}
+
+// endedTokens is called when a change of what tokens hang on was committed, and
+// returns when all servers that listen have forgotten what they knew, or are
+// past the time for which they may know it: the change counts with the next
+// request, whichever server that goes to.
+func (s *Store) endedTokens(conn *pgx.Conn) {
+	s.tokens.forget()
+	ctx, cancel := context.WithTimeout(context.Background(), tokenSilence)
+	defer cancel()
+	if err := askAll(ctx, conn, s.source.NewID()); err != nil {
+		s.opt.Log.Warn("a server did not say that it heard of ended tokens", "cause", err.Error())
+		_ = conn.Close(ctx) // it may still listen; the pool makes another one
+	}
+}
+
+// askAll asks all who listen for an answer. What was told before they have heard
+// then, for PostgreSQL tells in the order of the commits.
+func askAll(ctx context.Context, conn *pgx.Conn, question registry.ID) error {
+	var listeners int
+	err := conn.QueryRow(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock' AND objsubid = 1
+    AND classid = 0 AND objid = $1::bigint::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, tokenListeners).Scan(&listeners)
+	if err != nil || listeners == 0 {
+		return err
+	}
+	name := hex.EncodeToString(question[:])
+	if _, err := conn.Exec(ctx, "LISTEN "+heardChannel+name); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "SELECT pg_notify($1, $2)", tokenChannel, name); err != nil {
+		return err
+	}
+	for range listeners {
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return err
+		}
+	}
+	_, err = conn.Exec(ctx, "UNLISTEN *")
+	return err
 }
 
 // pulse asks the database for a sign of life. What it told before has come when

@@ -16,8 +16,8 @@ import (
 )
 
 // A token that was looked up is known without the database, until anything it
-// hangs on changes: at once on the server that changes it, as soon as it is told
-// on another one. Who cannot be told asks for each request.
+// hangs on changes: before the answer where a server changes it, as soon as it is
+// told where somebody else does. Who cannot be told asks for each request.
 func TestKnownTokens(t *testing.T) {
 	t.Parallel()
 	dsn := cluster.DSN(t)
@@ -48,10 +48,12 @@ func TestKnownTokens(t *testing.T) {
 	for range 20 {
 		token := issue()
 		require.False(t, ended(one, token))
+		require.False(t, ended(other, token))
 		update(t, one, func(ctx context.Context, tx *postgres.Tx) {
 			require.NoError(t, tx.RevokeToken(ctx, token.Hash, source.Now()))
 		})
 		require.True(t, ended(one, token), "the server that ends a token refuses it at once")
+		require.True(t, ended(other, token), "and so does any other")
 	}
 	for _, q := range []string{
 		"UPDATE tokens SET revoked_at = now() WHERE hash = $1",

@@ -361,7 +361,8 @@ func (tx *Tx) commit() error {
 func (tx *Tx) committed() {
 	tx.begun, tx.spent, tx.voided = false, nil, nil
 	if tx.endsTokens {
-		tx.store.tokens.forget()
+		tx.store.endedTokens(tx.conn)
+		tx.endsTokens = false
 	}
 	tx.store.kept.add(tx.keeping)
 }

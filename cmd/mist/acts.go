@@ -16,6 +16,7 @@ import (
 	"mist/registry/personrequest"
 	"mist/registry/postgres"
 	"mist/registry/record"
+	"mist/registry/referral"
 	"mist/registry/verification"
 )
 
@@ -55,7 +56,7 @@ func actKinds(p parts) (a actRooms, err error) {
 	}
 	a.handlers = declarations.Handlers().Add(persons.Handlers())
 	for _, add := range []func(parts, *actRooms) error{
-		encounters,
+		encounters, referrals,
 	} {
 		if err := add(p, &a); err != nil {
 			return a, err
@@ -90,6 +91,38 @@ func encounters(p parts, a *actRooms) error {
 		return err
 	}
 	a.places = append(a.places, s.Places()...)
+	return nil
+}
+
+// referrals are service requests with their life.
+func referrals(p parts, a *actRooms) error {
+	kind := referral.Kind{Source: p.source, Terms: func(ctx context.Context) (referral.Terms, error) {
+		s, err := p.dictionaries.Snapshot(ctx)
+		if err != nil {
+			return referral.Terms{}, err
+		}
+		return referral.Terms{Lists: s, Term: s.Days("service_request_expiration")}, nil
+	}}
+	var acts referral.Pipelines
+	var err error
+	if acts.Create, err = submissions[referral.Tx](p, kind); err != nil {
+		return err
+	}
+	if acts.Recall, err = submissions[referral.Tx](p, referral.Recalling(kind)); err != nil {
+		return err
+	}
+	if acts.Cancel, err = submissions[referral.Tx](p, referral.Cancelling(kind)); err != nil {
+		return err
+	}
+	reader, err := p.reader()
+	if err != nil {
+		return err
+	}
+	s, err := referral.New(acts, reader, postgres.NewPort[referral.Tx](p.store), kind)
+	if err != nil {
+		return err
+	}
+	a.places, a.periodic = append(a.places, s.Places()...), append(a.periodic, s.Jobs()...)
 	return nil
 }
 

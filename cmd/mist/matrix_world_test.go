@@ -122,8 +122,8 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 // treat gives the patient a record of every kind that stands at an address of
 // records: made by the clinic, and worked on there.
 func (m *matrix) treat(ctx context.Context, tx *postgres.Tx, source registry.Source, patient registry.ID) error {
-	for _, kind := range []record.Kind{record.KindEncounter, record.KindEpisode, record.KindDiagnosticReport} {
-		r := record.Record{ID: source.NewID(), Kind: kind, PatientID: patient, AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic, Status: "active",
+	for _, kind := range []record.Kind{record.KindEncounter, record.KindEpisode, record.KindDiagnosticReport, record.KindServiceRequest} {
+		r := record.Record{ID: source.NewID(), Kind: kind, PatientID: patient, AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic, HolderID: m.clinic, Number: "1234-5678-9012-3456", Status: "active",
 			Body: []byte(`{"name":"лікування","type":"treatment","period":{"start":"2026-01-02T10:00:00Z"}}`), InsertedAt: source.Now(), UpdatedAt: source.Now()}
 		m.ids["/api/v3/"+string(kind)+"s"], m.ids["/api/pis/"+string(kind)+"s"] = r.ID, r.ID
 		if err := tx.InsertRecord(ctx, r); err != nil {

@@ -32,6 +32,7 @@ var parameters = []parameter{
 	{"no_self_registration_age", "14", 0, 30, nil},
 	{"person_full_legal_capacity_age", "18", 0, 30, nil},
 	{"phone_number_auth_limit", "5", 1, 1000, nil},
+	{"service_request_expiration", "365", 1, 3650, nil}, // days
 	{"verification_request_expiration", "30", 1, 365, nil},
 	{"verification_request_expiration_unit", "DAYS", 0, 0, units},
 }

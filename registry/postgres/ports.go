@@ -30,6 +30,7 @@ import (
 	"mist/registry/prm"
 	"mist/registry/query"
 	"mist/registry/record"
+	"mist/registry/referral"
 	"mist/registry/upkeep"
 	"mist/registry/verification"
 )
@@ -71,6 +72,7 @@ var (
 
 	_ record.Tx            = (*Tx)(nil)
 	_ encounter.Tx         = (*Tx)(nil)
+	_ referral.Tx          = (*Tx)(nil)
 	_ legalentity.Tx       = (*Tx)(nil)
 	_ employeerequest.Tx   = (*Tx)(nil)
 	_ contract.Tx          = (*Tx)(nil)

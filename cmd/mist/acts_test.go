@@ -2,19 +2,24 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
 
 	"mist/registry"
 	"mist/registry/dictionary"
+	"mist/registry/job"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
+	"mist/registry/record"
+	"mist/registry/referral"
 	"mist/registry/verification"
 	"mist/signature"
 )
@@ -60,4 +65,49 @@ func TestKindsStandInTheContract(t *testing.T) {
 	slices.Sort(served)
 	require.NotEmpty(t, served)
 	require.Equal(t, described, served)
+}
+
+// A referral that nobody used until its time was over is recalled by its job,
+// with an entry and a notice; one that somebody uses, and one whose time is not over,
+// stay as they are. A second run finds nothing.
+func TestReferralsExpire(t *testing.T) {
+	cluster := &pgtest.Cluster{}
+	t.Cleanup(cluster.Stop)
+	m := newMatrix(t, cluster)
+	dsn := m.copy(t)
+	store := pgtest.Open(t, dsn)
+	source := registry.SystemSource()
+	acts := kindsOf(t, store)
+	i := slices.IndexFunc(acts.periodic, func(j job.Periodic) bool { return j.Kind == "service_request.expire" })
+	require.GreaterOrEqual(t, i, 0)
+	now := source.Now()
+	put := func(holder registry.ID, left time.Duration) record.Record {
+		r := record.Record{ID: source.NewID(), Kind: record.KindServiceRequest, PatientID: m.ids["/api/v3/persons"], AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic, HolderID: holder,
+			Number: record.Requisition(source), Status: referral.StatusActive, Body: []byte(`{}`), InsertedAt: now, UpdatedAt: now, ExpiresAt: now.Add(left)}
+		require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) error { return tx.InsertRecord(ctx, r) }))
+		return r
+	}
+	over, used, open := put(registry.ID{}, -time.Second), put(m.clinic, -time.Second), put(registry.ID{}, time.Hour)
+	n, err := acts.periodic[i].Run(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	state := func(r record.Record) (out record.Record) {
+		require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) (err error) {
+			out, err = tx.RecordByID(ctx, r.Kind, r.ID, false)
+			return err
+		}))
+		return out
+	}
+	require.Equal(t, [2]string{referral.StatusRecalled, referral.ReasonExpired}, [2]string{state(over).Status, state(over).Reason})
+	require.Equal(t, referral.StatusActive, state(used).Status, "somebody works on it")
+	require.Equal(t, referral.StatusActive, state(open).Status, "its time is not over")
+	conn := pgtest.Connect(t, dsn)
+	var notices, lines int
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM jobs WHERE key LIKE $1`, over.ID.String()+"/%").Scan(&notices))
+	require.Equal(t, 1, notices, "the patient is told")
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM leaves WHERE kind = 'service_request.expired'`).Scan(&lines))
+	require.Equal(t, 1, lines)
+	n, err = acts.periodic[i].Run(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, n)
 }

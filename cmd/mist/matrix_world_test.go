@@ -100,7 +100,6 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 				return tx.PutContractDocument(ctx, contract.Document{ID: source.NewID(), RequestID: asked.ID, LegalEntityID: m.clinic, Type: contract.DocumentStatute, InsertedAt: now})
 			},
 			func() error { return tx.InsertContract(ctx, running) },
-			func() error { return m.treat(ctx, tx, source, id(citizen.PersonID)) },
 			func() error { return tx.PutRelationship(ctx, relation) },
 			func() error { return tx.PutContainer(ctx, sha256.Sum256([]byte("c")), []byte("container")) },
 		} {
@@ -109,6 +108,10 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 			}
 		}
 		return nil
+	}))
+	places := kindsOf(t, store).places
+	require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
+		return m.treat(ctx, tx, source, id(citizen.PersonID), places)
 	}))
 	m.ids["/api/v3/employee_requests"], m.ids["/api/v3/contract_requests/capitation"] = invited.ID, asked.ID
 	m.ids["/api/v3/contracts/capitation"], m.ids["/api/v3/confidant_person_relationships"] = running.ID, relation.ID
@@ -121,11 +124,11 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 
 // treat gives the patient a record of every kind that stands at an address of
 // records: made by the clinic, and worked on there.
-func (m *matrix) treat(ctx context.Context, tx *postgres.Tx, source registry.Source, patient registry.ID) error {
-	for _, kind := range []record.Kind{record.KindEncounter, record.KindEpisode, record.KindDiagnosticReport, record.KindServiceRequest} {
-		r := record.Record{ID: source.NewID(), Kind: kind, PatientID: patient, AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic, HolderID: m.clinic, Number: "1234-5678-9012-3456", Status: "active",
+func (m *matrix) treat(ctx context.Context, tx *postgres.Tx, source registry.Source, patient registry.ID, places []record.Places) error {
+	for _, k := range places {
+		r := record.Record{ID: source.NewID(), Kind: k.Kind, PatientID: patient, AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic, HolderID: m.clinic, Number: "1234-5678-9012-3456", Status: "active",
 			Body: []byte(`{"name":"лікування","type":"treatment","period":{"start":"2026-01-02T10:00:00Z"}}`), InsertedAt: source.Now(), UpdatedAt: source.Now()}
-		m.ids["/api/v3/"+string(kind)+"s"], m.ids["/api/pis/"+string(kind)+"s"] = r.ID, r.ID
+		m.ids[k.Path], m.ids[k.Own] = r.ID, r.ID
 		if err := tx.InsertRecord(ctx, r); err != nil {
 			return err
 		}

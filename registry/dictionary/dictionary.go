@@ -8,10 +8,12 @@
 package dictionary
 
 import (
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 )
 
 // Dictionary is one code list: a description by code, or groups of those.
@@ -55,11 +57,37 @@ func (d Dictionary) clone() Dictionary {
 //go:embed dictionaries.json
 var file []byte
 
+// lists are those that acts bring, one file an act.
+//
+//go:embed lists
+var lists embed.FS
+
 // All reads the lists built into the program, in the order of their names.
 func All() ([]Dictionary, error) {
 	list, err := Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading the dictionaries: %w", err)
+	}
+	files, err := lists.ReadDir("lists")
+	if err != nil {
+		return nil, fmt.Errorf("reading the lists of acts: %w", err)
+	}
+	for _, f := range files {
+		b, err := lists.ReadFile("lists/" + f.Name())
+		if err != nil {
+			return nil, fmt.Errorf("reading the lists of acts: %w", err)
+		}
+		more, err := Read(b)
+		if err != nil {
+			return nil, fmt.Errorf("reading lists/%s: %w", f.Name(), err)
+		}
+		list = append(list, more...)
+	}
+	slices.SortFunc(list, func(a, b Dictionary) int { return strings.Compare(a.Name, b.Name) })
+	for i := 1; i < len(list); i++ {
+		if list[i].Name == list[i-1].Name {
+			return nil, fmt.Errorf("the list %s stands twice", list[i].Name)
+		}
 	}
 	return list, nil
 }

@@ -14,7 +14,6 @@ import (
 	"mist/registry/directory"
 	"mist/registry/emergency"
 	"mist/registry/employeerequest"
-	"mist/registry/encounter"
 	"mist/registry/exchange"
 	"mist/registry/idempotency"
 	"mist/registry/installation"
@@ -30,7 +29,6 @@ import (
 	"mist/registry/prm"
 	"mist/registry/query"
 	"mist/registry/record"
-	"mist/registry/referral"
 	"mist/registry/upkeep"
 	"mist/registry/verification"
 )
@@ -71,8 +69,6 @@ var (
 	_ query.CompositionsTx  = (*Tx)(nil)
 
 	_ record.Tx            = (*Tx)(nil)
-	_ encounter.Tx         = (*Tx)(nil)
-	_ referral.Tx          = (*Tx)(nil)
 	_ legalentity.Tx       = (*Tx)(nil)
 	_ employeerequest.Tx   = (*Tx)(nil)
 	_ contract.Tx          = (*Tx)(nil)

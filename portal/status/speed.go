@@ -13,7 +13,7 @@ import (
 // Speed is how fast a route answered lately.
 type Speed struct {
 	Route string  `json:"route"`
-	N     uint64  `json:"requests"`
+	N     int64   `json:"requests"`
 	P50   float64 `json:"p50_ms"`
 	P95   float64 `json:"p95_ms"`
 }
@@ -102,7 +102,7 @@ func (s *speeds) now() []Speed {
 		if b.total == 0 || route == "" {
 			continue
 		}
-		list = append(list, Speed{Route: route, N: b.total, P50: b.quantile(.5), P95: b.quantile(.95)})
+		list = append(list, Speed{Route: route, N: int64(b.total), P50: b.quantile(.5), P95: b.quantile(.95)})
 	}
 	slices.SortFunc(list, func(a, b Speed) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Route, b.Route)) })
 	return list[:min(len(list), shownRoutes)]

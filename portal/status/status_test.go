@@ -78,6 +78,11 @@ func TestStatus(t *testing.T) {
 	require.EqualValues(t, 100, said.Speeds[0].N)
 	require.InDelta(t, 10, said.Speeds[0].P95, 0.2)
 	require.Less(t, said.Speeds[0].P50, 10.0)
+	for _, path := range []string{"/uk/status", "/en/status"} {
+		page := get(path)
+		require.Contains(t, page, "/api/v3/persons/{id}")
+		require.Contains(t, page, "10.0 ")
+	}
 }
 
 func TestQuantile(t *testing.T) {

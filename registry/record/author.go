@@ -59,24 +59,24 @@ func Author(ctx context.Context, tx AuthorTx, c registry.Caller, s signature.Sig
 	return e, p, nil
 }
 
-// Patient holds the patient of a clinical act.
-func Patient(ctx context.Context, tx AuthorTx, id registry.ID) (patient.Person, error) {
-	absent := registry.Errorf(registry.CodeNotFound, "Such person doesn't exist").WithReason("person")
-	err := tx.LockPerson(ctx, id)
-	if registry.CodeOf(err) == registry.CodeNotFound {
-		err = absent
-	}
-	if err != nil {
-		return patient.Person{}, err
-	}
-	p, err := tx.Person(ctx, id)
-	switch {
-	case err != nil:
-		return p, err
-	case p.Version == 0:
-		return p, absent
-	case p.Status != patient.StatusActive:
-		return p, registry.Errorf(registry.CodeConflict, "Person is not active").WithReason("person_status")
+// Patient holds the patient of a clinical act. They are looked for first: a
+// lock on nobody would end the transaction with an answer of its own.
+func Patient(ctx context.Context, tx AuthorTx, id registry.ID) (p patient.Person, err error) {
+	for _, held := range []bool{false, true} {
+		if held {
+			if err := tx.LockPerson(ctx, id); err != nil {
+				return p, err
+			}
+		}
+		p, err = tx.Person(ctx, id)
+		switch {
+		case registry.CodeOf(err) == registry.CodeNotFound || err == nil && p.Version == 0:
+			return p, registry.Errorf(registry.CodeNotFound, "Such person doesn't exist").WithReason("person")
+		case err != nil:
+			return p, err
+		case p.Status != patient.StatusActive:
+			return p, registry.Errorf(registry.CodeConflict, "Person is not active").WithReason("person_status")
+		}
 	}
 	return p, nil
 }

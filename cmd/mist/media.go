@@ -87,6 +87,7 @@ func (s *server) newDocuments(ctx context.Context, ring *sealing.Keyring, key []
 	if d.media, err = openMedia(ctx, s.cfg, ring); err != nil {
 		return d, err
 	}
+	d.media.Opened = s.store.NoteOpened
 	if d.service, err = intake.NewDocuments(postgres.NewPort[intake.DocumentsTx](s.store).Everywhere(), d.media, s.source); err != nil {
 		return d, err
 	}

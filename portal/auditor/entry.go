@@ -2,12 +2,14 @@ package auditor
 
 import (
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"strconv"
 
 	"mist/portal/web"
 	"mist/portal/web/judged"
 	"mist/registry"
+	"mist/registry/archive"
 	"mist/registry/audit"
 	"mist/registry/trail"
 	"mist/signature/explain"
@@ -56,7 +58,7 @@ type proofView struct {
 func (r *room) entry(w http.ResponseWriter, q *web.Request, c registry.Caller) error {
 	d, err := r.Trail.Entry(q.Context(), c, q.Param("name"))
 	if err != nil {
-		return err
+		return r.archived(w, q, err)
 	}
 	v := r.view(q, d)
 	switch as := q.URL.Query().Get("as"); as {
@@ -64,6 +66,22 @@ func (r *room) entry(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 		v.Taken = q.T("audit.as." + as)
 	}
 	return q.Render(w, web.Page{Template: "entry", Title: q.T("audit.entry.title", "name", d.ID.String()), Data: v, Scripts: v.scripts()})
+}
+
+// archivedView is of an entry whose month lies in a file.
+type archivedView struct {
+	*archive.GoneError
+	Name, Day, Command string
+}
+
+// archived shows where an entry of an archived month is; other errors it gives back.
+func (r *room) archived(w http.ResponseWriter, q *web.Request, err error) error {
+	var gone *archive.GoneError
+	if !errors.As(err, &gone) {
+		return err
+	}
+	v := archivedView{gone, gone.Entry.String(), gone.At.Format("02.01.2006"), "mist-verify audit --month FILE --key log.key " + gone.Entry.String()}
+	return q.Render(w, web.Page{Template: "archived", Title: q.T("audit.entry.title", "name", gone.Entry.String()), Status: http.StatusGone, Data: v})
 }
 
 // namedActs are the kinds of acts that have a name in words.

@@ -26,6 +26,8 @@ type searchView struct {
 	Wider             string
 	Pager             web.Pager
 	Export            string
+	// Archived are months of the period that lie in files.
+	Archived []string
 }
 
 type rowView struct {
@@ -46,7 +48,7 @@ func (r *room) search(w http.ResponseWriter, q *web.Request, c registry.Caller) 
 	if text := strings.TrimSpace(v.Box.Value); text != "" {
 		g, err := r.Trail.Recognise(q.Context(), c, text)
 		if err != nil {
-			return err
+			return r.archived(w, q, err)
 		}
 		if len(g.Entries) == 1 {
 			http.Redirect(w, q.Request, q.Path("/audit/entries/")+g.Entries[0].ID.String()+"?as="+g.As, http.StatusSeeOther)
@@ -77,7 +79,7 @@ func (r *room) search(w http.ResponseWriter, q *web.Request, c registry.Caller) 
 	default:
 		return err
 	}
-	v.Asked, v.Size = true, found.Size
+	v.Asked, v.Size, v.Archived = true, found.Size, found.Archived
 	for _, one := range found.Records {
 		v.Rows = append(v.Rows, rowOf(q, one, found.Titles))
 	}

@@ -156,7 +156,11 @@ func (s *Service[T]) SignByPatient(ctx context.Context, c registry.Caller, id re
 		return Draft{}, err
 	}
 	if d.Status == StatusApproved && d.PatientContainer == digest {
-		return d, nil
+		// The answer tells the draft once more, so the trail does too.
+		return d, s.store.Update(ctx, func(ctx context.Context, tx T) error {
+			_, err := tx.Audit(ctx, s.entry(c, audit.ActRepeated, d))
+			return err
+		})
 	}
 	if d.Status != StatusNew {
 		return Draft{}, s.refuse(ctx, c, d, nil, transition(d.Status))
@@ -194,7 +198,8 @@ func (s *Service[T]) SignByPatient(ctx context.Context, c registry.Caller, id re
 			return err
 		}
 		if d.Status == StatusApproved && d.PatientContainer == digest {
-			return nil
+			_, err := tx.Audit(ctx, s.entry(c, audit.ActRepeated, d))
+			return err
 		}
 		now := s.source.Now()
 		if d.Status != StatusNew {

@@ -48,6 +48,9 @@ type Storage interface {
 type Store struct {
 	storage Storage
 	keys    *sealing.Keyring
+	// Opened is told of each document that was opened, for the book of unsealing;
+	// it may be set before the first use.
+	Opened func(ctx context.Context)
 }
 
 // New needs both.
@@ -55,7 +58,7 @@ func New(storage Storage, keys *sealing.Keyring) (*Store, error) {
 	if storage == nil || keys == nil {
 		return nil, errors.New("media: a storage and sealing keys are required")
 	}
-	return &Store{storage, keys}, nil
+	return &Store{storage: storage, keys: keys, Opened: func(context.Context) {}}, nil
 }
 
 // place is the same as in the table of containers, so that sealed bytes can
@@ -86,6 +89,14 @@ func (s *Store) Put(ctx context.Context, b []byte) (registry.Digest, error) {
 	return digest, nil
 }
 
+func (s *Store) open(ctx context.Context, name string, sealed []byte) ([]byte, error) {
+	b, err := s.keys.Open(place(name), sealed)
+	if err == nil {
+		s.Opened(ctx)
+	}
+	return b, err
+}
+
 // Get gives a document back; ErrNotFound or ErrDamaged.
 func (s *Store) Get(ctx context.Context, digest registry.Digest) ([]byte, error) {
 	name := hex.EncodeToString(digest[:])
@@ -93,7 +104,7 @@ func (s *Store) Get(ctx context.Context, digest registry.Digest) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("reading a document: %w", err)
 	}
-	b, err := s.keys.Open(place(name), sealed)
+	b, err := s.open(ctx, name, sealed)
 	if err != nil || registry.Digest(sha256.Sum256(b)) != digest {
 		return nil, ErrDamaged
 	}
@@ -111,7 +122,7 @@ func (s *Store) Reseal(ctx context.Context, digest registry.Digest) (bool, error
 	if id, ok := sealing.KeyID(sealed); ok && id == s.keys.Current() {
 		return false, nil
 	}
-	b, err := s.keys.Open(place(name), sealed)
+	b, err := s.open(ctx, name, sealed)
 	if err != nil || registry.Digest(sha256.Sum256(b)) != digest {
 		return false, ErrDamaged
 	}

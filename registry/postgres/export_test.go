@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 
+	"mist/registry"
 	"mist/registry/audit/sequencer"
 )
 
@@ -44,4 +45,20 @@ func SearchSQL() map[string]struct {
 		"by method": {countByMethodSQL, []any{keyPhone, nobody, nil}},
 		"rekey":     {`SELECT id FROM persons p WHERE p.keys_version < 3 ORDER BY p.id LIMIT 100`, nil},
 	}
+}
+
+// ErrTooLate is the cause of what waited too long to be sent.
+var ErrTooLate = errTooLate
+
+// SendOne sends a row alone, as a member that waited, too long or not.
+func (s *Store) SendOne(late bool) error {
+	waits, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if late {
+		cancel()
+	}
+	id := s.source.NewID()
+	m := &member{queue: []statement{{sql: `INSERT INTO spent_challenges (id, expires_at) VALUES ($1, now())`, args: []any{[16]byte(id)}}}, reach: registry.Reach{All: true}, err: errNotSent, waits: waits}
+	s.sendAll([]*member{m})
+	return m.err
 }

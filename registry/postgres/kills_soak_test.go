@@ -83,11 +83,25 @@ func TestKilledServer(t *testing.T) {
 		}
 	})
 	place := clinic{c.Clinic[0], c.Clinic[1], c.Clinic[2], c.Clinic[3], c.Clinic[4]}
-	for range 3 {
+	// Half of the writers commit alone, half share their transactions as signings do.
+	together := func(a registry.Act) error {
+		return s.Together(context.Background(), func(ctx context.Context, tx *postgres.Tx) error {
+			if err := tx.InsertAct(ctx, a); err != nil {
+				return err
+			}
+			_, err := tx.Audit(ctx, accepted(a))
+			return err
+		})
+	}
+	for n := range 8 {
 		writers.Go(func() {
 			for ctx.Err() == nil {
 				a := place.act()
-				if store(context.Background(), s, a) == nil {
+				write := func() error { return store(context.Background(), s, a) }
+				if n%2 == 1 {
+					write = func() error { return together(a) }
+				}
+				if write() == nil {
 					say("A %s", a.ID)
 				}
 				time.Sleep(time.Duration(mrand.IntN(12)) * time.Millisecond)

@@ -37,6 +37,10 @@ func (s *Store) Together(ctx context.Context, f func(ctx context.Context, tx *Tx
 			return errors.New("postgres: Together is for clinics and for rooms that reach all rows")
 		}
 	}
+	// Entries carry the time they were made at: what is not sent in time is not
+	// sent, or it would stand behind checkpoints that are younger than it.
+	waits, cancel := context.WithTimeout(context.Background(), 2*s.opt.WriteLimit)
+	defer cancel()
 	inside := context.WithValue(ctx, insideKey{}, true)
 	tx := &Tx{store: s, ctx: inside, gathers: true, reach: reach}
 	err := f(inside, tx)
@@ -44,7 +48,7 @@ func (s *Store) Together(ctx context.Context, f func(ctx context.Context, tx *Tx
 		err = tx.err
 	}
 	if err == nil && len(tx.queue) > 0 {
-		m := &member{queue: tx.queue, spent: tx.spent, reach: reach, err: errNotSent}
+		m := &member{queue: tx.queue, spent: tx.spent, reach: reach, err: errNotSent, waits: waits}
 		g.ride(m, s.sendAll)
 		err = m.err
 	}
@@ -141,13 +145,27 @@ type member struct {
 	spent []uint64
 	reach registry.Reach
 	err   error
+	// waits ends when it is too late to send it.
+	waits context.Context
 }
+
+// errTooLate is the cause of a refusal: the database was away or blocked for so
+// long that what waited is not sent any more.
+var errTooLate = errors.New("postgres: it waited too long for a shared transaction")
 
 // errNotSent stands until an outcome is known.
 var errNotSent = errors.New("postgres: the transaction was not sent")
 
 // sendAll gives each member its outcome.
-func (s *Store) sendAll(members []*member) {
+func (s *Store) sendAll(all []*member) {
+	members := make([]*member, 0, len(all))
+	for _, m := range all {
+		if m.waits.Err() != nil {
+			m.err = unavailableError(errTooLate)
+			continue
+		}
+		members = append(members, m)
+	}
 	if len(members) > 1 {
 		var queue []statement
 		var spent []uint64
@@ -168,6 +186,10 @@ func (s *Store) sendAll(members []*member) {
 	}
 	for _, m := range members {
 		for try := 1; ; try++ {
+			if m.waits.Err() != nil {
+				m.err = unavailableError(errTooLate)
+				break
+			}
 			m.err = s.send(m.queue, m.spent, m.reach, nil)
 			if m.err == nil || try == maxTries || !lostToAnother(m.err) || answeredMeanwhile(m.err) {
 				break

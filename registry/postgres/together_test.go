@@ -147,3 +147,19 @@ func TestTogetherOnlyWrites(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// What waited too long for its shared transaction is not sent any more, so that no
+// entry comes under a checkpoint much younger than the entry says. (A kill of
+// PostgreSQL under shared signings showed it.)
+func TestTogetherIsNotSentLate(t *testing.T) {
+	t.Parallel()
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
+	late, inTime := s.SendOne(true), s.SendOne(false)
+	require.ErrorIs(t, late, postgres.ErrTooLate)
+	require.Equal(t, registry.CodeUnavailable, registry.CodeOf(late), "the caller repeats")
+	require.NoError(t, inTime, "the twin")
+	var n int
+	require.NoError(t, pgtest.Connect(t, dsn).QueryRow(t.Context(), `SELECT count(*) FROM spent_challenges`).Scan(&n))
+	require.Equal(t, 1, n)
+}

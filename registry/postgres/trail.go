@@ -142,7 +142,8 @@ JOIN leaves l ON l.id = s.leaf_id ORDER BY s.leaf_id DESC`, args...)
 	if err != nil {
 		return found, err
 	}
-	_, err = tx.queryOne(ctx, []any{&found.Size}, `SELECT size FROM entry_search_upto`)
+	_, err = tx.queryOne(ctx, []any{&found.Size, &found.Archived}, `SELECT size, ARRAY(SELECT to_char(m.month, 'YYYY-MM') FROM log_archives JOIN log_months m USING (month)
+WHERE m.below_id > $1 AND ($2::uuid IS NULL OR m.from_id IS NULL OR m.from_id < $2) ORDER BY m.month) FROM entry_search_upto`, [16]byte(idAt(f.From)), idAt(f.To))
 	return found, err
 }
 

@@ -18,8 +18,18 @@ import (
 // Unsealings is the kind of the entries that hold the digests of the book.
 const Unsealings audit.Kind = "unsealing.counted"
 
-// countedTables are those whose sealed values tell of a person by themselves.
-var countedTables = []string{"persons", "person_versions"}
+// recordTables are those whose sealed values are a person's record: opened, they
+// have left an entry, whoever opened them.
+var recordTables = []string{"persons", "person_versions"}
+
+// paperTables are those whose sealed values speak of people too: drafts, signed
+// containers, scans and printouts, clinical records. The registry opens many of
+// them for itself (seals, judging again, expiry); opened in a request that was
+// answered they have left an entry.
+var paperTables = []string{"drafts", "media", "records", "compositions", "person_relationships", "person_merges", "exchanges", "declarations.note", "disputes"}
+
+// countedTables are all that stand in the book.
+var countedTables = slices.Concat(recordTables, paperTables)
 
 // unsealing counts opened values of one process between two rows of the book.
 type unsealing struct {
@@ -42,11 +52,23 @@ func (tx *Tx) noteOpened(table string) {
 	tx.store.unsealing.accounted.Add(1)
 	if tx.ledger == nil {
 		if tx.ledger = registry.LedgerOf(tx.ctx); tx.ledger == nil {
+			if !slices.Contains(recordTables, table) {
+				return // nobody is told
+			}
 			_, tx.ledger = registry.WithLedger(tx.ctx)
 			tx.ownLedger = true
 		}
 	}
 	tx.ledger.Opened(&tx.store.unsealing.close)
+}
+
+// NoteOpened notes that a document (table media) was opened outside of the
+// tables, with the store's keys.
+func (s *Store) NoteOpened(ctx context.Context) {
+	s.unsealing.accounted.Add(1)
+	if books := registry.LedgerOf(ctx); books != nil {
+		books.Opened(&s.unsealing.close)
+	}
 }
 
 // entered notes an entry of this transaction.

@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"testing"
 
@@ -10,10 +12,22 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/audit/monitor"
+	"mist/registry/media"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
 	"mist/registry/sealing"
 )
+
+// keep puts a signed container into the tables.
+func keep(t *testing.T, s *postgres.Store) registry.Digest {
+	t.Helper()
+	container := []byte("a signed document about somebody")
+	digest := registry.Digest(sha256.Sum256(container))
+	update(t, s, func(ctx context.Context, tx *postgres.Tx) {
+		require.NoError(t, tx.PutContainer(ctx, digest, container))
+	})
+	return digest
+}
 
 // The books of reads and of unsealing agree; a read planted past the trail, by
 // another way through the program or past its transactions, is named, and so is
@@ -64,6 +78,44 @@ func TestPlantedReadsAreReported(t *testing.T) {
 			ctx, books := registry.WithLedger(t.Context())
 			require.NoError(t, p.store.View(ctx, func(ctx context.Context, tx *postgres.Tx) error { return read(ctx, tx, p.who) }))
 			books.Close(true, "GET /planted")
+		}},
+		"papers of people: told in a request without an entry": {rules: []string{monitor.UnsealedUnread}, do: func(t *testing.T, p planted) {
+			digest := keep(t, p.store)
+			ctx, books := registry.WithLedger(t.Context())
+			require.NoError(t, p.store.View(ctx, func(ctx context.Context, tx *postgres.Tx) error { _, err := tx.Container(ctx, digest); return err }))
+			books.Close(true, "GET /planted")
+		}},
+		"papers of people: a scan told in a request without an entry": {rules: []string{monitor.UnsealedUnread}, do: func(t *testing.T, p planted) {
+			files, err := media.OpenFiles(t.TempDir())
+			require.NoError(t, err)
+			documents, err := media.New(files, p.ring)
+			require.NoError(t, err)
+			documents.Opened = p.store.NoteOpened
+			scan, err := documents.Put(t.Context(), []byte("scan"))
+			require.NoError(t, err)
+			ctx, books := registry.WithLedger(t.Context())
+			_, err = documents.Get(ctx, scan)
+			require.NoError(t, err)
+			books.Close(true, "GET /planted")
+		}},
+		"papers of people: for the registry itself, in a request with its entry, refused": {do: func(t *testing.T, p planted) {
+			digest := keep(t, p.store)
+			get := func(ctx context.Context, tx *postgres.Tx) error { _, err := tx.Container(ctx, digest); return err }
+			require.NoError(t, p.store.View(t.Context(), get), "a job that seals or judges again")
+			ctx, books := registry.WithLedger(t.Context())
+			require.NoError(t, p.store.View(ctx, get))
+			require.NoError(t, p.store.Update(ctx, func(ctx context.Context, tx *postgres.Tx) error { _, err := tx.Audit(ctx, entry(p.who)); return err }))
+			books.Close(true, "GET /told")
+			ctx, books = registry.WithLedger(t.Context())
+			require.NoError(t, p.store.View(ctx, get))
+			books.Close(false, "GET /refused")
+		}},
+		"a container opened past the transactions": {rules: []string{monitor.UnsealedUnread}, do: func(t *testing.T, p planted) {
+			digest := keep(t, p.store)
+			var body []byte
+			require.NoError(t, pgtest.Connect(t, p.dsn).QueryRow(t.Context(), `SELECT body FROM media WHERE digest = $1`, digest[:]).Scan(&body))
+			_, err := p.ring.Open(sealing.Place{Table: "media", Row: hex.EncodeToString(digest[:])}, body)
+			require.NoError(t, err)
 		}},
 		"a value opened past the transactions": {rules: []string{monitor.UnsealedUnread}, do: func(t *testing.T, p planted) {
 			var body []byte

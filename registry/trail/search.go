@@ -108,7 +108,7 @@ func (s *Service) Recognise(ctx context.Context, c registry.Caller, text string)
 
 func recognise(ctx context.Context, tx Tx, text string) (g Guess, err error) {
 	one := func(as string, r Record, err error) (Guess, error) {
-		if registry.CodeOf(err) == registry.CodeNotFound {
+		if registry.CodeOf(err) == registry.CodeNotFound && registry.AsError(err).Reason == "" {
 			return Guess{As: AsNothing}, nil
 		}
 		return Guess{As: as, Entries: []Record{r}}, err

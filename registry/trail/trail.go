@@ -96,6 +96,9 @@ type Found struct {
 	Next registry.ID
 	// Size is how many entries were searched.
 	Size int64
+	// Archived are the months of the period ("2026-10") whose entries lie in files
+	// and were not searched, oldest first.
+	Archived []string
 }
 
 // Tx is what reading the log needs of a transaction.

@@ -245,7 +245,8 @@ func TestKills(t *testing.T) {
 		_, err = audit.ProveConsistency(t.Context(), fetch(s), older, now)
 		require.NoError(t, err, "a checkpoint of %d that was shown is not in the log's past", older.Size)
 	}
-	m, err := monitor.New(monitor.Config{Key: key, Now: func() time.Time { return time.Now().Add(time.Minute) }, Stale: time.Hour})
+	// What shares a transaction lives for three write limits at most, of 10 s here.
+	m, err := monitor.New(monitor.Config{Key: key, Now: func() time.Time { return time.Now().Add(5 * time.Minute) }, Stale: time.Hour, Longest: time.Minute})
 	require.NoError(t, err)
 	var report monitor.Report
 	require.NoError(t, postgres.Snapshot(t.Context(), dsn, func(src monitor.Source) (err error) {

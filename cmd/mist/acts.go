@@ -24,6 +24,7 @@ import (
 type actRooms struct {
 	drafted  []portal.Act    // that begin as drafts
 	places   []record.Places // that arrive whole, and leave records
+	rooms    []portal.Room   // further addresses of their own
 	handlers job.Handlers    // of the jobs they leave
 	periodic []job.Periodic  // what time demands of them
 }
@@ -56,7 +57,7 @@ func actKinds(p parts) (a actRooms, err error) {
 	}
 	a.handlers = declarations.Handlers().Add(persons.Handlers())
 	for _, add := range []func(parts, *actRooms) error{
-		encounters, referrals,
+		encounters, referrals, sickLeaves,
 	} {
 		if err := add(p, &a); err != nil {
 			return a, err
@@ -132,6 +133,7 @@ func (a actRooms) serve(c portal.Config) portal.Config {
 	for _, one := range a.places {
 		c.Rooms = append(c.Rooms, portal.Records(one))
 	}
+	c.Rooms = append(c.Rooms, a.rooms...)
 	return c
 }
 

@@ -13,11 +13,14 @@ import (
 	"mist/registry"
 	"mist/registry/access"
 	"mist/registry/contract"
+	"mist/registry/intake"
+	"mist/registry/jcs"
 	"mist/registry/patient"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
 	"mist/registry/prm"
 	"mist/registry/record"
+	"mist/registry/sickleave"
 )
 
 // colleagues are the other roles of the clinic, and those of the NHSU.
@@ -133,7 +136,32 @@ func (m *matrix) treat(ctx context.Context, tx *postgres.Tx, source registry.Sou
 			return err
 		}
 	}
-	return nil
+	return m.conclude(ctx, tx, source, patient)
+}
+
+// conclude gives the patient a medical conclusion, and the clinic a draft of one.
+func (m *matrix) conclude(ctx context.Context, tx *postgres.Tx, source registry.Source, patient registry.ID) error {
+	ref := func(kind string, id registry.ID) string {
+		return fmt.Sprintf(`{"type":{"coding":[{"system":"eHealth/resources","code":%q}]},"value":%q}`, kind, id)
+	}
+	body := fmt.Sprintf(`{"type":{"coding":[{"system":"COMPOSITION_TYPES","code":"TEMP_DISABILITY"}]},"category":{"coding":[{"system":"COMPOSITION_CATEGORIES","code":"SICKNESS"}]},
+"event":[{"code":{"coding":[{"system":"COMPOSITION_EVENTS","code":"COMPOSITION_VALIDITY_PERIOD"}]},"period":{"start":"2026-01-02T00:00:01Z","end":"2026-01-03T20:59:59Z"}}],
+"subject":%s,"encounter":%s,"author":%s,"section":{"focus":%s},"title":"0A1E-2H3K-4M5P-6T7X","integration":[]}`,
+		ref("person", patient), ref("encounter", m.ids["/api/v3/encounters"]), ref("employee", m.victim.EmployeeID), ref("person", patient))
+	frozen, err := jcs.Canonicalize([]byte(body))
+	if err != nil {
+		return err
+	}
+	now := source.Now()
+	r := record.Record{ID: source.NewID(), Kind: sickleave.Record, ActID: m.ids["/api/v3/declarations"], PatientID: patient, AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic,
+		Status: "FINAL", Body: []byte(body), InsertedAt: now, UpdatedAt: now}
+	d := intake.Draft{ID: source.NewID(), ActID: source.NewID(), Kind: sickleave.Name, Status: intake.StatusApproved, PersonID: patient, EmployeeID: m.victim.EmployeeID, PartyID: m.victim.PartyID,
+		LegalEntityID: m.clinic, Data: []byte("{}"), ToBeSigned: frozen, AuthMethod: "NA", InsertedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour)}
+	m.ids["/api/v3/compositions"], m.ids["/api/pis/compositions"], m.ids["/api/v3/composition_requests"] = r.ID, r.ID, d.ID
+	if err := tx.InsertRecord(ctx, r); err != nil {
+		return err
+	}
+	return tx.InsertDraft(ctx, d)
 }
 
 // registerBody is a list of deaths that matches nobody.

@@ -31,6 +31,7 @@ type RegistersConfig struct {
 	MVS      RegisterConfig `yaml:"mvs,omitempty"`      // demographic register
 	Diia     RegisterConfig `yaml:"diia,omitempty"`     // push of the Diia portal
 	Payments RegisterConfig `yaml:"payments,omitempty"` // the side that pays
+	ERLN     RegisterConfig `yaml:"erln,omitempty"`     // sick leaves of the Pension Fund
 	// Partner is our id at Diia; Templates are Diia's names of our texts.
 	Partner   string            `yaml:"partner,omitempty"`
 	Templates map[string]string `yaml:"templates,omitempty"`
@@ -85,7 +86,7 @@ func (r RouteConf) check(name string, add func(format string, args ...any)) {
 }
 
 func (c RegistersConfig) bySOAP() map[outbox.Destination]RegisterConfig {
-	return map[outbox.Destination]RegisterConfig{"dracs": c.DRACS, "drfo": c.DRFO, "mvs": c.MVS, "diia": c.Diia, "payments": c.Payments}
+	return map[outbox.Destination]RegisterConfig{"dracs": c.DRACS, "drfo": c.DRFO, "mvs": c.MVS, "diia": c.Diia, "payments": c.Payments, "erln": c.ERLN}
 }
 
 func (c RegistersConfig) check(add func(format string, args ...any), sandbox bool) {

@@ -13,6 +13,7 @@ import (
 	"mist/registry/notify"
 	"mist/registry/outbox"
 	"mist/registry/postgres"
+	"mist/registry/sickleave"
 	"mist/registry/verification"
 	"mist/signature/gost34311"
 	"mist/soap/connector"
@@ -41,8 +42,9 @@ func (s *server) newExchange(box *sandbox) (*exchangeRooms, error) {
 	}
 	s.cfg.Registers = c
 	x := &exchangeRooms{routes: map[outbox.Destination]outbox.Route{}, effects: outbox.Effects{}}
+	sickleave.Errands{Source: s.source}.Effects(x.effects.Add)
 	services := map[outbox.Destination]func() (connector.Services, error){
-		"dracs": connector.DRACS, "drfo": connector.DRFO, "mvs": connector.MVS, "payments": connector.Payments,
+		"dracs": connector.DRACS, "drfo": connector.DRFO, "mvs": connector.MVS, "payments": connector.Payments, "erln": connector.ERLN,
 		"diia": func() (connector.Services, error) { return connector.Diia(c.Partner) },
 	}
 	for name, r := range c.bySOAP() {
@@ -242,7 +244,7 @@ func (b *sandbox) registers(s *server) RegistersConfig {
 		return RegisterConfig{Service: simulator.Providers[name].String(), RouteConf: RouteConf{
 			Timeout: 5 * time.Second, FirstRetry: 200 * time.Millisecond, LastRetry: 5 * time.Second, FirstPause: time.Second, LastPause: 5 * time.Second}}
 	}
-	c := RegistersConfig{URL: at, UserID: "mist", Poll: 100 * time.Millisecond, DRACS: r("dracs"), DRFO: r("drfo"), MVS: r("mvs"), Diia: r("diia"), Payments: r("payments"), Partner: "mist"}
+	c := RegistersConfig{URL: at, UserID: "mist", Poll: 100 * time.Millisecond, DRACS: r("dracs"), DRFO: r("drfo"), MVS: r("mvs"), Diia: r("diia"), Payments: r("payments"), ERLN: r("erln"), Partner: "mist"}
 	c.EDR = EDRConfig{URL: at + "edr", RouteConf: c.DRFO.RouteConf}
 	return c
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mist/registry"
@@ -48,6 +49,8 @@ type Service struct {
 	source registry.Source
 	built  []Dictionary
 
+	within atomic.Pointer[Snapshot] // the last one read within a transaction
+
 	mu      sync.Mutex // guards what follows
 	now     *Snapshot
 	checked time.Time
@@ -80,16 +83,8 @@ func (s *Service) Snapshot(ctx context.Context) (*Snapshot, error) {
 			next = s.now
 			return err
 		}
-		stored, err := tx.Dictionaries(ctx)
-		if err != nil {
-			return err
-		}
-		changed, err := tx.Parameters(ctx)
-		if err != nil {
-			return err
-		}
-		next = newSnapshot(epoch, s.built, stored, changed)
-		return nil
+		next, err = s.read(ctx, tx, epoch)
+		return err
 	})
 	s.checked = s.source.Clock()
 	if err != nil {
@@ -100,6 +95,42 @@ func (s *Service) Snapshot(ctx context.Context) (*Snapshot, error) {
 	}
 	s.now = next
 	return next, nil
+}
+
+// ReadTx is what a snapshot is read from.
+type ReadTx interface {
+	DictionaryEpoch(ctx context.Context) (int64, error)
+	Dictionaries(ctx context.Context) ([]Dictionary, error)
+	Parameters(ctx context.Context) (map[string]string, error)
+}
+
+// Within gives the lists and parameters as a transaction sees them: for rules
+// that are asked inside of one. It waits for nobody.
+func (s *Service) Within(ctx context.Context, tx ReadTx) (*Snapshot, error) {
+	epoch, err := tx.DictionaryEpoch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if last := s.within.Load(); last != nil && last.epoch == epoch {
+		return last, nil
+	}
+	next, err := s.read(ctx, tx, epoch)
+	if err == nil {
+		s.within.Store(next)
+	}
+	return next, err
+}
+
+func (s *Service) read(ctx context.Context, tx ReadTx, epoch int64) (*Snapshot, error) {
+	stored, err := tx.Dictionaries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	changed, err := tx.Parameters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newSnapshot(epoch, s.built, stored, changed), nil
 }
 
 // forget makes the next read ask the database.

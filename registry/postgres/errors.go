@@ -87,7 +87,11 @@ var constraints = map[string]registry.Error{
 	"program_medications_program_fkey":    {Code: registry.CodeNotFound, Detail: "such medical program doesn't exist"},
 	"program_medications_one_active":      {Code: registry.CodeConflict, Reason: "program_medication_exists", Detail: "the brand takes part in the programme already"},
 
-	"disputes_one_open":   {Code: registry.CodeConflict, Reason: "dispute_open", Detail: "a case about this record is open already"},
+	"disputes_one_open":            {Code: registry.CodeConflict, Reason: "dispute_open", Detail: "a case about this record is open already"},
+	"sick_leave_links_one_live":    {Code: registry.CodeConflict, Reason: "continued", Detail: "the conclusion has been continued or replaced at this moment"},
+	"sick_leave_links_focus_fkey":  {Code: registry.CodeNotFound, Detail: "such person doesn't exist"},
+	"sick_leave_links_target_fkey": {Code: registry.CodeNotFound, Reason: "1000", Detail: "Composition not found"},
+
 	"persons_master_fkey": {Code: registry.CodeNotFound, Detail: "the surviving person record doesn't exist"},
 }
 
@@ -120,6 +124,7 @@ var internalConstraints = []string{
 	"contract_signatures_request_fkey", "contract_signatures_act_fkey", "contracts_pkey", "contracts_number_key", "contracts_request_key",
 	"contracts_request_fkey", "contracts_parent_fkey", "contract_employees_pkey", "contract_employees_one_current", "contract_employees_act_fkey",
 	"audit_export_parts_export_id_fkey", "audit_export_parts_pkey", "audit_exports_pkey", "status_events_feed_key", "registers_pkey", "registers_proposed_by_fkey", "registers_approved_by_fkey", "register_lines_pkey", "register_lines_register_fkey", "register_lines_person_fkey", "declaration_parents_pkey", "declaration_parents_declaration_fkey", "declaration_parents_parent_fkey", "settlements_pkey", "employee_orders_pkey", "employee_orders_act_fkey", "employee_orders_employee_fkey", "contract_documents_pkey", "contract_documents_type_key", "contract_employees_contract_fkey",
+	"sick_leave_links_pkey", "sick_leave_links_record_fkey", "sick_leave_rules_pkey",
 	"directory_hidden_pkey", "code_misses_pkey", "directory_hidden_legal_entity_fkey",
 	"innms_pkey", "innm_dosages_pkey", "medications_pkey", "medical_programs_pkey", "program_medications_pkey",
 }

@@ -17,6 +17,7 @@ import (
 	"mist/registry/outbox"
 	"mist/registry/payment"
 	"mist/registry/push"
+	"mist/registry/sickleave"
 	"mist/registry/verification"
 	"mist/signature/gost34311"
 	"mist/soap"
@@ -54,7 +55,7 @@ func connectors(t *testing.T, url string) map[outbox.Destination]outbox.Connecto
 	us := xroad.ClientID{Instance: "SANDBOX", Class: "GOV", Member: "00000002", Subsystem: "mist"}
 	all := map[outbox.Destination]outbox.Connector{}
 	for d, make := range map[outbox.Destination]func() (connector.Services, error){
-		verification.DRACS: connector.DRACS, verification.DRFO: connector.DRFO, verification.MVS: connector.MVS, payment.Payments: connector.Payments,
+		verification.DRACS: connector.DRACS, verification.DRFO: connector.DRFO, verification.MVS: connector.MVS, payment.Payments: connector.Payments, sickleave.ERLN: connector.ERLN,
 		push.Diia: func() (connector.Services, error) { return connector.Diia("mist") },
 	} {
 		services, err := make()

@@ -41,6 +41,7 @@ var Providers = map[string]xroad.ClientID{
 	"mvs":      {Instance: "SANDBOX", Class: "GOV", Member: "00032684", Subsystem: "20_EIS_prod"},
 	"diia":     {Instance: "SANDBOX", Class: "GOV", Member: "43395033", Subsystem: "DpDiiaTest_33_prod"},
 	"payments": {Instance: "SANDBOX", Class: "GOV", Member: "00000004", Subsystem: "payments"},
+	"erln":     {Instance: "SANDBOX", Class: "GOV", Member: "00035323", Subsystem: "erln"},
 }
 
 // Person is somebody the registers know.
@@ -67,6 +68,10 @@ type World struct {
 	Short   []string `json:"short,omitempty"`
 	Silent  []string `json:"silent,omitempty"`
 	Strange []string `json:"strange,omitempty"`
+	// SickLeaves are answers of the register of sick leaves by the surname of who
+	// is off work: a RESULT, "later" for one that comes at the second question,
+	// "refused" for a message not taken. Everybody else's is opened at once.
+	SickLeaves map[string]string `json:"sick_leaves,omitempty"`
 }
 
 // Entity is a legal entity.
@@ -114,11 +119,13 @@ type Simulator struct {
 	parts   map[string]push.Question
 	paid    map[registry.ID]payment.Submission
 	asked   map[registry.ID]int
+
+	leaves *sickLeaves // guards itself
 }
 
 // New makes the registers; nobody is in them yet.
 func New(source registry.Source, log *slog.Logger) (*Simulator, error) {
-	s := &Simulator{source: source, answers: map[string][]byte{}, codes: map[string]int{}, parts: map[string]push.Question{}, paid: map[registry.ID]payment.Submission{}, asked: map[registry.ID]int{}}
+	s := &Simulator{source: source, answers: map[string][]byte{}, codes: map[string]int{}, parts: map[string]push.Question{}, paid: map[registry.ID]payment.Submission{}, asked: map[registry.ID]int{}, leaves: newSickLeaves()}
 	services, err := s.services()
 	if err != nil {
 		return nil, err
@@ -187,6 +194,7 @@ func (s *Simulator) Add(w World) {
 	s.world.Short = append(s.world.Short, w.Short...)
 	s.world.Silent = append(s.world.Silent, w.Silent...)
 	s.world.Strange = append(s.world.Strange, w.Strange...)
+	s.leaves.tell(w.SickLeaves)
 }
 
 // Fail makes the registers fail from now on; the zero value ends it.
@@ -332,6 +340,7 @@ func (s *Simulator) services() ([]xroad.Service, error) {
 		{"diia", "diia_distribution", map[string]xroad.Operation{string(push.Distribution): s.distribution}},
 		{"diia", "diia_push_status", map[string]xroad.Operation{string(push.Delivery): s.delivery}},
 		{"payments", "payments", map[string]xroad.Operation{string(payment.Submit): s.takePayments, string(payment.Ask): s.tellPayments}},
+		{"erln", "erln", s.leaves.operations()},
 	} {
 		c, err := wsdl.Load("consumed/" + d.contract)
 		if err != nil {

@@ -11,8 +11,10 @@ import (
 	"mist/portal/web/trusted"
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/dispute"
 	"mist/registry/evidence"
 	"mist/registry/material"
+	"mist/registry/personlife"
 	"mist/registry/trail"
 )
 
@@ -154,6 +156,8 @@ var named = map[audit.Kind]bool{
 	"access.login": true, "access.login_refused": true, "access.token": true, "access.refreshed": true, "access.grant_ended": true, "access.emergency_opened": true,
 	"access.emergency_reviewed": true, "access.api_key_created": true, "access.api_key_revoked": true, trail.StateRead: true, trail.EntryRead: true, trail.Searched: true,
 	trail.PeopleShown: true, trail.SampleDrawn: true, trail.SignerRead: true, trail.ExportBegun: true, trail.ExportMade: true, trail.ExportCancelled: true, trail.ExportDownloaded: true,
+	personlife.Compared: true, dispute.Shown: true, dispute.Opened: true, dispute.Answered: true, "merge.proposed": true, "merge.done": true, "merge.undone": true,
+	"merge.declined": true, "merge.read": true, "merge.undo_proposed": true, "merge.undo_declined": true,
 	material.Changed: true, evidence.Rejudged: true, evidence.Exported: true, audit.ExchangeAnswered: true, audit.ExchangeRefused: true,
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,4 +111,39 @@ func TestReferralsExpire(t *testing.T) {
 	n, err = acts.periodic[i].Run(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, n)
+}
+
+// Two clinics to which the patient told the number take a referral in use at the
+// same moment, again and again: exactly one has it, the others are told so.
+func TestReferralIsUsedByOne(t *testing.T) {
+	cluster := &pgtest.Cluster{}
+	t.Cleanup(cluster.Stop)
+	m := newMatrix(t, cluster)
+	h, store := m.handler(t, m.copy(t), nil)
+	source := registry.SystemSource()
+	for range 5 {
+		now := source.Now()
+		r := record.Record{ID: source.NewID(), Kind: record.KindServiceRequest, PatientID: m.ids["/api/v3/persons"], AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic,
+			Number: record.Requisition(source), Status: referral.StatusActive, Body: []byte(`{}`), InsertedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour)}
+		require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) error { return tx.InsertRecord(ctx, r) }))
+		codes := make(chan int)
+		const n = 8
+		for i := range n {
+			who := []string{"doctor", "other_doctor"}[i%2]
+			go func() {
+				for {
+					code := m.ask(h, who, "PATCH", "/api/v3/service_requests/"+r.ID.String()+"/actions/use", `{"requisition":"`+r.Number+`"}`).Code
+					if code != http.StatusServiceUnavailable { // a busy machine asks to repeat
+						codes <- code
+						return
+					}
+				}
+			}()
+		}
+		count := map[int]int{}
+		for range n {
+			count[<-codes]++
+		}
+		require.Equal(t, map[int]int{200: 1, 409: n - 1}, count)
+	}
 }

@@ -36,6 +36,8 @@ type SealTx interface {
 	// it is sealed, of the seal.
 	SealedContainers(ctx context.Context, id registry.ID) (signed, seal registry.Digest, sealed bool, err error)
 	Container(ctx context.Context, digest registry.Digest) ([]byte, error)
+	// Alike lets what is queued from here on for many travel as one statement a kind.
+	Alike()
 	PutContainer(ctx context.Context, digest registry.Digest, b []byte) error
 	SetSeal(ctx context.Context, id registry.ID, seal registry.Digest, at time.Time) error
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
@@ -127,6 +129,7 @@ func (s *Seals) sealSome(ctx context.Context) (int, error) {
 	}
 	err = s.store.Update(ctx, func(ctx context.Context, tx SealTx) error {
 		still, err := tx.HoldUnsealed(ctx, ids)
+		tx.Alike()
 		for i, u := range list {
 			switch {
 			case err != nil:

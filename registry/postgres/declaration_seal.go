@@ -66,8 +66,10 @@ func (tx *Tx) SealedContainers(ctx context.Context, id registry.ID) (signed, sea
 
 // SetSeal queues the seal of a declaration that has none.
 func (tx *Tx) SetSeal(ctx context.Context, id registry.ID, seal registry.Digest, at time.Time) error {
-	return tx.execChecked(ctx, oneRow, `UPDATE declarations SET seal = $2, sealed_at = $3 WHERE id = $1 AND seal IS NULL`, id, seal[:], at)
+	return tx.execChecked(ctx, oneRow, setSeal, id, seal[:], at)
 }
+
+const setSeal = `UPDATE declarations SET seal = $2, sealed_at = $3 WHERE id = $1 AND seal IS NULL`
 
 // OwnDeclarations lists a person's declarations, newest first, with the number
 // of all.

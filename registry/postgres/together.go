@@ -286,6 +286,7 @@ SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM held`, "uuid text
 SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM drafts d JOIN x ON d.id = x.c0 AND d.xmin::text = x.c1`, "uuid text"),
 	moveDraftUnchanged: newBundle(`UPDATE drafts d SET status = x.c1, status_reason = x.c2, updated_at = x.c3, expires_at = x.c4
 FROM (%s) x WHERE d.id = x.c0 AND d.xmin::text = x.c5`, "uuid text text timestamptz timestamptz text"),
+	setSeal:      newBundle(`UPDATE declarations d SET seal = x.c1, sealed_at = x.c2 FROM (%s) x WHERE d.id = x.c0 AND d.seal IS NULL`, "uuid bytea timestamptz"),
 	insertReport: newBundle(`INSERT INTO reports `+reportInto+` %s`, "uuid uuid bytea text text text bytea timestamptz"),
 	insertActWithLeaf: newBundle(`WITH x AS (%s), leaf AS (INSERT INTO leaves `+leafInto+` SELECT c10, c11, c12, c0, c13, c14, c15, c16, c17 FROM x)
 INSERT INTO acts `+actInto+` SELECT c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 FROM x`,

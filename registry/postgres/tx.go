@@ -43,8 +43,10 @@ type Tx struct {
 	alone  bool // the trip that is made is the only one
 	// gathers says that the queue is taken by [Store.Together] and nothing is read.
 	gathers bool
-	queue   []statement
-	err     error // the first failure; the transaction cannot commit after it
+	// alike lets the last trip make one statement of those of a kind.
+	alike bool
+	queue []statement
+	err   error // the first failure; the transaction cannot commit after it
 
 	leafOf map[registry.ID]registry.ID // act → entry id reserved for it
 	spent  []uint64                    // writer numbers that become void on rollback
@@ -156,6 +158,11 @@ func (tx *Tx) queryOne(ctx context.Context, dest []any, sql string, args ...any)
 	}, sql, args...)
 	return found, err
 }
+
+// Alike lets statements of one kind that are queued from here to the commit travel
+// as one, as [Store.Together] does it: none of them may need to stand before
+// another's. For who writes the same of many.
+func (tx *Tx) Alike() { tx.alike = true }
 
 // fail keeps the first error.
 func (tx *Tx) fail(err error) error {
@@ -318,6 +325,9 @@ func (tx *Tx) commit() error {
 		if err := tx.recordVoids(); err != nil {
 			return err
 		}
+	}
+	if tx.alike {
+		tx.queue = bundled(tx.queue)
 	}
 	for i, s := range tx.queue {
 		if s.check == nil || s.guard {

@@ -21,11 +21,13 @@ func (tx *Tx) InsertDraft(ctx context.Context, d intake.Draft) error {
 	if err != nil {
 		return err
 	}
-	err = tx.exec(ctx, `INSERT INTO drafts (id, kind, status, status_reason, act_id, number, person_id, employee_id, party_id,
-    division_id, legal_entity_id, client_id, body, auth_method, otp_mac, otp_tries_left, otp_expires_at, inserted_at, updated_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+	sql := insertDraft
+	if len(d.Documents) > 0 {
+		sql += " " // another text: its documents want it to stand before them, not among others
+	}
+	err = tx.exec(ctx, sql,
 		d.ID, string(d.Kind), string(d.Status), d.StatusReason, d.ActID, d.Number, d.PersonID, d.EmployeeID, d.PartyID,
-		d.DivisionID, d.LegalEntityID, d.ClientID, body, d.AuthMethod, d.OTPMAC, d.OTPTriesLeft, nullTime(d.OTPExpiresAt),
+		d.DivisionID, d.LegalEntityID, d.ClientID, body, d.AuthMethod, d.OTPMAC, int32(d.OTPTriesLeft), nullTime(d.OTPExpiresAt),
 		d.InsertedAt, d.UpdatedAt, d.ExpiresAt)
 	for _, doc := range d.Documents {
 		if err == nil {
@@ -36,6 +38,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 }
 
 const (
+	draftInto = `(id, kind, status, status_reason, act_id, number, person_id, employee_id, party_id,
+    division_id, legal_entity_id, client_id, body, auth_method, otp_mac, otp_tries_left, otp_expires_at, inserted_at, updated_at, expires_at)`
+	insertDraft = `INSERT INTO drafts ` + draftInto + `
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 	draftColumns = `d.id, d.kind, d.status, d.status_reason, d.act_id, d.number, d.person_id, d.employee_id, d.party_id,
     d.division_id, d.legal_entity_id, d.client_id, d.body, d.auth_method, d.otp_mac, d.otp_tries_left, d.otp_expires_at, d.inserted_at, d.updated_at, d.expires_at,
     EXISTS (SELECT FROM draft_documents dd WHERE dd.draft_id = d.id), d.xmin::text`

@@ -51,14 +51,24 @@ func (tx *Tx) Enqueue(ctx context.Context, j job.Job) error {
 	if err != nil {
 		return err
 	}
-	return tx.exec(ctx, `WITH mine AS (
+	return tx.exec(ctx, insertJob, j.ID, string(j.Kind), j.Key, int32(j.MaxAttempts), body, now, state, j.RunAt)
+}
+
+// insertJob queues a job with River, insertJobs several.
+const insertJob = `WITH mine AS (
     INSERT INTO jobs (id, river_id, kind, key, attempts, body, created_at)
     VALUES ($1, nextval('river.river_job_id_seq'), $2, $3, $4, $5, $6)
     ON CONFLICT ON CONSTRAINT jobs_kind_key DO NOTHING RETURNING river_id)
 INSERT INTO river.river_job (id, state, args, kind, queue, max_attempts, scheduled_at, created_at, tags)
-SELECT river_id, $7::river.river_job_state, jsonb_build_object('id', $1::uuid), '`+riverKind+`', '`+riverQueue+`', $4, $8, $6, ARRAY[$2::text] FROM mine`,
-		j.ID, string(j.Kind), j.Key, j.MaxAttempts, body, now, state, j.RunAt)
-}
+SELECT river_id, $7::river.river_job_state, jsonb_build_object('id', $1::uuid), '` + riverKind + `', '` + riverQueue + `', $4, $8, $6, ARRAY[$2::text] FROM mine`
+
+var insertJobs = newBundle(`WITH x AS (%s), mine AS (
+    INSERT INTO jobs (id, river_id, kind, key, attempts, body, created_at)
+    SELECT c0, nextval('river.river_job_id_seq'), c1, c2, c3, c4, c5 FROM x
+    ON CONFLICT ON CONSTRAINT jobs_kind_key DO NOTHING RETURNING id, river_id)
+INSERT INTO river.river_job (id, state, args, kind, queue, max_attempts, scheduled_at, created_at, tags)
+SELECT m.river_id, x.c6::river.river_job_state, jsonb_build_object('id', x.c0), '`+riverKind+`', '`+riverQueue+`', x.c3, x.c7, x.c5, ARRAY[x.c1] FROM mine m JOIN x ON x.c0 = m.id`,
+	"uuid text text int4 bytea timestamptz text timestamptz")
 
 // job reads what a handler is given; found is false when it was done before.
 func (tx *Tx) job(ctx context.Context, id registry.ID) (j job.Job, found bool, err error) {

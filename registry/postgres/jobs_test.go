@@ -79,7 +79,8 @@ func TestJobIsCommittedWithItsCauseAndRunOnce(t *testing.T) {
 	}), boom)
 	enqueue(t, s, job.Job{Kind: "test.note", Key: "one", Args: []byte("first")})
 	enqueue(t, s, job.Job{Kind: "test.note", Key: "one", Args: []byte("second")})
-	enqueue(t, s, job.Job{Kind: "test.note", Args: []byte("third"), RunAt: time.Now().Add(300 * time.Millisecond)})
+	began := time.Now()
+	enqueue(t, s, job.Job{Kind: "test.note", Args: []byte("third"), RunAt: began.Add(300 * time.Millisecond)})
 
 	// What waits is sealed: the arguments are nowhere in the database in clear.
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -91,7 +92,6 @@ WHERE position('first'::bytea IN j.body) > 0 OR r.args::text LIKE '%first%' OR r
 	require.Zero(t, clear)
 	require.Len(t, list(t, desk(t, s), job.StatusWaiting), 2)
 
-	began := time.Now()
 	runJobs(t, s, postgres.JobsConfig{Handlers: handlers})
 	require.Eventually(t, func() bool { return len(list(t, desk(t, s), "")) == 0 }, wait, tick)
 	mu.Lock()

@@ -282,6 +282,9 @@ INSERT INTO exchanges `+exchangeColumns+` %s`, leafTypes, exchangeTypes),
 	expectAuthor: newBundle(`WITH x AS (%s), held AS (
     SELECT FROM `+employeeTables+` JOIN x ON e.id = x.c0 AND e.status = 'APPROVED' AND `+authorRevision+` = x.c1 FOR SHARE OF e)
 SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM held`, "uuid text"),
+	insertJob: insertJobs,
+	insertDraft: newBundle(`INSERT INTO drafts `+draftInto+` %s`,
+		"uuid text text text uuid text uuid uuid uuid uuid uuid uuid bytea text bytea int4 timestamptz timestamptz timestamptz timestamptz"),
 	expectDraft: newBundle(`WITH x AS (%s)
 SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM drafts d JOIN x ON d.id = x.c0 AND d.xmin::text = x.c1`, "uuid text"),
 	moveDraftUnchanged: newBundle(`UPDATE drafts d SET status = x.c1, status_reason = x.c2, updated_at = x.c3, expires_at = x.c4

@@ -12,6 +12,8 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/consent"
+	"mist/registry/intake"
+	"mist/registry/job"
 	"mist/registry/patient"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
@@ -162,4 +164,52 @@ func TestTogetherIsNotSentLate(t *testing.T) {
 	var n int
 	require.NoError(t, pgtest.Connect(t, dsn).QueryRow(t.Context(), `SELECT count(*) FROM spent_challenges`).Scan(&n))
 	require.Equal(t, 1, n)
+}
+
+// Drafts and jobs of several callers are one statement each; what is written so
+// reads like what is written alone, documents and a key that is taken included.
+func TestDraftsAndJobsTogether(t *testing.T) {
+	t.Parallel()
+	dsn := cluster.DSN(t)
+	s := pgtest.Open(t, dsn)
+	conn := pgtest.Connect(t, dsn)
+	const n = 40
+	drafts := make([]intake.Draft, n)
+	for i := range drafts {
+		drafts[i] = populate(t, s).draft()
+		drafts[i].OTPTriesLeft = i
+		if i%5 == 0 {
+			drafts[i].Documents = []intake.Document{{ID: source.NewID(), DraftID: drafts[i].ID, Type: "BIRTH_CERTIFICATE"}}
+			drafts[i].DivisionID, drafts[i].OTPMAC = registry.ID{}, nil
+		}
+	}
+	var wg sync.WaitGroup
+	for i, d := range drafts {
+		wg.Go(func() {
+			ctx := registry.WithReach(context.Background(), registry.Reach{LegalEntityID: d.LegalEntityID})
+			err := s.Together(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+				err := tx.InsertDraft(ctx, d)
+				if err == nil {
+					err = tx.Enqueue(ctx, job.Job{Kind: "test", Key: fmt.Sprint(i / 2), Args: []byte(`{"i":1}`)})
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(i, err)
+			}
+		})
+	}
+	wg.Wait()
+	for i, want := range drafts {
+		require.NoError(t, s.View(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
+			got, err := tx.Draft(ctx, want.Kind, want.ID, false)
+			want.Revision = got.Revision
+			require.Equal(t, want, got, i)
+			return err
+		}))
+	}
+	var jobs, queued int
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*), (SELECT count(*) FROM river.river_job r JOIN jobs j ON j.river_id = r.id AND r.args->>'id' = j.id::text
+    AND r.max_attempts = j.attempts AND r.tags::text[] = ARRAY['test'] AND r.state = 'available' AND r.created_at = j.created_at) FROM jobs`).Scan(&jobs, &queued))
+	require.Equal(t, []int{n / 2, n / 2}, []int{jobs, queued}, "one a key")
 }

@@ -90,13 +90,6 @@ func (tx *Tx) Verifications(ctx context.Context, person registry.ID) ([]verifica
 	return out, err
 }
 
-// SetVerificationStatus changes the cumulative status of a record; its history
-// is that of its streams, in the trail.
-func (tx *Tx) SetVerificationStatus(ctx context.Context, person registry.ID, status verification.Status) error {
-	defer tx.across()()
-	return tx.execChecked(ctx, oneRow, `UPDATE persons SET verification_status = $2 WHERE id = $1`, person, string(status))
-}
-
 // DueVerifications names people of whom a stream is due.
 func (tx *Tx) DueVerifications(ctx context.Context, now time.Time, limit int) (list []registry.ID, err error) {
 	err = tx.query(ctx, func(rows pgx.Rows) error {

@@ -17,6 +17,7 @@ type AddressRegister interface {
 	Settlement(ctx context.Context, id registry.ID) (address.Settlement, error)
 	Areas(ctx context.Context) ([]string, error)
 	Regions(ctx context.Context, area string) ([]string, error)
+	Streets(ctx context.Context, f address.StreetFilter) ([]address.Street, int, error)
 }
 
 // Addresses are the places of the register of settlements; public.
@@ -67,6 +68,21 @@ func Addresses(s AddressRegister) Room {
 				return err
 			}
 			return pages(p, w, r, list, func(s address.Settlement) any { return s }, f.Page, f.Size, total)
+		}))
+		r.Get(all+"/streets", p.public(func(w http.ResponseWriter, r *http.Request) error {
+			q, err := queryOf(r)
+			if err != nil {
+				return err
+			}
+			f := address.StreetFilter{SettlementID: q.id("settlement_id"), Type: q.text("type"), Name: q.text("name"), Page: q.number("page", 1), Size: q.number("page_size", 50)}
+			if err := q.done(); err != nil {
+				return err
+			}
+			list, total, err := s.Streets(r.Context(), f)
+			if err != nil {
+				return err
+			}
+			return pages(p, w, r, list, func(s address.Street) any { return s }, f.Page, f.Size, total)
 		}))
 		r.Get(all+"/settlements/{id}", p.public(func(w http.ResponseWriter, r *http.Request) error {
 			id, err := registry.ParseID(chi.URLParam(r, "id"))

@@ -49,6 +49,28 @@ func viewCitizenDeclaration(d declaration.Declaration) citizenDeclaration {
 	return citizenDeclaration{d, d.Active(), "", reference{d.PersonID}, reference{d.EmployeeID}, reference{d.DivisionID}, reference{d.LegalEntityID}}
 }
 
+// OwnChanges take what citizens sign about themselves; an *intake.Submissions is one.
+type OwnChanges interface {
+	Submit(ctx context.Context, c registry.Caller, container []byte) (intake.Outcome, error)
+}
+
+// OwnPerson is the place where citizens change their own record.
+func OwnPerson(s OwnChanges) Room {
+	return room(func(p *portal, r chi.Router) {
+		r.Patch("/api/pis/person", p.member(func(w http.ResponseWriter, r *http.Request, c registry.Caller) error {
+			container, err := p.container(r, "signed_content")
+			if err != nil {
+				return err
+			}
+			out, err := s.Submit(r.Context(), c, container)
+			if err != nil {
+				return err
+			}
+			return p.answer(w, r, http.StatusOK, out.Resource, &urgent{Receipt: &out.Receipt})
+		}))
+	})
+}
+
 // PIS are the places of patient information systems (ЕСОЗ 1.3).
 func PIS(requests CitizenRequests, declarations CitizenDeclarations) Room {
 	return room(func(p *portal, r chi.Router) {

@@ -12,18 +12,15 @@ import (
 	"mist/registry/query"
 )
 
-// RegisterRoom takes lists of deaths; *personlife.Service is one.
+// RegisterRoom takes lists of deaths and frauds; *personlife.Service is one.
 type RegisterRoom interface {
-	ProposeRegister(ctx context.Context, c registry.Caller, file []byte, reason string) (personlife.Register, error)
+	ProposeRegister(ctx context.Context, c registry.Caller, kind string, file []byte, reason string) (personlife.Register, error)
 	AgreeRegister(ctx context.Context, c registry.Caller, id registry.ID) (personlife.Register, error)
 	DeclineRegister(ctx context.Context, c registry.Caller, id registry.ID) (personlife.Register, error)
 	GetRegister(ctx context.Context, c registry.Caller, id registry.ID) (personlife.Register, error)
 	Registers(ctx context.Context, c registry.Caller, after registry.ID) ([]personlife.Register, error)
 	RegisterLines(ctx context.Context, c registry.Caller, id registry.ID, status string, after int) ([]personlife.RegisterLine, error)
 }
-
-// deathRegistration is the one type of register there is.
-const deathRegistration = "DEATH_REGISTRATION"
 
 type registerView struct {
 	ID         registry.ID               `json:"id"`
@@ -43,7 +40,7 @@ func viewRegister(r personlife.Register) registerView {
 	for status, n := range r.Lines {
 		quantity[status] = n
 	}
-	return registerView{r.ID, deathRegistration, r.Status, r.Reason, hex.EncodeToString(r.File[:]), quantity, r.ProposedBy, r.ApprovedBy, stamp(r.InsertedAt), stamp(r.UpdatedAt)}
+	return registerView{r.ID, r.Type, r.Status, r.Reason, hex.EncodeToString(r.File[:]), quantity, r.ProposedBy, r.ApprovedBy, stamp(r.InsertedAt), stamp(r.UpdatedAt)}
 }
 
 type registerLineView struct {
@@ -53,7 +50,7 @@ type registerLineView struct {
 	Error    string      `json:"error,omitempty"`
 }
 
-// Registers are the places of lists of deaths.
+// Registers are the places of lists of deaths and frauds.
 func Registers(s RegisterRoom) Room {
 	return room(func(p *portal, r chi.Router) {
 		const all = "/api/v3/registers"
@@ -63,9 +60,7 @@ func Registers(s RegisterRoom) Room {
 				return err
 			}
 			f := o.fields()
-			if kind := f.text("type", true); kind != deathRegistration && kind != "" {
-				f.wrong("type", "inclusion", "value is not allowed in enum", deathRegistration)
-			}
+			kind := f.text("type", true)
 			reason := f.text("reason_description", true)
 			file, err := decodeBase64(f.text("file", true))
 			if err != nil {
@@ -74,7 +69,7 @@ func Registers(s RegisterRoom) Room {
 			if err := f.done(); err != nil {
 				return err
 			}
-			one, err := s.ProposeRegister(r.Context(), c, file, reason)
+			one, err := s.ProposeRegister(r.Context(), c, kind, file, reason)
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,15 @@ type room func(p *portal, r chi.Router)
 
 func (f room) mount(p *portal, r chi.Router) { f(p, r) }
 
+// Together makes one room of several.
+func Together(rooms ...Room) Room {
+	return room(func(p *portal, r chi.Router) {
+		for _, one := range rooms {
+			one.mount(p, r)
+		}
+	})
+}
+
 // raw reads a body that its room decodes by its own rules: here it only has to
 // be a JSON object.
 func (p *portal) raw(r *http.Request) ([]byte, error) {

@@ -19,6 +19,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mist/registry"
 	"mist/registry/job"
 	"mist/registry/notify"
 )
@@ -28,6 +31,10 @@ import (
 type NotifyConfig struct {
 	SMS   SMSConfig   `yaml:"sms,omitempty"`
 	EMail EMailConfig `yaml:"email,omitempty"`
+	// SMSOthers and EMailOthers are asked in their order when the first does not
+	// take a message.
+	SMSOthers   []SMSConfig   `yaml:"sms_others,omitempty"`
+	EMailOthers []EMailConfig `yaml:"email_others,omitempty"`
 	// Keepers are told of alarms: telephone numbers and e-mail addresses of a duty.
 	Keepers []string `yaml:"keepers,omitempty"`
 }
@@ -48,40 +55,95 @@ type EMailConfig struct {
 	PasswordFile string `yaml:"password_file,omitempty"`
 }
 
-func (c NotifyConfig) check(add func(format string, args ...any)) {
-	if c.SMS != (SMSConfig{}) {
-		u, err := url.Parse(c.SMS.URL)
-		if err != nil || u.Host == "" || u.Scheme != "https" && !isLoopback(u.Hostname()) {
-			add("notify.sms.url must be an https address")
+// ways are the gateways of each channel, the first one first, under the names
+// of their places in the configuration.
+func (c NotifyConfig) ways() (sms map[string]SMSConfig, email map[string]EMailConfig, order []string) {
+	sms, email = map[string]SMSConfig{}, map[string]EMailConfig{}
+	for i, one := range append([]SMSConfig{c.SMS}, c.SMSOthers...) {
+		if i > 0 || one != (SMSConfig{}) {
+			name := fmt.Sprintf("sms_others.%d", i)
+			if i == 0 {
+				name = "sms"
+			}
+			sms[name], order = one, append(order, name)
 		}
 	}
-	if c.EMail != (EMailConfig{}) {
-		if _, _, err := net.SplitHostPort(c.EMail.Server); err != nil {
-			add("notify.email.server: %q is not host:port", c.EMail.Server)
+	for i, one := range append([]EMailConfig{c.EMail}, c.EMailOthers...) {
+		if i > 0 || one != (EMailConfig{}) {
+			name := fmt.Sprintf("email_others.%d", i)
+			if i == 0 {
+				name = "email"
+			}
+			email[name], order = one, append(order, name)
 		}
-		if _, err := mail.ParseAddress(c.EMail.From); err != nil {
-			add("notify.email.from is not an address")
+	}
+	return sms, email, order
+}
+
+func (c NotifyConfig) check(add func(format string, args ...any)) {
+	sms, email, order := c.ways()
+	for _, name := range order {
+		if one, ok := sms[name]; ok {
+			u, err := url.Parse(one.URL)
+			if err != nil || u.Host == "" || u.Scheme != "https" && !isLoopback(u.Hostname()) {
+				add("notify.%s.url must be an https address", name)
+			}
+			continue
+		}
+		one := email[name]
+		if _, _, err := net.SplitHostPort(one.Server); err != nil {
+			add("notify.%s.server: %q is not host:port", name, one.Server)
+		}
+		if _, err := mail.ParseAddress(one.From); err != nil {
+			add("notify.%s.from is not an address", name)
 		}
 	}
 }
 
-func (c NotifyConfig) gateways() (map[notify.Channel]notify.Gateway, error) {
-	out := map[notify.Channel]notify.Gateway{}
-	if c.SMS != (SMSConfig{}) {
-		token, err := secretText(c.SMS.TokenFile)
+// gateways builds each channel's chain; done counts what each provider did.
+func (c NotifyConfig) gateways(done func(provider string, err error)) (map[notify.Channel]notify.Gateway, error) {
+	sms, email, order := c.ways()
+	chains := map[notify.Channel][]notify.Provider{}
+	for _, name := range order {
+		if one, ok := sms[name]; ok {
+			token, err := secretText(one.TokenFile)
+			if err != nil {
+				return nil, err
+			}
+			chains[notify.SMS] = append(chains[notify.SMS], notify.Provider{Name: name, Gateway: &smsGateway{one.URL, token, one.Sender, &http.Client{Timeout: 20 * time.Second}}})
+			continue
+		}
+		one := email[name]
+		password, err := secretText(one.PasswordFile)
 		if err != nil {
 			return nil, err
 		}
-		out[notify.SMS] = &smsGateway{c.SMS.URL, token, c.SMS.Sender, &http.Client{Timeout: 20 * time.Second}}
+		chains[notify.EMail] = append(chains[notify.EMail], notify.Provider{Name: name, Gateway: &mailGateway{one, password, nil}})
 	}
-	if c.EMail != (EMailConfig{}) {
-		password, err := secretText(c.EMail.PasswordFile)
+	out := map[notify.Channel]notify.Gateway{}
+	for channel, providers := range chains {
+		chain, err := notify.NewChain(registry.SystemSource(), done, providers...)
 		if err != nil {
 			return nil, err
 		}
-		out[notify.EMail] = &mailGateway{c.EMail, password, nil}
+		out[channel] = chain
 	}
 	return out, nil
+}
+
+// countMessages makes a counter of what providers did.
+func countMessages(to prometheus.Registerer) func(provider string, err error) {
+	counter := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mist_messages_total", Help: "Messages by provider: taken, refused for good, failed."}, []string{"provider", "outcome"})
+	to.MustRegister(counter)
+	return func(provider string, err error) {
+		outcome := "taken"
+		if job.IsPermanent(err) {
+			outcome = "refused"
+		} else if err != nil {
+			outcome = "failed"
+		}
+		counter.WithLabelValues(provider, outcome).Inc()
+	}
 }
 
 func secretText(path string) (string, error) {

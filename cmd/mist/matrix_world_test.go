@@ -95,8 +95,16 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 	running := contract.Contract{ID: source.NewID(), Number: "0000-МАТР-0001", RequestID: asked.ID, LegalEntityID: m.clinic, Status: "VERIFIED", StartDate: registry.DateOf(now), EndDate: registry.DateOf(now).AddDate(0, 0, 30), InsertedAt: now, UpdatedAt: now}
 	relation := patient.Relationship{ID: source.NewID(), PersonID: id(citizen.PersonID), ConfidantPersonID: m.spare, IsActive: true, VerificationStatus: patient.VerificationNeeded,
 		VerificationReason: patient.ReasonCreatedByDoctor, InsertedAt: now, UpdatedAt: now}
+	user := access.User{ID: source.NewID(), Form: "tax-id", Number: "3126509817", Name: "Матрична Особа", SeenAt: now}
+	m.ids["/api/v3/party_users"] = user.ID
 	require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
+		e, err := tx.Employee(ctx, id(doctor.EmployeeID))
+		if err != nil {
+			return err
+		}
+		m.ids["/api/v3/parties"] = e.Party.ID
 		for _, f := range []func() error{
+			func() error { return tx.PutUser(ctx, user) },
 			func() error { return tx.PutEmployeeRequest(ctx, invited) },
 			func() error { return tx.PutContractRequest(ctx, asked) },
 			func() error {

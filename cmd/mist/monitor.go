@@ -325,7 +325,7 @@ func (w *watcher) openAlarms(to prometheus.Registerer) (*alarms, error) {
 			return nil, &failure{exitUsage, fmt.Errorf("reading %s: %w", w.c.Notify, err)}
 		}
 	}
-	gateways, err := c.gateways()
+	gateways, err := c.gateways(countMessages(to))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"mist/portal"
 	"mist/registry/declaration"
 	"mist/registry/intake"
+	"mist/registry/patient"
+	"mist/registry/personrequest"
 	"mist/registry/postgres"
 )
 
@@ -18,5 +20,9 @@ func pis(p parts) (portal.Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	return portal.PIS(requests, own), nil
+	changes, err := intake.NewSubmissions(personrequest.OwnKind{Terms: patient.DefaultTerms(), Source: p.source}, postgres.NewPort[personrequest.OwnTx](p.store).Everywhere(), p.verifier, p.policies, p.source)
+	if err != nil {
+		return nil, err
+	}
+	return portal.Together(portal.PIS(requests, own), portal.OwnPerson(changes)), nil
 }

@@ -228,7 +228,7 @@ var pharmacyScopes = []string{
 
 var citizenScopes = append(access.OfActs("CABINET"),
 	"declaration_request:write_pis", "declaration_request:read_pis", "declaration_request:details_pis", "declaration_request:sign_pis", "declaration_request:reject_pis",
-	"person:read_pis", "declaration:read_pis", "declaration:terminate_pis", "access_log:read_pis", "consent:read_pis", "consent:revoke_pis", "legal_entity:read", "division:read",
+	"person:read_pis", "person:write_pis", "declaration:read_pis", "declaration:terminate_pis", "access_log:read_pis", "consent:read_pis", "consent:revoke_pis", "legal_entity:read", "division:read",
 )
 
 // sandboxRedirect is where the browsers of a sandbox go on after a login: a
@@ -236,7 +236,7 @@ var citizenScopes = append(access.OfActs("CABINET"),
 const sandboxRedirect = "http://127.0.0.1:8090/callback"
 
 var nhsScopes = append(access.OfActs("NHS"), "access_review:read", "access_review:write", "declaration:read", "declaration:read_nhs", "person:read", "person:read_nhs", "person:search", "declaration:verify", "declaration:terminate",
-	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate",
+	"legal_entity:read", "division:read", "employee:read", "employee:read_nhs", "employee:deactivate", "party:read", "user:block", "user:unblock",
 	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate", "register:read", "register:write", "event:read",
 	"legal_entity:nhs_verify", "legal_entity:deactivate", "legal_entity:merge", "legal_entity:hide", "settlement:write", "bl_user:read", "bl_user:write", "bl_user:deactivate",
 	"contract_request:read", "contract_request:update", "contract_request:sign", "contract:read", "contract:read_nhs", "contract:update", "contract:terminate",

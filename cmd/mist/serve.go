@@ -202,7 +202,8 @@ func (s *server) run(e env, box *sandbox) error {
 
 	s.followKeys(ctx, keys.kek)
 
-	gateways, err := cfg.Notify.gateways()
+	metrics := newMetrics()
+	gateways, err := cfg.Notify.gateways(countMessages(metrics))
 	if err != nil {
 		return err
 	}
@@ -257,7 +258,6 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 
-	metrics := newMetrics()
 	refused := &refusals{}
 	seq, err := sequencer.New(cfg.Log.clocked(cfg.Log.witnessed(sequencer.Config{Store: s.store, Signer: keys.log, Now: s.source.Clock, Period: cfg.Log.Period, Log: s.log}, metrics, refused), metrics))
 	if err != nil {
@@ -331,7 +331,7 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	rest, err := portal.New(acts.serve(rooms.serve(documents.serve(providers.serve(portal.Config{
-		Rooms: []portal.Room{citizens},
+		Rooms: []portal.Room{citizens, portal.Parties(accessService)},
 		Pages: pages, LoginPage: loginPage, Journal: requests, Receipts: keys.log,
 		BaseURL: s.url("rest", cfg.REST.ListenConfig), Access: accessService, APIKeys: accessService, Signatures: verifier, Source: s.source, Log: s.log,
 		ProxyTellsCertificate: cfg.REST.ProxyTellsCertificate,

@@ -63,6 +63,7 @@ type Tx interface {
 	LogInTx
 	AuthorizationTx
 	APIKeyTx
+	UserTx
 	Client(ctx context.Context, id registry.ID) (Client, error)
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
 	InsertToken(ctx context.Context, t Token) error
@@ -242,6 +243,9 @@ func (s *Service) Issue(ctx context.Context, c registry.Caller, g Grant) (Issued
 			}
 			if e.LegalEntityID != client.LegalEntityID || !e.Approved() {
 				return wrong
+			}
+			if err := mayAct(ctx, tx, e.Party.TaxID); err != nil {
+				return err
 			}
 			token.EmployeeID, token.PartyID, token.Role = e.ID, e.Party.ID, e.Type
 		}

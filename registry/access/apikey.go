@@ -35,6 +35,8 @@ type APIKey struct {
 	CreatedAt     time.Time
 	ExpiresAt     time.Time
 	RevokedAt     time.Time
+	// Standing tells whether the legal entity still stands: a key ends with it.
+	Standing bool
 }
 
 // KeyRequest asks for a key.
@@ -114,6 +116,9 @@ func (s *Service) newKey(ctx context.Context, c registry.Caller, client, legalEn
 		system, err := tx.Client(ctx, client)
 		if err != nil {
 			return err
+		}
+		if system.CertificateBound {
+			return registry.Errorf(registry.CodeConflict, "the client system is bound to its certificate, and a key cannot be: ask for tokens over TLS with it").WithReason("certificate_bound")
 		}
 		if len(intersect(r.Scopes, system.Scopes)) != len(r.Scopes) {
 			return registry.Errorf(registry.CodeForbidden, "the client system itself lacks one of these scopes").WithReason("invalid_scope")
@@ -213,7 +218,9 @@ func (s *Service) byKey(ctx context.Context, bearer string) (registry.Caller, er
 		return registry.Caller{}, err
 	}
 	now := s.source.Now()
-	if !k.RevokedAt.IsZero() || !now.Before(k.ExpiresAt) || client.Blocked {
+	// A key cannot be tied to a certificate: a client that promised to use its
+	// own has none.
+	if !k.RevokedAt.IsZero() || !now.Before(k.ExpiresAt) || client.Blocked || client.CertificateBound || !k.Standing {
 		return registry.Caller{}, denied
 	}
 	mark := sha256.Sum256(slices.Concat([]byte(secret), k.SecretHash))

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"time"
 
@@ -295,6 +296,11 @@ func (s *Service) stillHolds(ctx context.Context, tx Tx, p Position) (bool, erro
 		e, err := tx.Employee(ctx, p.EmployeeID)
 		if err != nil || !e.Approved() {
 			return false, absent(err)
+		}
+		if err := mayAct(ctx, tx, e.Party.TaxID); errors.Is(err, errBarred) {
+			return false, nil
+		} else if err != nil {
+			return false, err
 		}
 		l, err := tx.LegalEntity(ctx, e.LegalEntityID)
 		return err == nil && l.Active(), absent(err)

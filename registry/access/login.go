@@ -160,6 +160,7 @@ type User struct {
 	Number  string // the identifier in the certificate
 	Name    string
 	Blocked bool
+	Reason  string // why they are blocked
 	SeenAt  time.Time
 }
 
@@ -340,6 +341,9 @@ func positionsOf(ctx context.Context, tx Tx, client Client, signer signature.Sig
 		}
 		l, err := tx.LegalEntity(ctx, e.LegalEntityID)
 		if err != nil {
+			return nil, err
+		}
+		if err := mayAct(ctx, tx, e.Party.TaxID); err != nil {
 			return nil, err
 		}
 		if l.Active() {

@@ -128,6 +128,7 @@ type Filter struct {
 // Tx is what the room needs of a transaction.
 type Tx interface {
 	CheckTx
+	StreetTx
 	FindSettlements(ctx context.Context, f Filter) ([]Settlement, int, error)
 	// Areas names the areas; Regions the regions of one.
 	Areas(ctx context.Context) ([]string, error)

@@ -28,6 +28,9 @@ type Tx interface {
 	// CountMiss remembers a wrong code.
 	CountMiss(ctx context.Context, phone string, legalEntity registry.ID, now time.Time) error
 	// ExpectFewMisses fails the transaction with ErrTooMany where there were too
-	// many; it costs no trip of its own.
+	// many; it is sent with the next query and costs no trip of its own.
 	ExpectFewMisses(ctx context.Context, phone string, legalEntity registry.ID, now time.Time) error
+	// DemandFewMisses is the same at once: for where a right code can be refused
+	// for something else before anything is sent, which would tell that it is right.
+	DemandFewMisses(ctx context.Context, phone string, legalEntity registry.ID, now time.Time) error
 }

@@ -287,7 +287,11 @@ func (s *Service[T]) approve(ctx context.Context, c registry.Caller, id registry
 			return transition(d.Status)
 		}
 		if d.AuthMethod == "OTP" {
-			if err := tx.ExpectFewMisses(ctx, d.Phone, d.LegalEntityID, now); err != nil {
+			few := tx.ExpectFewMisses
+			if len(d.Documents) > 0 {
+				few = tx.DemandFewMisses
+			}
+			if err := few(ctx, d.Phone, d.LegalEntityID, now); err != nil {
 				return err
 			}
 			if refusal = s.checkOTP(&d, code, now); refusal != nil {

@@ -44,10 +44,21 @@ const (
 	LineError     = "ERROR"
 )
 
-// Register is a list of deaths: one officer brings it and sees what it would
-// do, another agrees, and only then records are taken out of use.
+// Types of registers (eHealth).
+const (
+	RegisterDeaths = "DEATH_REGISTRATION"
+	RegisterFraud  = "FRAUD"
+)
+
+// ReasonFraud is why a declaration ended that a list of frauds named.
+const ReasonFraud = "fraud"
+
+// Register is a list of deaths, or of people whose declarations were got by
+// fraud: one officer brings it and sees what it would do, another agrees, and
+// only then records are taken out of use, or declarations end.
 type Register struct {
 	ID         registry.ID
+	Type       string
 	Status     RegisterStatus
 	Reason     string
 	File       registry.Digest
@@ -87,17 +98,24 @@ const (
 	registerBatch    = 100
 )
 
-type death struct {
+// listed is a line of a register: whom it means, and since when they are dead.
+type listed struct {
 	line  int
 	query patient.Query
 	date  registry.Date
 	fault string
 }
 
-// readDeaths reads the file: CSV in UTF-8 with the columns type, number,
-// death_date. A line that is wrong by itself is told as ERROR; a file that is
-// wrong as a whole is refused.
-func readDeaths(b []byte, today registry.Date) ([]death, error) {
+// registerHeaders are the first lines of the files.
+var registerHeaders = map[string][]string{
+	RegisterDeaths: {"type", "number", "death_date"},
+	RegisterFraud:  {"type", "number"},
+}
+
+// readRegister reads the file: CSV in UTF-8 with the columns type, number and,
+// of deaths, death_date. A line that is wrong by itself is told as ERROR; a file
+// that is wrong as a whole is refused.
+func readRegister(kind string, b []byte, today registry.Date) ([]listed, error) {
 	wrong := func(text string) error {
 		return registry.Invalid(registry.FieldError{Entry: "$.file", Rule: "format", Description: text})
 	}
@@ -108,24 +126,25 @@ func readDeaths(b []byte, today registry.Date) ([]death, error) {
 	if !utf8.Valid(b) {
 		return nil, wrong("the file is not UTF-8")
 	}
+	columns := registerHeaders[kind]
 	r := csv.NewReader(bytes.NewReader(b))
 	header, err := r.Read()
-	if err != nil || !slices.Equal(header, []string{"type", "number", "death_date"}) {
-		return nil, wrong("the first line must be: type,number,death_date")
+	if err != nil || !slices.Equal(header, columns) {
+		return nil, wrong("the first line must be: " + strings.Join(columns, ","))
 	}
-	var list []death
+	var list []listed
 	for n := 2; ; n++ {
 		line, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, wrong(fmt.Sprintf("line %d is not CSV of three columns", n))
+			return nil, wrong(fmt.Sprintf("line %d is not CSV of %d columns", n, len(columns)))
 		}
 		if len(list) == MaxRegisterLines {
 			return nil, registry.Errorf(registry.CodeTooLarge, "a register has at most %d lines", MaxRegisterLines)
 		}
-		list = append(list, deathOf(n, line, today))
+		list = append(list, listedOf(n, line, today))
 	}
 	if len(list) == 0 {
 		return nil, wrong("the file has no lines")
@@ -133,8 +152,8 @@ func readDeaths(b []byte, today registry.Date) ([]death, error) {
 	return list, nil
 }
 
-func deathOf(n int, line []string, today registry.Date) death {
-	d := death{line: n}
+func listedOf(n int, line []string, today registry.Date) listed {
+	d := listed{line: n}
 	kind, number := strings.TrimSpace(line[0]), strings.TrimSpace(line[1])
 	switch kind {
 	case "TAX_ID":
@@ -144,12 +163,18 @@ func deathOf(n int, line []string, today registry.Date) death {
 	default:
 		d.query.DocumentType, d.query.DocumentNumber = kind, number
 	}
-	var err error
-	switch d.date, err = registry.ParseDate(strings.TrimSpace(line[2])); {
-	case err != nil:
-		d.fault = "death_date: expected YYYY-MM-DD"
-	case d.date.Before(firstDeath) || today.Before(d.date):
-		d.fault = "death_date: expected a day from 1900-01-01 to today"
+	if len(line) > 2 {
+		var err error
+		if d.date, err = registry.ParseDate(strings.TrimSpace(line[2])); err != nil {
+			d.fault = "death_date: expected YYYY-MM-DD"
+			return d
+		}
+		if d.date.Before(firstDeath) || today.Before(d.date) {
+			d.fault = "death_date: expected a day from 1900-01-01 to today"
+			return d
+		}
+	}
+	switch {
 	case kind == "TAX_ID" && !d.query.TaxID.Valid():
 		d.fault = "number: ten digits with a valid check digit are expected"
 	case kind == "UNZR" && !d.query.UNZR.Valid():
@@ -181,9 +206,9 @@ func registrar(c registry.Caller) (registry.ID, error) {
 	return c.PartyID, nil
 }
 
-// ProposeRegister takes a list of deaths and tells, line by line, whom it would
+// ProposeRegister takes a list of a type and tells, line by line, whom it would
 // touch. Nothing is changed.
-func (s *Service) ProposeRegister(ctx context.Context, c registry.Caller, file []byte, reason string) (Register, error) {
+func (s *Service) ProposeRegister(ctx context.Context, c registry.Caller, kind string, file []byte, reason string) (Register, error) {
 	by, err := registrar(c)
 	if err != nil {
 		return Register{}, err
@@ -192,11 +217,14 @@ func (s *Service) ProposeRegister(ctx context.Context, c registry.Caller, file [
 	if fields := checkReason("$.reason_description", reason); len(fields) > 0 {
 		return Register{}, registry.Invalid(fields...)
 	}
-	list, err := readDeaths(file, registry.DateOf(now))
+	if _, known := registerHeaders[kind]; !known {
+		return Register{}, registry.Invalid(registry.FieldError{Entry: "$.type", Rule: "inclusion", Description: "value is not allowed in enum", Params: []string{RegisterDeaths, RegisterFraud}})
+	}
+	list, err := readRegister(kind, file, registry.DateOf(now))
 	if err != nil {
 		return Register{}, err
 	}
-	r := Register{ID: s.source.NewID(), Status: RegisterNew, Reason: reason, File: sha256.Sum256(file), ProposedBy: by, InsertedAt: now, UpdatedAt: now}
+	r := Register{ID: s.source.NewID(), Type: kind, Status: RegisterNew, Reason: reason, File: sha256.Sum256(file), ProposedBy: by, InsertedAt: now, UpdatedAt: now}
 	first := true // the transaction that writes the first lines writes the register
 	for part := range slices.Chunk(list, registerBatch) {
 		err := s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
@@ -239,7 +267,7 @@ func matched(ctx context.Context, tx Tx, c registry.Caller, r Register, l Regist
 	return err
 }
 
-func match(ctx context.Context, tx Tx, d death) (RegisterLine, error) {
+func match(ctx context.Context, tx Tx, d listed) (RegisterLine, error) {
 	l := RegisterLine{Line: d.line, DeathDate: d.date, Status: LineError, Error: d.fault}
 	if d.fault != "" {
 		l.DeathDate = registry.Date{}
@@ -251,7 +279,7 @@ func match(ctx context.Context, tx Tx, d death) (RegisterLine, error) {
 		return l, err
 	case !found || p.Status != patient.StatusActive:
 		l.Status = LineNotFound
-	case d.date.Before(p.BirthDate):
+	case !d.date.IsZero() && d.date.Before(p.BirthDate):
 		l.Error = "death_date: before the birth of the person found"
 	default:
 		l.PersonID, l.Status = p.ID, LineMatched
@@ -313,7 +341,13 @@ func (s *Service) decideRegister(ctx context.Context, c registry.Caller, id regi
 // its own, and ends the register when none is left.
 func (s *Service) processRegister(ctx context.Context, c registry.Caller, id registry.ID) (done int, err error) {
 	var list []RegisterLine
+	var kind string
 	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
+		r, err := tx.Register(ctx, id, false)
+		if err != nil {
+			return err
+		}
+		kind = r.Type
 		list, err = tx.RegisterLines(ctx, id, LineMatched, 0, registerBatch)
 		return err
 	})
@@ -323,7 +357,7 @@ func (s *Service) processRegister(ctx context.Context, c registry.Caller, id reg
 	for _, l := range list {
 		err := s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 			one := l
-			_, err := s.deactivate(ctx, tx, c, l.PersonID, Deactivation{Reason: ReasonDeath, DeathDate: l.DeathDate})
+			err := s.apply(ctx, tx, c, kind, l)
 			switch code := registry.CodeOf(err); {
 			case err == nil:
 				one.Status = LineProcessed
@@ -353,6 +387,26 @@ func (s *Service) processRegister(ctx context.Context, c registry.Caller, id reg
 		}
 		return registerEntry(ctx, tx, c, "register.processed", r, "")
 	})
+}
+
+// apply is what a line does: the dead are taken out of use, a declaration got by
+// fraud ends and the person stays.
+func (s *Service) apply(ctx context.Context, tx Tx, c registry.Caller, kind string, l RegisterLine) error {
+	if kind == RegisterDeaths {
+		_, err := s.deactivate(ctx, tx, c, l.PersonID, Deactivation{Reason: ReasonDeath, DeathDate: l.DeathDate})
+		return err
+	}
+	if err := tx.LockPerson(ctx, l.PersonID); err != nil {
+		return err
+	}
+	active, found, err := tx.ActiveDeclaration(ctx, l.PersonID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return registry.Errorf(registry.CodeNotFound, "the person has no declaration in force")
+	}
+	return endDeclaration(ctx, tx, c, active, ReasonFraud)
 }
 
 // ProcessAll is the job that goes on with registers that were agreed on.

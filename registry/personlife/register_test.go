@@ -27,7 +27,7 @@ func TestReadDeaths(t *testing.T) {
 		{"TAX_ID,3126509817,1899-12-31", "death_date"},
 		{"TAX_ID,3126509817,", "death_date"},
 	} {
-		list, err := readDeaths([]byte(head+c.line+"\n"), today)
+		list, err := readRegister(RegisterDeaths, []byte(head+c.line+"\n"), today)
 		require.NoError(t, err, c.line)
 		require.Len(t, list, 1)
 		require.Equal(t, 2, list[0].line)
@@ -39,10 +39,10 @@ func TestReadDeaths(t *testing.T) {
 		"not UTF-8": head + "TAX_ID,\xff,2026-11-20\n", "open quote": head + "\"TAX_ID,3126509817,2026-11-20\n",
 		"too many": head + strings.Repeat("TAX_ID,3126509817,2026-11-20\n", MaxRegisterLines+1), "too large": head + strings.Repeat(" ", MaxRegisterBytes),
 	} {
-		_, err := readDeaths([]byte(body), today)
+		_, err := readRegister(RegisterDeaths, []byte(body), today)
 		require.Contains(t, []registry.Code{registry.CodeInvalid, registry.CodeTooLarge}, registry.CodeOf(err), name)
 	}
-	list, err := readDeaths([]byte("\xef\xbb\xbf"+head+strings.Repeat("TAX_ID,3126509817,2026-11-20\n", MaxRegisterLines)), today)
+	list, err := readRegister(RegisterDeaths, []byte("\xef\xbb\xbf"+head+strings.Repeat("TAX_ID,3126509817,2026-11-20\n", MaxRegisterLines)), today)
 	require.NoError(t, err)
 	require.Len(t, list, MaxRegisterLines)
 }
@@ -50,7 +50,7 @@ func TestReadDeaths(t *testing.T) {
 func FuzzReadDeaths(f *testing.F) {
 	f.Add([]byte("type,number,death_date\nTAX_ID,3126509817,2026-11-20\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_, err := readDeaths(b, registry.Date{Year: 2026, Month: 11, Day: 21})
+		_, err := readRegister(RegisterDeaths, b, registry.Date{Year: 2026, Month: 11, Day: 21})
 		require.NotEqual(t, registry.CodeInternal, registry.CodeOf(err))
 	})
 }

@@ -25,8 +25,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, k.ID, k.ClientID, k.LegalEnti
 // APIKey reads a key with its client system; not-found if there is none.
 func (tx *Tx) APIKey(ctx context.Context, id registry.ID) (k access.APIKey, c access.Client, err error) {
 	var revoked *time.Time
-	found, err := tx.queryOne(ctx, append(apiKeyDest(&k, &revoked), clientDest(&c)...), `SELECT `+apiKeyColumns+`, `+clientColumns+`
-FROM api_keys k JOIN clients c ON c.id = k.client_id WHERE k.id = $1`, id)
+	found, err := tx.queryOne(ctx, append(append(apiKeyDest(&k, &revoked), &k.Standing), clientDest(&c)...), `SELECT `+apiKeyColumns+`, l.status NOT IN ('CLOSED', 'REORGANIZED'), `+clientColumns+`
+FROM api_keys k JOIN clients c ON c.id = k.client_id JOIN legal_entities l ON l.id = k.legal_entity_id WHERE k.id = $1`, id)
 	if err == nil && !found {
 		err = errNotFound
 	}

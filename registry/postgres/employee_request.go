@@ -111,9 +111,12 @@ func (tx *Tx) PartyByTaxID(ctx context.Context, taxID string) (p prm.Party, foun
 	return p, found, err
 }
 
-// RevokeTokensOfParty ends every token issued for a party's positions.
+// RevokeTokensOfParty ends every token and grant of a party's positions.
 func (tx *Tx) RevokeTokensOfParty(ctx context.Context, party registry.ID) error {
 	defer tx.across()()
+	if err := tx.exec(ctx, `UPDATE grants SET ended_at = $2, end_reason = 'black_listed' WHERE party_id = $1 AND ended_at IS NULL`, party, tx.store.source.Now()); err != nil {
+		return err
+	}
 	return tx.exec(ctx, `UPDATE tokens SET revoked_at = $2 WHERE party_id = $1 AND revoked_at IS NULL`, party, tx.store.source.Now())
 }
 

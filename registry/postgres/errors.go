@@ -125,7 +125,7 @@ var internalConstraints = []string{
 	"contracts_request_fkey", "contracts_parent_fkey", "contract_employees_pkey", "contract_employees_one_current", "contract_employees_act_fkey",
 	"audit_export_parts_export_id_fkey", "audit_export_parts_pkey", "audit_exports_pkey", "status_events_feed_key", "registers_pkey", "registers_proposed_by_fkey", "registers_approved_by_fkey", "register_lines_pkey", "register_lines_register_fkey", "register_lines_person_fkey", "declaration_parents_pkey", "declaration_parents_declaration_fkey", "declaration_parents_parent_fkey", "settlements_pkey", "employee_orders_pkey", "employee_orders_act_fkey", "employee_orders_employee_fkey", "contract_documents_pkey", "contract_documents_type_key", "contract_employees_contract_fkey",
 	"sick_leave_links_pkey", "sick_leave_links_record_fkey", "sick_leave_rules_pkey",
-	"directory_hidden_pkey", "code_misses_pkey", "directory_hidden_legal_entity_fkey",
+	"directory_hidden_pkey", "code_misses_pkey", "streets_pkey", "streets_settlement_fkey", "directory_hidden_legal_entity_fkey",
 	"innms_pkey", "innm_dosages_pkey", "medications_pkey", "medical_programs_pkey", "program_medications_pkey",
 }
 

@@ -33,6 +33,14 @@ func (tx *Tx) ExpectFewMisses(ctx context.Context, phone string, legalEntity reg
 		tx.missKey(phone), legalEntity, guess.Most, now.Add(-guess.Window))
 }
 
+// DemandFewMisses checks at once.
+func (tx *Tx) DemandFewMisses(ctx context.Context, phone string, legalEntity registry.ID, now time.Time) error {
+	if err := tx.ExpectFewMisses(ctx, phone, legalEntity, now); err != nil {
+		return err
+	}
+	return tx.trip(nil)
+}
+
 func fewMisses(t pgconn.CommandTag) error {
 	if t.RowsAffected() > 0 {
 		return guess.ErrTooMany

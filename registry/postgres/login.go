@@ -17,6 +17,7 @@ type userBody struct {
 	Form   string `json:"form"`
 	Number string `json:"number"`
 	Name   string `json:"name"`
+	Reason string `json:"reason,omitempty"` // why blocked
 }
 
 func (tx *Tx) userKey(form, number string) []byte {
@@ -32,7 +33,7 @@ func (tx *Tx) User(ctx context.Context, form, number string) (u access.User, fou
 
 // PutUser queues a user, new or seen again.
 func (tx *Tx) PutUser(ctx context.Context, u access.User) error {
-	plain, err := json.Marshal(userBody{u.Form, u.Number, u.Name})
+	plain, err := json.Marshal(userBody{u.Form, u.Number, u.Name, u.Reason})
 	if err != nil {
 		return tx.fail(err)
 	}
@@ -43,6 +44,80 @@ func (tx *Tx) PutUser(ctx context.Context, u access.User) error {
 	return tx.exec(ctx, `INSERT INTO users (id, key, body, blocked, created_at, seen_at) VALUES ($1, $2, $3, $4, $5, $5)
 ON CONFLICT (id) DO UPDATE SET body = excluded.body, blocked = excluded.blocked, seen_at = excluded.seen_at`,
 		u.ID, tx.userKey(u.Form, u.Number), body, u.Blocked, u.SeenAt)
+}
+
+func (tx *Tx) users(ctx context.Context, where string, args ...any) (list []access.User, err error) {
+	var sealed [][]byte
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var u access.User
+		var body []byte
+		err := rows.Scan(&u.ID, &body, &u.Blocked, &u.SeenAt)
+		u.SeenAt = u.SeenAt.UTC()
+		list, sealed = append(list, u), append(sealed, body)
+		return err
+	}, `SELECT id, body, blocked, seen_at FROM users `+where, args...)
+	for i := 0; err == nil && i < len(list); i++ {
+		var plain []byte
+		var b userBody
+		if plain, err = tx.open("users", list[i].ID.String(), sealed[i]); err == nil {
+			err = json.Unmarshal(plain, &b)
+			list[i].Form, list[i].Number, list[i].Name, list[i].Reason = b.Form, b.Number, b.Name, b.Reason
+		}
+	}
+	return list, err
+}
+
+// UsersByIdentifier gives who has logged in with one of the numbers, in one of
+// the forms of a certificate.
+func (tx *Tx) UsersByIdentifier(ctx context.Context, forms, numbers []string) ([]access.User, error) {
+	var keys [][]byte
+	for _, form := range forms {
+		for _, n := range numbers {
+			keys = append(keys, tx.userKey(form, n))
+		}
+	}
+	return tx.users(ctx, `WHERE key = ANY ($1) ORDER BY id`, keys)
+}
+
+// UserByID reads a user and holds the row; not-found if there is none.
+func (tx *Tx) UserByID(ctx context.Context, id registry.ID) (access.User, error) {
+	list, err := tx.users(ctx, `WHERE id = $1 FOR NO KEY UPDATE`, id)
+	if err == nil && len(list) == 0 {
+		err = errNotFound
+	}
+	if err != nil {
+		return access.User{}, err
+	}
+	return list[0], nil
+}
+
+// EndUser queues the end of every grant and token of a user.
+func (tx *Tx) EndUser(ctx context.Context, id registry.ID, reason string) error {
+	now := tx.store.source.Now()
+	if err := tx.exec(ctx, `UPDATE grants SET ended_at = $2, end_reason = $3 WHERE user_id = $1 AND ended_at IS NULL`, id, now, reason); err != nil {
+		return err
+	}
+	return tx.exec(ctx, `UPDATE tokens SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL`, id, now)
+}
+
+// Party reads a person who works with all their positions; not-found if there is none.
+func (tx *Tx) Party(ctx context.Context, id registry.ID) (p prm.Party, positions []prm.Employee, err error) {
+	var sealed [][]byte
+	err = tx.query(ctx, func(rows pgx.Rows) error {
+		var e prm.Employee
+		var body []byte
+		err := rows.Scan(employeeDest(&e, &body)...)
+		positions, sealed = append(positions, e), append(sealed, body)
+		return err
+	}, `SELECT `+employeeColumns+` FROM `+employeeTables+` WHERE pt.id = $1 ORDER BY e.id`, id)
+	if err == nil && len(positions) == 0 {
+		err = errNotFound
+	}
+	if err != nil {
+		return p, nil, err
+	}
+	err = tx.openParty(&positions[0].Party, sealed[0])
+	return positions[0].Party, positions, err
 }
 
 // EmployeesByIdentifier gives approved employees whose party has one of the numbers.

@@ -24,9 +24,9 @@ func (tx *Tx) PutRegister(ctx context.Context, r personlife.Register) error {
 	if err != nil {
 		return err
 	}
-	return tx.exec(ctx, `INSERT INTO registers (id, status, body, file, proposed_by, approved_by, inserted_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	return tx.exec(ctx, `INSERT INTO registers (id, status, body, file, proposed_by, approved_by, inserted_at, updated_at, type) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (id) DO UPDATE SET status = excluded.status, approved_by = excluded.approved_by, updated_at = excluded.updated_at`,
-		r.ID, string(r.Status), body, r.File[:], r.ProposedBy, r.ApprovedBy, r.InsertedAt, r.UpdatedAt)
+		r.ID, string(r.Status), body, r.File[:], r.ProposedBy, r.ApprovedBy, r.InsertedAt, r.UpdatedAt, r.Type)
 }
 
 func (tx *Tx) registers(ctx context.Context, where string, args ...any) (list []personlife.Register, err error) {
@@ -34,14 +34,14 @@ func (tx *Tx) registers(ctx context.Context, where string, args ...any) (list []
 	err = tx.query(ctx, func(rows pgx.Rows) error {
 		var r personlife.Register
 		var body, file []byte
-		if err := rows.Scan(&r.ID, &r.Status, &body, &file, &r.ProposedBy, &r.ApprovedBy, &r.InsertedAt, &r.UpdatedAt, &r.Lines); err != nil {
+		if err := rows.Scan(&r.ID, &r.Type, &r.Status, &body, &file, &r.ProposedBy, &r.ApprovedBy, &r.InsertedAt, &r.UpdatedAt, &r.Lines); err != nil {
 			return err
 		}
 		copy(r.File[:], file)
 		r.InsertedAt, r.UpdatedAt = r.InsertedAt.UTC(), r.UpdatedAt.UTC()
 		list, bodies = append(list, r), append(bodies, body)
 		return nil
-	}, `SELECT r.id, r.status, r.body, r.file, r.proposed_by, r.approved_by, r.inserted_at, r.updated_at,
+	}, `SELECT r.id, r.type, r.status, r.body, r.file, r.proposed_by, r.approved_by, r.inserted_at, r.updated_at,
     (SELECT COALESCE(jsonb_object_agg(c.status, c.n), '{}') FROM (SELECT l.status, count(*) AS n FROM register_lines l WHERE l.register_id = r.id GROUP BY l.status) c)
 FROM registers r `+where, args...)
 	for i := range list {

@@ -36,7 +36,7 @@ type BlackListTx interface {
 	BlackList(ctx context.Context, f Filter) ([]BlackListed, int, error)
 	// PartiesOf names the parties of a tax number.
 	PartiesOf(ctx context.Context, taxID string) ([]registry.ID, error)
-	// RevokeTokensOfParty ends every token issued for a party's positions.
+	// RevokeTokensOfParty ends every token and grant of a party's positions.
 	RevokeTokensOfParty(ctx context.Context, party registry.ID) error
 	Audit(ctx context.Context, e audit.Entry) (audit.Receipt, error)
 }

@@ -17,6 +17,8 @@ type counted struct {
 	size int64
 	seq  int64     // number of the newest checkpoint looked at
 	at   time.Time // of that checkpoint
+	// newest is the latest time of an entry so far, as far as a checkpoint vouches for it.
+	newest time.Time
 	// leaves is the tree over the entries' own bytes, tiles the one over the
 	// stored lowest tiles: when they differ, the signed root says which is true.
 	leaves, tiles audit.Compact
@@ -280,21 +282,30 @@ func (m *Monitor) checkpoint(row CheckpointRow) {
 	}
 }
 
-// times compares an entry's time with those of the checkpoints around it: what
-// came under a checkpoint had not ended at the one before it, and its
-// transaction cannot have lived long.
+// times compares an entry's time with what is around it: places follow the
+// transactions, so it is not much older than what stands before it, for no
+// transaction lives long; and it is not younger than the checkpoint that covers
+// it. It may be older than the checkpoint before it: after a standstill the
+// sequencer numbers what waited in several steps.
 func (m *Monitor) times(place int64, row *EntryRow, e audit.Entry, ahead []CheckpointRow) {
 	t := &m.tree
 	name := "leaf " + row.LeafID.String()
-	if !t.at.IsZero() && e.Time.Before(t.at.Add(-m.cfg.Longest-m.cfg.Tolerance)) {
-		m.alarm(TimeOrder, name, "its time is before the checkpoint that precedes it in the log")
+	if !t.newest.IsZero() && e.Time.Before(t.newest.Add(-m.cfg.Longest-m.cfg.Tolerance)) {
+		m.alarm(TimeOrder, name, "its time is long before that of entries that precede it in the log")
 	}
+	at := e.Time
 	for _, c := range ahead {
 		if c.Size > place {
 			if e.Time.After(c.At.Add(m.cfg.Tolerance)) {
 				m.alarm(TimeOrder, name, "its time is after the checkpoint %d that covers it", c.Seq)
 			}
+			if at.After(c.At) {
+				at = c.At // a time of the future moves nothing
+			}
 			break
 		}
+	}
+	if at.After(t.newest) {
+		t.newest = at
 	}
 }

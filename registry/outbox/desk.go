@@ -255,6 +255,9 @@ func (d *Desk) Pause(ctx context.Context, c registry.Caller, to Destination, pau
 	if err := c.Require(ScopeWrite); err != nil {
 		return State{}, err
 	}
+	if !destinationForm.MatchString(string(to)) {
+		return State{}, registry.Errorf(registry.CodeNotFound, "not found")
+	}
 	kind := audit.Kind("destination.resumed")
 	if paused {
 		kind = "destination.paused"

@@ -1,3 +1,6 @@
+// Package push is the words of Diia's push of notices: what the outbox carries to
+// its three services and what they answer. Whom to tell what is for the rooms
+// that put a message.
 package push
 
 import "mist/registry/outbox"

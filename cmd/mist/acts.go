@@ -17,16 +17,19 @@ import (
 	"mist/registry/postgres"
 	"mist/registry/record"
 	"mist/registry/referral"
+	"mist/registry/sickleave"
 	"mist/registry/verification"
 )
 
 // actRooms is what the kinds of acts bring to the server.
 type actRooms struct {
-	drafted  []portal.Act    // that begin as drafts
-	places   []record.Places // that arrive whole, and leave records
-	rooms    []portal.Room   // further addresses of their own
-	handlers job.Handlers    // of the jobs they leave
-	periodic []job.Periodic  // what time demands of them
+	drafted []portal.Act    // that begin as drafts
+	places  []record.Places // that arrive whole, and leave records
+	rooms   []portal.Room   // further addresses of their own
+	// conclusions are for the citizens' page.
+	conclusions *sickleave.Service
+	handlers    job.Handlers   // of the jobs they leave
+	periodic    []job.Periodic // what time demands of them
 }
 
 // actKinds is the list of act kinds: one line each. The type parameter is the

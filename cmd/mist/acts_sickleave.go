@@ -34,6 +34,7 @@ func sickLeaves(p parts, a *actRooms) error {
 	a.drafted = append(a.drafted, portal.CompositionRequests(drafts))
 	a.places = append(a.places, s.Places())
 	a.rooms = append(a.rooms, portal.Compositions(s))
+	a.conclusions = s
 	a.handlers = a.handlers.Add(drafts.Handlers())
 	return nil
 }

@@ -62,11 +62,12 @@ func (w ending) Write(b []byte) (int, error) {
 }
 
 type importCommand struct {
-	Population  importPopulationCommand  `cmd:"" help:"Persons with unsigned declarations, as mist generate writes them (sandbox profile only)."`
-	Settlements importSettlementsCommand `cmd:"" help:"The register of settlements (КАТОТТГ) from a CSV; addresses are held against it from then on. The same file again changes nothing."`
-	Medications importMedicationsCommand `cmd:"" help:"INNM, dosages, brands, medical programmes and what they reimburse, from a JSON file; the same file again changes nothing."`
-	Streets     importStreetsCommand     `cmd:"" help:"Streets of settlements from a CSV. The same file again changes nothing."`
-	Terminology importTerminologyCommand `cmd:"" help:"Code lists (ICD-10, ICPC-2 …) from a file; the same file again changes nothing."`
+	Population     importPopulationCommand     `cmd:"" help:"Persons with unsigned declarations, as mist generate writes them (sandbox profile only)."`
+	Settlements    importSettlementsCommand    `cmd:"" help:"The register of settlements (КАТОТТГ) from a CSV; addresses are held against it from then on. The same file again changes nothing."`
+	Medications    importMedicationsCommand    `cmd:"" help:"INNM, dosages, brands, medical programmes and what they reimburse, from a JSON file; the same file again changes nothing."`
+	Streets        importStreetsCommand        `cmd:"" help:"Streets of settlements from a CSV. The same file again changes nothing."`
+	Terminology    importTerminologyCommand    `cmd:"" help:"Code lists (ICD-10, ICPC-2 …) from a file; the same file again changes nothing."`
+	SickLeaveRules importSickLeaveRulesCommand `cmd:"" help:"Terms of sick leaves from a file: rows of a rule, a category, values and the days they are in force; a row that begins on the same day is replaced."`
 }
 
 type importPopulationCommand struct {

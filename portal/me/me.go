@@ -20,6 +20,7 @@ import (
 	"mist/registry/audit"
 	"mist/registry/dispute"
 	"mist/registry/query"
+	"mist/registry/sickleave"
 )
 
 //go:embed templates text
@@ -47,6 +48,8 @@ type Config struct {
 	Login   login.Service
 	Citizen Citizen
 	Cases   Cases
+	// SickLeaves are the reader's medical conclusions.
+	SickLeaves SickLeaves
 	// ClientID is the public client the page logs people in as.
 	ClientID string
 	Clock    func() time.Time
@@ -60,7 +63,7 @@ type room struct {
 
 // Add puts the room into the kit.
 func Add(kit *web.Kit, c Config) error {
-	if c.Login == nil || c.Citizen == nil || c.Cases == nil || c.ClientID == "" || c.Clock == nil {
+	if c.Login == nil || c.Citizen == nil || c.Cases == nil || c.SickLeaves == nil || c.ClientID == "" || c.Clock == nil {
 		return errors.New("portal/me: a part is missing")
 	}
 	pages, err := kit.Room("me", files)
@@ -79,6 +82,8 @@ func Add(kit *web.Kit, c Config) error {
 	pages.Get("/me/records/{id}", door.Behind(r.record))
 	pages.Post("/me/records/{id}", door.Behind(r.dispute))
 	pages.Get("/me/cases/{id}", door.Behind(r.ownCase))
+	pages.Get("/me/sick_leaves", door.Behind(r.sickLeaves))
+	pages.Get("/me/sick_leaves/{id}", door.Behind(r.paper))
 	pages.Get("/me/consents", door.Behind(r.consents))
 	pages.Get("/me/consents/{id}", door.Behind(r.consent))
 	pages.Post("/me/consents/{id}/revoke", door.Behind(r.revoke))
@@ -86,4 +91,4 @@ func Add(kit *web.Kit, c Config) error {
 }
 
 // scopes the page asks a person for: to see and to take back, nothing more.
-var scopes = strings.Join([]string{query.ScopeConsentRead, query.ScopeConsentRevoke, query.ScopeAccessLogRead, dispute.ScopeOwn}, " ")
+var scopes = strings.Join([]string{query.ScopeConsentRead, query.ScopeConsentRevoke, query.ScopeAccessLogRead, dispute.ScopeOwn, sickleave.ScopeReadOwn}, " ")

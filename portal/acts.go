@@ -19,6 +19,7 @@ import (
 	"mist/registry/intake"
 	"mist/registry/jcs"
 	"mist/registry/legalentity"
+	"mist/registry/record"
 )
 
 // Intake is the pipeline of one act kind as REST uses it; *intake.Service of
@@ -218,7 +219,11 @@ func (a acts) sign(w http.ResponseWriter, r *http.Request, c registry.Caller, id
 		}
 		return a.answer(w, r, http.StatusAccepted, data, &urgent{Receipt: &out.Receipt})
 	}
-	return a.answer(w, r, http.StatusCreated, out.Resource, &urgent{Receipt: &out.Receipt})
+	resource := out.Resource
+	if s, ok := resource.(record.Shown); ok { // a kind that leaves a record
+		resource = viewShown(s)
+	}
+	return a.answer(w, r, http.StatusCreated, resource, &urgent{Receipt: &out.Receipt})
 }
 
 // decodeBase64 reads RFC 4648 section 4 strictly: padded, no line breaks, no

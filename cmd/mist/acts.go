@@ -60,7 +60,7 @@ func actKinds(p parts) (a actRooms, err error) {
 	}
 	a.handlers = declarations.Handlers().Add(persons.Handlers())
 	for _, add := range []func(parts, *actRooms) error{
-		encounters, referrals, sickLeaves,
+		encounters, referrals, sickLeaves, prescriptions,
 	} {
 		if err := add(p, &a); err != nil {
 			return a, err
@@ -133,10 +133,10 @@ func referrals(p parts, a *actRooms) error {
 // serve puts the kinds behind REST.
 func (a actRooms) serve(c portal.Config) portal.Config {
 	c.Acts = append(c.Acts, a.drafted...)
+	c.Rooms = append(c.Rooms, a.rooms...)
 	for _, one := range a.places {
 		c.Rooms = append(c.Rooms, portal.Records(one))
 	}
-	c.Rooms = append(c.Rooms, a.rooms...)
 	return c
 }
 

@@ -13,11 +13,13 @@ import (
 	"mist/registry"
 	"mist/registry/access"
 	"mist/registry/contract"
+	"mist/registry/dispense"
 	"mist/registry/intake"
 	"mist/registry/jcs"
 	"mist/registry/patient"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
+	"mist/registry/prescription"
 	"mist/registry/prm"
 	"mist/registry/record"
 	"mist/registry/sickleave"
@@ -144,7 +146,10 @@ func (m *matrix) treat(ctx context.Context, tx *postgres.Tx, source registry.Sou
 			return err
 		}
 	}
-	return m.conclude(ctx, tx, source, patient)
+	if err := m.conclude(ctx, tx, source, patient); err != nil {
+		return err
+	}
+	return m.prescribe(ctx, tx, source, patient)
 }
 
 // conclude gives the patient a medical conclusion, and the clinic a draft of one.
@@ -170,6 +175,26 @@ func (m *matrix) conclude(ctx context.Context, tx *postgres.Tx, source registry.
 		return err
 	}
 	return tx.InsertDraft(ctx, d)
+}
+
+// prescribe gives the patient a draft's prescription and what was dispensed of it.
+func (m *matrix) prescribe(ctx context.Context, tx *postgres.Tx, source registry.Source, patient registry.ID) error {
+	now, act := source.Now(), m.ids["/api/v3/declarations"] // any act will do
+	rx := record.Record{ID: source.NewID(), Kind: prescription.KindRecord, ActID: act, PatientID: patient, AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic, Number: "0000-0000-0000-000A",
+		Status: prescription.StatusActive, Body: []byte(`{"code":"4321","document":{"intent":"order","request_number":"0000-0000-0000-000A"}}`), InsertedAt: now, UpdatedAt: now}
+	given := record.Record{ID: source.NewID(), Kind: dispense.KindRecord, PatientID: patient, AuthorID: m.victim.EmployeeID, LegalEntityID: m.clinic, BasedOnID: rx.ID,
+		Status: dispense.StatusProcessed, Body: []byte(`{"document":{"dispensed_by":"зміна"}}`), InsertedAt: now, UpdatedAt: now}
+	m.ids["/api/v3/medication_requests"], m.ids["/api/pis/medication_requests"] = rx.ID, rx.ID
+	m.ids["/api/v3/medication_dispenses"], m.ids["/api/pis/medication_dispenses"], m.ids["/api/v3/reimbursement_report"] = given.ID, given.ID, given.ID
+	for _, r := range []record.Record{rx, given} {
+		if err := tx.InsertRecord(ctx, r); err != nil {
+			return err
+		}
+	}
+	if err := tx.TakePlace(ctx, dispense.Place{ID: given.ID, PrescriptionID: rx.ID, Status: given.Status, ProcessedOn: registry.DateOf(now)}); err != nil {
+		return err
+	}
+	return tx.InsertReport(ctx, intake.Report{ID: source.NewID(), ActID: act, Container: sha256.Sum256([]byte("c")), Digest: "sha256:" + strings.Repeat("0", 64), Indication: "TOTAL-PASSED", Policy: "act", Body: []byte("{}"), CreatedAt: now})
 }
 
 // registerBody is a list of deaths that matches nobody.

@@ -33,6 +33,7 @@ const (
 	roleNHSU           = "nhsu"
 	roleNHSSigner      = "nhs_signer"
 	roleDirector       = "director"
+	rolePharmacyOwner  = "pharmacy_owner"
 	// An owner who also treats: two positions in one clinic.
 	roleOwner = "owner"
 )
@@ -221,10 +222,11 @@ var misScopes = append(access.OfActs("MIS"),
 )
 
 // pharmacyScopes are those of a pharmacy's system.
-var pharmacyScopes = []string{
+var pharmacyScopes = append(access.OfActs("MIS"),
+	"contract_request:create", "contract_request:read", "contract_request:sign", "contract_request:terminate", "contract:read",
 	"legal_entity:read", "division:read", "employee:read", "signature:verify", "event:read",
 	"innm:read", "innm_dosage:read", "medication:read", "drugs:read", "medical_program:read", "program_medication:read",
-}
+)
 
 var citizenScopes = append(access.OfActs("CABINET"),
 	"declaration_request:write_pis", "declaration_request:read_pis", "declaration_request:details_pis", "declaration_request:sign_pis", "declaration_request:reject_pis",
@@ -409,6 +411,9 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	h.LastName = latinLetter(h.LastName)
 	h.UNZR = registry.UNZR(strings.ReplaceAll(h.BirthDate.String(), "-", "") + string(h.UNZR[8:]))
 	addHuman(roleSlip, algorithmDSTU, h).PersonID = addPatient(h).String()
+	// The head of the pharmacy, who signs its contracts of reimbursement.
+	h = g.Human(30, 60, today)
+	addEmployee(addHuman(rolePharmacyOwner, algorithmDSTU, h), h, "PHARMACY_OWNER", "P1", "", pharmacy, pharmacyDivision)
 	s.Public.XRoad.Client, s.Public.XRoad.Service = sandboxPortal, sandboxService
 	return s
 }

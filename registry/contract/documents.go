@@ -63,7 +63,7 @@ func (s *Service) Draft(ctx context.Context, c registry.Caller) (d Draft, err er
 		if err != nil {
 			return err
 		}
-		if err := mayContract(l, kind); err != nil {
+		if err := mayContract(l, kind, nil); err != nil {
 			return err
 		}
 		for _, one := range d.Documents {

@@ -41,23 +41,26 @@ func (s Status) Open() bool { return s != StatusSigned && s != StatusDeclined &&
 
 // Input is the document the head signs.
 type Input struct {
-	ID                      registry.ID          `json:"id"` // of the draft
-	ParentContractID        registry.ID          `json:"parent_contract_id,omitzero"`
-	Statute                 string               `json:"statute_sha256"` // of the uploaded PDF, in hex
-	AdditionalDocument      string               `json:"additional_document_sha256,omitempty"`
-	ContractorLegalEntityID registry.ID          `json:"contractor_legal_entity_id"`
-	ContractorOwnerID       registry.ID          `json:"contractor_owner_id"`
-	ContractorBase          string               `json:"contractor_base"`
-	PaymentDetails          PaymentDetails       `json:"contractor_payment_details"`
-	ContractorRMSPAmount    int                  `json:"contractor_rmsp_amount"`
-	ContractorDivisions     []registry.ID        `json:"contractor_divisions"`
-	EmployeeDivisions       []EmployeeDivision   `json:"contractor_employee_divisions"`
-	ExternalContractors     []ExternalContractor `json:"external_contractors,omitempty"`
-	ExternalContractorFlag  bool                 `json:"external_contractor_flag"`
-	StartDate               registry.Date        `json:"start_date"`
-	EndDate                 registry.Date        `json:"end_date"`
-	IDForm                  string               `json:"id_form"`
-	ConsentText             string               `json:"consent_text"`
+	ID                      registry.ID `json:"id"` // of the draft
+	ParentContractID        registry.ID `json:"parent_contract_id,omitzero"`
+	Statute                 string      `json:"statute_sha256"` // of the uploaded PDF, in hex
+	AdditionalDocument      string      `json:"additional_document_sha256,omitempty"`
+	ContractorLegalEntityID registry.ID `json:"contractor_legal_entity_id"`
+	// MedicalProgramID makes it a contract of reimbursement: a pharmacy's, for one
+	// programme, with drugstores and without doctors.
+	MedicalProgramID       registry.ID          `json:"medical_program_id,omitzero"`
+	ContractorOwnerID      registry.ID          `json:"contractor_owner_id"`
+	ContractorBase         string               `json:"contractor_base"`
+	PaymentDetails         PaymentDetails       `json:"contractor_payment_details"`
+	ContractorRMSPAmount   int                  `json:"contractor_rmsp_amount"`
+	ContractorDivisions    []registry.ID        `json:"contractor_divisions"`
+	EmployeeDivisions      []EmployeeDivision   `json:"contractor_employee_divisions"`
+	ExternalContractors    []ExternalContractor `json:"external_contractors,omitempty"`
+	ExternalContractorFlag bool                 `json:"external_contractor_flag"`
+	StartDate              registry.Date        `json:"start_date"`
+	EndDate                registry.Date        `json:"end_date"`
+	IDForm                 string               `json:"id_form"`
+	ConsentText            string               `json:"consent_text"`
 }
 
 // PaymentDetails say where the money goes.
@@ -203,8 +206,26 @@ func read(body []byte, lists prm.Lists, consent string, today registry.Date) (in
 		f.Add("$.consent_text", "invalid", "Consent text does not match: read it from the dictionary CAPITATION_CONTRACT_CONSENT_TEXT")
 	}
 	checkDivisions(&f, in)
+	checkForm(&f, in)
 	checkExternal(&f, in, lists)
 	return in, f.Err()
+}
+
+// FormReimbursement is the form of contracts of reimbursement.
+const FormReimbursement = "REIMBURSEMENT"
+
+// Reimbursement tells the kind of contract.
+func (in Input) Reimbursement() bool { return !in.MedicalProgramID.IsZero() }
+
+// checkForm: form and programme name the same kind, and a pharmacy has no
+// patients' doctors (domain notes 1.6).
+func checkForm(f *document.Faults, in Input) {
+	if (in.IDForm == FormReimbursement) != in.Reimbursement() {
+		f.Add("$.medical_program_id", "invalid", "A contract of the form REIMBURSEMENT names its medical program, and no other does")
+	}
+	if in.Reimbursement() && len(in.EmployeeDivisions) > 0 {
+		f.Add("$.contractor_employee_divisions", "length", "A contract of reimbursement has no doctors", "0")
+	}
 }
 
 func checkDivisions(f *document.Faults, in Input) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,6 +13,7 @@ import (
 	"mist/registry/audit"
 	"mist/registry/document"
 	"mist/registry/intake"
+	"mist/registry/medication"
 	"mist/registry/prm"
 )
 
@@ -37,6 +39,7 @@ type Tx interface {
 	LegalEntityType(ctx context.Context, name string) (prm.LegalEntityType, bool, error)
 	Division(ctx context.Context, id registry.ID) (prm.Division, error)
 	Employee(ctx context.Context, id registry.ID) (prm.Employee, error)
+	ProgramByID(ctx context.Context, id registry.ID) (medication.Program, error)
 	// Head finds the approved head of a legal entity.
 	Head(ctx context.Context, legalEntity registry.ID) (prm.Employee, bool, error)
 	PutContractDocument(ctx context.Context, d Document) error
@@ -326,8 +329,21 @@ func (s *Service) Terminate(ctx context.Context, c registry.Caller, id registry.
 	})
 }
 
-func mayContract(l prm.LegalEntity, kind prm.LegalEntityType) error {
-	if !l.Active() || !kind.Capitation {
+// dispensing are the types of legal entities that contracts of reimbursement are with.
+var dispensing = []string{"PHARMACY", "MSP_PHARMACY"}
+
+// mayContract: who may ask for a contract at all, or for one of a kind.
+func mayContract(l prm.LegalEntity, kind prm.LegalEntityType, in *Input) error {
+	may := kind.Capitation || slices.Contains(dispensing, l.Type)
+	if in != nil && in.Reimbursement() {
+		may = slices.Contains(dispensing, l.Type)
+	} else if in != nil {
+		may = kind.Capitation
+	}
+	if l.Active() && !may && in != nil && in.Reimbursement() {
+		return registry.Errorf(registry.CodeConflict, "Legal entity may not have a reimbursement contract").WithReason("legal_entity_type")
+	}
+	if !l.Active() || !may {
 		return registry.Errorf(registry.CodeConflict, "Legal entity is not active or may not have a capitation contract").WithReason("legal_entity_status")
 	}
 	return nil
@@ -344,10 +360,19 @@ func checkRows(ctx context.Context, tx Tx, in Input) (prm.LegalEntity, error) {
 	if err != nil {
 		return l, err
 	}
-	if err := mayContract(l, kind); err != nil {
+	if err := mayContract(l, kind, &in); err != nil {
 		return l, err
 	}
 	var f document.Faults
+	if in.Reimbursement() {
+		g, err := tx.ProgramByID(ctx, in.MedicalProgramID)
+		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
+			return l, err
+		}
+		if err != nil || !g.IsActive || g.Type != medication.ProgramMedication {
+			f.Add("$.medical_program_id", "invalid", "Reimbursement program with such id does not exist")
+		}
+	}
 	if !in.ParentContractID.IsZero() {
 		parent, err := tx.Contract(ctx, in.ParentContractID, false)
 		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
@@ -371,6 +396,8 @@ func checkRows(ctx context.Context, tx Tx, in Input) (prm.LegalEntity, error) {
 		}
 		if err != nil || d.LegalEntityID != l.ID || !d.Active() {
 			f.Add("$.contractor_divisions.["+strconv.Itoa(i)+"]", "invalid", "Division must be active and within current legal_entity")
+		} else if in.Reimbursement() && d.Type != "DRUGSTORE" && d.Type != "DRUGSTORE_POINT" {
+			f.Add("$.contractor_divisions.["+strconv.Itoa(i)+"]", "invalid", "Division must be a drugstore")
 		}
 	}
 	for i, x := range in.EmployeeDivisions {

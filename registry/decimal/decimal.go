@@ -104,13 +104,21 @@ func (d Decimal) Round() Decimal {
 	return Decimal(divide(big.NewInt(int64(d)), big.NewInt(kopiyka)) * kopiyka)
 }
 
-// MulDiv gives d·m/by rounded to kopiykas once, at the end.
+// MulDiv gives d·m/by rounded to kopiykas once, at the end; what is beyond Max
+// is Max.
 func (d Decimal) MulDiv(m, by Decimal) Decimal {
 	if by == 0 {
 		return 0
 	}
 	product := new(big.Int).Mul(big.NewInt(int64(d)), big.NewInt(int64(m)))
-	return Decimal(divide(product, new(big.Int).Mul(big.NewInt(int64(by)), big.NewInt(kopiyka))) * kopiyka)
+	divisor := new(big.Int).Mul(big.NewInt(int64(by)), big.NewInt(kopiyka))
+	if new(big.Int).Abs(product).Cmp(new(big.Int).Mul(new(big.Int).Abs(divisor), big.NewInt(int64(Max)/kopiyka))) > 0 {
+		if product.Sign()*divisor.Sign() < 0 {
+			return -Max
+		}
+		return Max
+	}
+	return Decimal(divide(product, divisor) * kopiyka)
 }
 
 // divide rounds half away from zero.

@@ -43,6 +43,9 @@ func TestMulDivAgainstRationals(t *testing.T) {
 		require.Equal(t, want, int64(a.MulDiv(m, by))/kopiyka, "%s·%s/%s", a, m, by)
 		require.Zero(t, int64(a.MulDiv(m, by))%kopiyka)
 	}
+	require.Equal(t, Max, Max.MulDiv(Max, Of(1)))
+	require.Equal(t, -Max, Max.MulDiv(-Max, Of(1)))
+	require.Equal(t, Max, Max.MulDiv(Of(1), Of(1)))
 	require.Equal(t, Decimal(0), Of(1).MulDiv(1, 0))
 	require.Equal(t, "-0.01", Decimal(-50).Round().String())
 	require.Equal(t, "0.01", Decimal(50).Round().String())

@@ -236,6 +236,19 @@ type Sketcher[T any] interface {
 	Supersede(ctx context.Context, tx T, d Draft) error
 }
 
+// Preparer is a Kind whose rules lean on what is read before a transaction
+// begins (code lists): Prepare puts it into the context that the kind is given.
+type Preparer interface {
+	Prepare(ctx context.Context) (context.Context, error)
+}
+
+func (s *Service[T]) prepare(ctx context.Context) (context.Context, error) {
+	if k, ok := s.kind.(Preparer); ok {
+		return k.Prepare(ctx)
+	}
+	return ctx, nil
+}
+
 // Referrer is a Kind whose acts point to an earlier act: what they cancel, end or
 // fulfil. content is what Decode gave.
 type Referrer interface {

@@ -90,6 +90,10 @@ func (s *Service[T]) Create(ctx context.Context, c registry.Caller, body []byte)
 	if err := c.Require(s.kind.Scope(StepWrite)); err != nil {
 		return Draft{}, err
 	}
+	ctx, err := s.prepare(ctx)
+	if err != nil {
+		return Draft{}, err
+	}
 	now := s.source.Now()
 	blank := func() Draft {
 		return Draft{
@@ -121,7 +125,7 @@ func (s *Service[T]) Create(ctx context.Context, c registry.Caller, body []byte)
 			return d, nil
 		}
 	}
-	err := s.store.Update(ctx, func(ctx context.Context, tx T) error {
+	err = s.store.Update(ctx, func(ctx context.Context, tx T) error {
 		d = blank()
 		if err := s.kind.Draft(ctx, tx, c, &d, body); err != nil {
 			return err

@@ -115,6 +115,10 @@ func (s *Service[T]) keep(ctx context.Context, c registry.Caller, draft Draft, c
 // recheck judges a waiting document anew: accepted with all effects, refused,
 // or left to wait.
 func (s *Service[T]) recheck(ctx context.Context, work job.Job) error {
+	ctx, err := s.prepare(ctx)
+	if err != nil {
+		return err
+	}
 	id, err := registry.ParseID(work.Key)
 	if err != nil {
 		return job.Permanent(errors.New("the key is no id of a draft"))

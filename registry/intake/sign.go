@@ -45,6 +45,10 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 	if err := c.Require(s.kind.Scope(StepSign)); err != nil {
 		return Outcome{}, err
 	}
+	ctx, err := s.prepare(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
 	digest := registry.Digest(sha256.Sum256(container))
 
 	// What was read for the signer a moment ago needs no second trip: the act's
@@ -68,7 +72,7 @@ func (s *Service[T]) Sign(ctx context.Context, c registry.Caller, id registry.ID
 
 	var draft Draft
 	var accepted bool
-	err := s.store.Peek(ctx, func(ctx context.Context, tx T) (err error) {
+	err = s.store.Peek(ctx, func(ctx context.Context, tx T) (err error) {
 		if draft, author, accepted, err = tx.DraftToSign(ctx, s.kind.Name(), id, digest); err == nil {
 			err = mine(c, draft)
 		}

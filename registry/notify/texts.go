@@ -33,6 +33,12 @@ const (
 	ConclusionSigned    Template = "conclusion_signed"
 	ConclusionCancelled Template = "conclusion_cancelled"
 	SickLeaveOpened     Template = "sick_leave_opened"
+	// PrescriptionCode: number, code. A prescription was made, or is told again.
+	PrescriptionCode Template = "prescription_code"
+	// PrescriptionRejected, PrescriptionBlocked, PrescriptionUnblocked: number.
+	PrescriptionRejected  Template = "prescription_rejected"
+	PrescriptionBlocked   Template = "prescription_blocked"
+	PrescriptionUnblocked Template = "prescription_unblocked"
 	// AlarmOn and AlarmOff: alarm, what, runbook. For people who keep the system.
 	AlarmOn  Template = "alarm_on"
 	AlarmOff Template = "alarm_off"
@@ -41,19 +47,23 @@ const (
 type text struct{ subject, text string }
 
 var texts = map[Template]text{
-	OTP:                 {"Код підтвердження", "Код підтвердження: {code}. Назвіть його лише лікарю, який оформлює Ваш запит. Діє {minutes} хв."},
-	DeclarationSigned:   {"Декларацію підписано", "Декларацію № {number} з лікарем підписано. Якщо Ви її не подавали, повідомте НСЗУ: 16-77."},
-	DeclarationEnded:    {"Декларацію припинено", "Дію декларації № {number} припинено. Довідки: НСЗУ, 16-77."},
-	ActRefused:          {"Підпис не підтверджено", "Документ № {number} не набув чинності: кваліфікований підпис не підтверджено. Зверніться до закладу, де його оформлено."},
-	RecordIssued:        {"Документ оформлено", "{what} № {number} оформлено, діє до {until}. Номер назвіть лише закладу, до якого звертаєтесь."},
-	RecordEnded:         {"Документ не чинний", "{what} № {number} більше не чинне. Довідки: заклад, де його оформлено, або НСЗУ, 16-77."},
-	EmployeeInvited:     {"Запрошення до роботи", "Заклад «{clinic}» запрошує Вас до роботи в системі охорони здоровʼя. Заявка {request}, код запрошення {token}, діє до {until}. Введіть код у системі закладу або відхиліть запрошення там само. Нікому його не передавайте."},
-	AlarmOn:             {"Mist: тривога", "Mist: тривога {alarm}. {what}. Що робити: RUNBOOK, «{runbook}»."},
-	AlarmOff:            {"Mist: тривогу знято", "Mist: тривогу {alarm} знято. Тривала {what}. RUNBOOK, «{runbook}»."},
-	RecordsOpened:       {"Доступ до Ваших медичних записів", "{date} заклад «{clinic}» відкрив Ваші медичні записи в екстреному порядку. Доступ буде перевірено. Якщо Ви про це не знаєте: НСЗУ, 16-77."},
-	ConclusionSigned:    {"Медичний висновок підписано", "Медичний висновок № {number} підписано. Номер потрібен лише Вам і роботодавцю. Довідки: 16-77."},
-	ConclusionCancelled: {"Медичний висновок скасовано", "Медичний висновок № {number} скасовано лікарем. Довідки: заклад або 16-77."},
-	SickLeaveOpened:     {"Листок непрацездатності", "За висновком № {number} сформовано електронний листок непрацездатності. Стан: портал Пенсійного фонду."},
+	OTP:                   {"Код підтвердження", "Код підтвердження: {code}. Назвіть його лише лікарю, який оформлює Ваш запит. Діє {minutes} хв."},
+	DeclarationSigned:     {"Декларацію підписано", "Декларацію № {number} з лікарем підписано. Якщо Ви її не подавали, повідомте НСЗУ: 16-77."},
+	DeclarationEnded:      {"Декларацію припинено", "Дію декларації № {number} припинено. Довідки: НСЗУ, 16-77."},
+	ActRefused:            {"Підпис не підтверджено", "Документ № {number} не набув чинності: кваліфікований підпис не підтверджено. Зверніться до закладу, де його оформлено."},
+	RecordIssued:          {"Документ оформлено", "{what} № {number} оформлено, діє до {until}. Номер назвіть лише закладу, до якого звертаєтесь."},
+	RecordEnded:           {"Документ не чинний", "{what} № {number} більше не чинне. Довідки: заклад, де його оформлено, або НСЗУ, 16-77."},
+	EmployeeInvited:       {"Запрошення до роботи", "Заклад «{clinic}» запрошує Вас до роботи в системі охорони здоровʼя. Заявка {request}, код запрошення {token}, діє до {until}. Введіть код у системі закладу або відхиліть запрошення там само. Нікому його не передавайте."},
+	AlarmOn:               {"Mist: тривога", "Mist: тривога {alarm}. {what}. Що робити: RUNBOOK, «{runbook}»."},
+	AlarmOff:              {"Mist: тривогу знято", "Mist: тривогу {alarm} знято. Тривала {what}. RUNBOOK, «{runbook}»."},
+	RecordsOpened:         {"Доступ до Ваших медичних записів", "{date} заклад «{clinic}» відкрив Ваші медичні записи в екстреному порядку. Доступ буде перевірено. Якщо Ви про це не знаєте: НСЗУ, 16-77."},
+	ConclusionSigned:      {"Медичний висновок підписано", "Медичний висновок № {number} підписано. Номер потрібен лише Вам і роботодавцю. Довідки: 16-77."},
+	ConclusionCancelled:   {"Медичний висновок скасовано", "Медичний висновок № {number} скасовано лікарем. Довідки: заклад або 16-77."},
+	SickLeaveOpened:       {"Листок непрацездатності", "За висновком № {number} сформовано електронний листок непрацездатності. Стан: портал Пенсійного фонду."},
+	PrescriptionCode:      {"Електронний рецепт", "Ваш рецепт № {number}. Код: {code}. Назвіть його лише фармацевту, коли отримуєте ліки."},
+	PrescriptionRejected:  {"Рецепт скасовано", "Ваш рецепт № {number} скасовано лікарем. Зверніться до вашого лікаря."},
+	PrescriptionBlocked:   {"Рецепт заблоковано", "Ваш рецепт № {number} заблоковано. Зверніться до вашого лікаря."},
+	PrescriptionUnblocked: {"Рецепт розблоковано", "Ваш рецепт № {number} розблоковано. Можете отримати ліки в аптеці."},
 }
 
 // Templates lists the names of all texts.

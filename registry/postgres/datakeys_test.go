@@ -231,7 +231,7 @@ func TestEveryColumnOfBytesIsSealedOrExplained(t *testing.T) {
 		"leaves.entry": "no person's identifier stands in an entry (ADR 0300)", "leaves.subject_salt": "salt",
 		"tiles.data": "hashes", "checkpoints.root": "hash", "checkpoints.note": "signed root", "publications.note": "signed root with cosignatures", "entry_search.container": "digest",
 		"data_keys.wrapped": "wrapped key", "orders.digest": "digest", "judgement_rules.body": "policies and algorithm tables, public", "replies.key": "digest", "replies.request": "digest", "draft_documents.digest": "digest", "contract_documents.digest": "digest of a document of a legal entity", "registers.file": "digest",
-		"users.key": "blind key", "code_misses.phone_key": "blind key", "records.number_key": "blind key", "compositions.number_key": "blind key", "approvals.otp_mac": "MAC",
+		"users.key": "blind key", "medication_periods.substance_key": "blind key", "code_misses.phone_key": "blind key", "records.number_key": "blind key", "compositions.number_key": "blind key", "approvals.otp_mac": "MAC",
 		"api_keys.secret_hash": "slow hash of a random secret", "api_keys.secret_salt": "salt", "codes.hash": "digest of a random code", "refresh_tokens.hash": "digest of a random token",
 		"tokens.certificate": "digest of a certificate", "refresh_tokens.certificate": "digest of a certificate",
 		"log_archives.manifest":        "counts and digests of a month of the log",

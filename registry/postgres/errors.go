@@ -85,6 +85,8 @@ var constraints = map[string]registry.Error{
 	"medications_dosage_fkey":             {Code: registry.CodeNotFound, Detail: "such INNM dosage doesn't exist"},
 	"program_medications_medication_fkey": {Code: registry.CodeNotFound, Detail: "such medication doesn't exist"},
 	"program_medications_program_fkey":    {Code: registry.CodeNotFound, Detail: "such medical program doesn't exist"},
+	"medication_dispenses_one_open":       {Code: registry.CodeForbidden, Reason: "dispense_exists", Detail: "Active medication dispense already exists"},
+	"medication_dispenses_one":            {Code: registry.CodeForbidden, Reason: "dispense_exists", Detail: "Active medication dispense already exists"},
 	"program_medications_one_active":      {Code: registry.CodeConflict, Reason: "program_medication_exists", Detail: "the brand takes part in the programme already"},
 
 	"disputes_one_open":            {Code: registry.CodeConflict, Reason: "dispute_open", Detail: "a case about this record is open already"},
@@ -127,6 +129,7 @@ var internalConstraints = []string{
 	"sick_leave_links_pkey", "sick_leave_links_record_fkey", "sick_leave_rules_pkey",
 	"directory_hidden_pkey", "code_misses_pkey", "streets_pkey", "streets_settlement_fkey", "directory_hidden_legal_entity_fkey",
 	"innms_pkey", "innm_dosages_pkey", "medications_pkey", "medical_programs_pkey", "program_medications_pkey",
+	"medication_periods_pkey", "medication_periods_record_fkey", "medication_dispense_places_pkey", "medication_dispense_places_record_fkey", "medication_dispense_places_prescription_fkey",
 }
 
 // mapError turns a database error into a registry error. The database's own

@@ -12,6 +12,7 @@ import (
 	"mist/registry/declaration"
 	"mist/registry/dictionary"
 	"mist/registry/directory"
+	"mist/registry/dispense"
 	"mist/registry/emergency"
 	"mist/registry/employeerequest"
 	"mist/registry/exchange"
@@ -26,6 +27,7 @@ import (
 	"mist/registry/personchange"
 	"mist/registry/personlife"
 	"mist/registry/personrequest"
+	"mist/registry/prescription"
 	"mist/registry/prm"
 	"mist/registry/query"
 	"mist/registry/record"
@@ -80,6 +82,8 @@ var (
 	_ dictionary.Tx        = (*Tx)(nil)
 	_ directory.Tx         = (*Tx)(nil)
 	_ medication.Tx        = (*Tx)(nil)
+	_ prescription.Tx      = (*Tx)(nil)
+	_ dispense.Tx          = (*Tx)(nil)
 
 	_ intake.Store[declaration.Tx] = Port[declaration.Tx]{}
 	_ query.CitizenTx              = (*Tx)(nil)

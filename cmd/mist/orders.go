@@ -46,11 +46,12 @@ func (t twoPeople) give(e env, op *operator, c orderedCommand) error {
 	case t.Plan != "" && t.Order != "":
 		return &failure{exitUsage, errors.New("--plan writes an order, --order carries one out: give one of them")}
 	case t.Plan != "":
-		effects, err := c.plan(e.ctx, order.Order{})
+		at := s.Moment()
+		effects, err := c.plan(e.ctx, order.Order{IssuedAt: at})
 		if err != nil {
 			return refused(err)
 		}
-		document, err := s.Plan(c.name, c.parameters, effects, t.Reason)
+		document, err := s.Plan(at, c.name, c.parameters, effects, t.Reason)
 		if err != nil {
 			return &failure{exitUsage, err}
 		}
@@ -78,7 +79,7 @@ func (t twoPeople) give(e env, op *operator, c orderedCommand) error {
 		}
 		return refused(s.Execute(e.ctx, document, containers, c.name, c.parameters, c.plan, c.run))
 	}
-	effects, err := c.plan(e.ctx, order.Order{})
+	effects, err := c.plan(e.ctx, order.Order{IssuedAt: s.Moment()})
 	if err != nil {
 		return refused(err)
 	}
@@ -147,11 +148,7 @@ func (c *trailUnlinkCommand) Run(e env) error {
 	return c.give(e, op, orderedCommand{
 		name: order.Unlink, parameters: map[string]string{"person": person.String()}, demanded: true,
 		plan: func(ctx context.Context, o order.Order) (map[string]int, error) {
-			before := o.IssuedAt
-			if before.IsZero() {
-				before = registry.SystemSource().Now()
-			}
-			n, err := u.Plan(ctx, person, before)
+			n, err := u.Plan(ctx, person, o.IssuedAt)
 			return map[string]int{"persons": 1, "entries": n}, err
 		},
 		run: func(ctx context.Context, o order.Order) error {

@@ -106,18 +106,21 @@ type Service struct {
 	Origin   string
 }
 
-// Plan makes the document of a command from its dry run.
-func (s *Service) Plan(command string, parameters map[string]string, effects map[string]int, reason string) ([]byte, error) {
+// Moment is when an order is planned, as its document will tell it: what the dry
+// run counts before it, the command counts before it again.
+func (s *Service) Moment() time.Time { return s.Source.Now().Truncate(time.Millisecond) }
+
+// Plan makes the document of a command from its dry run at a moment.
+func (s *Service) Plan(at time.Time, command string, parameters map[string]string, effects map[string]int, reason string) ([]byte, error) {
 	if strings.TrimSpace(reason) == "" {
 		return nil, registry.Errorf(registry.CodeMalformed, "an order needs the reason it is given for")
 	}
-	now := s.Source.Now().Truncate(time.Second)
 	var touched []string
 	for _, name := range slices.Sorted(maps.Keys(effects)) {
 		touched = append(touched, fmt.Sprintf("%s: %d", name, effects[name]))
 	}
 	o := Order{Version: version, Type: typeName, ID: s.Source.NewID(), Origin: s.Origin, Command: command, Parameters: parameters, Effects: effects, Reason: reason,
-		IssuedAt: now, ExpiresAt: now.Add(Life),
+		IssuedAt: at, ExpiresAt: at.Add(Life),
 		Text: fmt.Sprintf("Я наказую виконати команду %s реєстру %s. Буде зачеплено: %s. Підстава: %s.", command, s.Origin, strings.Join(touched, ", "), reason)}
 	return jcs.Marshal(o)
 }

@@ -127,8 +127,8 @@ func TestRegistersAnswer(t *testing.T) {
 
 	created := ask[push.Created](t, w, push.Diia, push.Create, push.Question{Template: "T", ID: "1", RNOKPP: olena.TaxID, Parameters: []push.Parameter{{Key: "number", Value: "0001"}}})
 	require.Equal(t, "0001", w.Seen().Pushes[0].Parameters[0].Value)
-	require.Equal(t, "sent", ask[push.Distributed](t, w, push.Diia, push.Distribution, push.StatusQuestion{DistributionID: created.DistributionID}).Status)
-	require.Equal(t, []string{"sent", "not-found"}, ask[push.Delivered](t, w, push.Diia, push.Delivery, push.StatusQuestion{DistributionID: created.DistributionID}).Devices)
+	require.Equal(t, "sent", ask[push.Distributed](t, w, push.Diia, push.Distribution, push.StatusQuestion(created)).Status)
+	require.Equal(t, []string{"sent", "not-found"}, ask[push.Delivered](t, w, push.Diia, push.Delivery, push.StatusQuestion(created)).Devices)
 	_, err := w.registry[push.Diia].Send(t.Context(), message(t, push.Diia, push.Distribution, push.StatusQuestion{DistributionID: "none"}))
 	code, refused := outbox.AsRefused(err)
 	require.True(t, refused)

@@ -10,9 +10,6 @@ import (
 	"mist/soap"
 )
 
-// recipientNS is the namespace of the recipients inside NotificationCreate.
-const recipientNS = "notification.notification_distribution_push"
-
 // Diia is the push of the Diia portal; partner is our id there. The business
 // error of an answer refuses for good: its text is Diia's and is not kept.
 func Diia(partner string) (Services, error) {

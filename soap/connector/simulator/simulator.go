@@ -106,7 +106,6 @@ type Seen struct {
 type Simulator struct {
 	source registry.Source
 	road   http.Handler
-	kept   *sstest.Archive
 
 	mu      sync.Mutex // guards what follows
 	world   World

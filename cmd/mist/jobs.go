@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 
 	"mist/registry"
 	"mist/registry/job"
-	"mist/registry/order"
 	"mist/registry/postgres"
 )
 
@@ -225,13 +223,9 @@ type jobChange struct {
 }
 
 func (c jobChange) run(e env, verb string, change func(*job.Desk) func(context.Context, registry.Caller, registry.ID, bool) (job.Info, error)) error {
-	var ids []registry.ID
-	for _, text := range c.IDs {
-		id, err := registry.ParseID(text)
-		if err != nil {
-			return &failure{exitUsage, err}
-		}
-		ids = append(ids, id)
+	ids, err := parseIDs(c.IDs)
+	if err != nil {
+		return err
 	}
 	op, err := openOperator(e, c.Config, 4)
 	if err != nil {
@@ -242,55 +236,19 @@ func (c jobChange) run(e env, verb string, change func(*job.Desk) func(context.C
 		return err
 	}
 	defer end()
-	list := func(ctx context.Context, dry bool) (done []job.Info, err error) {
-		chosen := ids
-		if len(c.IDs) == 0 {
+	return deadWork[job.Info]{
+		desk: "jobs", noun: "job", verb: verb, by: "kind", only: c.Kind, print: printJobs,
+		dead: func(ctx context.Context) (ids []registry.ID, err error) {
 			dead, err := allJobs(ctx, desk, caller, job.Filter{Kind: job.Kind(c.Kind), Status: job.StatusDead})
-			if err != nil {
-				return nil, err
-			}
 			for _, j := range dead {
-				chosen = append(chosen, j.ID)
+				ids = append(ids, j.ID)
 			}
-		}
-		for _, id := range chosen {
-			j, err := change(desk)(ctx, caller, id, dry)
-			if err != nil {
-				return nil, fmt.Errorf("job %s: %w", id, err)
-			}
-			done = append(done, j)
-		}
-		return done, nil
-	}
-	if !c.Yes && c.Plan == "" && c.Order == "" {
-		would, err := list(e.ctx, true)
-		if err != nil {
-			return refused(err)
-		}
-		if err := printJobs(e, would); err != nil {
-			return err
-		}
-		fmt.Fprintf(e.stdout, "%d would be %s; nothing was changed, repeat with --yes\n", len(would), verb)
-		return nil
-	}
-	return c.give(e, op, orderedCommand{
-		name: "jobs-" + verb, parameters: map[string]string{"kind": c.Kind, "ids": strings.Join(c.IDs, " ")},
-		plan: func(ctx context.Context, _ order.Order) (map[string]int, error) {
-			would, err := list(ctx, true)
-			return map[string]int{"jobs": len(would)}, err
+			return ids, err
 		},
-		run: func(ctx context.Context, _ order.Order) error {
-			done, err := list(ctx, false)
-			if err != nil {
-				return refused(err)
-			}
-			if err := printJobs(e, done); err != nil {
-				return err
-			}
-			fmt.Fprintf(e.stdout, "%d %s\n", len(done), verb)
-			return nil
+		change: func(ctx context.Context, id registry.ID, dry bool) (job.Info, error) {
+			return change(desk)(ctx, caller, id, dry)
 		},
-	})
+	}.run(e, op, ids, c.Yes, c.twoPeople)
 }
 
 type jobsReplayCommand struct {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mist/registry"
-	"mist/registry/order"
 	"mist/registry/outbox"
 	"mist/registry/postgres"
 )
@@ -134,68 +133,28 @@ type outboxChange struct {
 }
 
 func (c outboxChange) run(e env, verb string, change func(*outbox.Desk) func(context.Context, registry.Caller, registry.ID, bool) (outbox.Info, error)) error {
-	var ids []registry.ID
-	for _, text := range c.IDs {
-		id, err := registry.ParseID(text)
-		if err != nil {
-			return &failure{exitUsage, err}
-		}
-		ids = append(ids, id)
+	ids, err := parseIDs(c.IDs)
+	if err != nil {
+		return err
 	}
 	op, desk, caller, err := c.open(e)
 	if err != nil {
 		return err
 	}
 	defer op.close()
-	each := func(ctx context.Context, dry bool) (done []outbox.Info, err error) {
-		chosen := ids
-		if len(c.IDs) == 0 {
+	return deadWork[outbox.Info]{
+		desk: "outbox", noun: "message", verb: verb, by: "destination", only: c.Destination, print: printMessages,
+		dead: func(ctx context.Context) (ids []registry.ID, err error) {
 			dead, err := allMessages(ctx, desk, caller, outbox.Filter{Destination: outbox.Destination(c.Destination), Status: outbox.StatusDead})
-			if err != nil {
-				return nil, err
-			}
 			for _, m := range dead {
-				chosen = append(chosen, m.ID)
+				ids = append(ids, m.ID)
 			}
-		}
-		for _, id := range chosen {
-			m, err := change(desk)(ctx, caller, id, dry)
-			if err != nil {
-				return nil, fmt.Errorf("message %s: %w", id, err)
-			}
-			done = append(done, m)
-		}
-		return done, nil
-	}
-	if !c.Yes && c.Plan == "" && c.Order == "" {
-		would, err := each(e.ctx, true)
-		if err != nil {
-			return refused(err)
-		}
-		if err := printMessages(e, would); err != nil {
-			return err
-		}
-		fmt.Fprintf(e.stdout, "%d would be %s; nothing was changed, repeat with --yes\n", len(would), verb)
-		return nil
-	}
-	return c.give(e, op, orderedCommand{
-		name: "outbox-" + verb, parameters: map[string]string{"destination": c.Destination, "ids": strings.Join(c.IDs, " ")},
-		plan: func(ctx context.Context, _ order.Order) (map[string]int, error) {
-			would, err := each(ctx, true)
-			return map[string]int{"messages": len(would)}, err
+			return ids, err
 		},
-		run: func(ctx context.Context, _ order.Order) error {
-			done, err := each(ctx, false)
-			if err != nil {
-				return refused(err)
-			}
-			if err := printMessages(e, done); err != nil {
-				return err
-			}
-			fmt.Fprintf(e.stdout, "%d %s\n", len(done), verb)
-			return nil
+		change: func(ctx context.Context, id registry.ID, dry bool) (outbox.Info, error) {
+			return change(desk)(ctx, caller, id, dry)
 		},
-	})
+	}.run(e, op, ids, c.Yes, c.twoPeople)
 }
 
 type outboxReplayCommand struct {

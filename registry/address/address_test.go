@@ -124,3 +124,47 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+const streets = "name,katottg,type,is_active\nПісочна,UA99010010010000001,STREET,true\nСадова,UA99010010010000001,LANE,\n"
+
+func TestFilesOfStreets(t *testing.T) {
+	list, err := readStreets([]byte(streets))
+	require.NoError(t, err)
+	require.Equal(t, []streetLine{
+		{"UA99010010010000001", Street{Type: "STREET", Name: "Пісочна", Active: true}},
+		{"UA99010010010000001", Street{Type: "LANE", Name: "Садова", Active: true}},
+	}, list)
+	for _, c := range []struct{ old, with, want string }{
+		{"Пісочна,UA99010010010000001", "Пісочна,UA99", "$.[2].katottg format"},
+		{"LANE", "lane", "$.[3].type format"},
+		{"Садова", "", "$.[3].name length"},
+		{"Садова,UA99010010010000001,LANE", "Пісочна,UA99010010010000001,STREET", "$.[3].name unique"},
+		{"true", "так", "$.[2].is_active inclusion"},
+		{"is_active", "active", "malformed"},
+		{"katottg,", "", "malformed"},
+		{"Садова", "\"Садова", "malformed"},
+	} {
+		require.Equal(t, 1, strings.Count(streets, c.old), c.old)
+		_, err := readStreets([]byte(strings.Replace(streets, c.old, c.with, 1)))
+		e := registry.AsError(err)
+		require.NotNil(t, e, c.with)
+		got := string(e.Code)
+		if len(e.Fields) > 0 {
+			got = e.Fields[0].Entry + " " + e.Fields[0].Rule
+		}
+		require.Equal(t, c.want, got, c.with)
+	}
+	_, err = readStreets([]byte("katottg,type,name\n"))
+	require.Equal(t, registry.CodeMalformed, registry.CodeOf(err))
+}
+
+func FuzzReadStreets(f *testing.F) {
+	f.Add([]byte(streets))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		list, err := readStreets(b)
+		require.NotEqual(t, registry.CodeInternal, registry.CodeOf(err))
+		for _, s := range list {
+			require.Regexp(t, katottgPattern, s.katottg)
+		}
+	})
+}

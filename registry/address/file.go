@@ -45,73 +45,99 @@ func idOf(katottg string) registry.ID {
 	return id
 }
 
-// Read reads a file of settlements: CSV in UTF-8 with a header. It refuses the
-// whole file for one wrong line and names the first twenty.
-func Read(b []byte) ([]Settlement, error) {
+// table is a file of lines with named columns: CSV in UTF-8 with a header, the
+// columns in any order, the first few of them demanded.
+type table struct {
+	what     string // "settlements"
+	columns  []string
+	demanded int
+	maxRows  int
+}
+
+// lines reads a file and gives each line to read, which names what is wrong with
+// it. The whole file is refused for one wrong line, the first twenty named.
+func (t table) lines(b []byte, read func(value func(name string) string, wrong func(column, rule, text string))) error {
 	if len(b) > MaxFile {
-		return nil, registry.Errorf(registry.CodeTooLarge, "a file of settlements has at most %d bytes", MaxFile)
+		return registry.Errorf(registry.CodeTooLarge, "a file of %s has at most %d bytes", t.what, MaxFile)
 	}
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(b) {
-		return nil, registry.Errorf(registry.CodeMalformed, "the file is not UTF-8")
+		return registry.Errorf(registry.CodeMalformed, "the file is not UTF-8")
 	}
 	r := csv.NewReader(bytes.NewReader(b))
 	r.ReuseRecord = true
 	header, err := r.Read()
 	if err != nil {
-		return nil, registry.Errorf(registry.CodeMalformed, "the file has no header of columns").WithCause(err)
+		return registry.Errorf(registry.CodeMalformed, "the file has no header of columns").WithCause(err)
 	}
 	at := map[string]int{}
 	for i, name := range header {
-		if _, twice := at[name]; twice || !slices.Contains(columns, name) {
-			return nil, registry.Errorf(registry.CodeMalformed, "column %d is unknown or stands twice; there are %s", i+1, strings.Join(columns, ", "))
+		if _, twice := at[name]; twice || !slices.Contains(t.columns, name) {
+			return registry.Errorf(registry.CodeMalformed, "column %d is unknown or stands twice; there are %s", i+1, strings.Join(t.columns, ", "))
 		}
 		at[name] = i
 	}
-	for _, name := range columns[:4] {
+	for _, name := range t.columns[:t.demanded] {
 		if _, ok := at[name]; !ok {
-			return nil, registry.Errorf(registry.CodeMalformed, "column %s is missing", name)
+			return registry.Errorf(registry.CodeMalformed, "column %s is missing", name)
 		}
 	}
-	return rows(r, at)
-}
-
-func rows(r *csv.Reader, at map[string]int) (list []Settlement, err error) {
 	var faults []registry.FieldError
-	ids, codes := map[registry.ID]bool{}, map[string]bool{}
-	for n := 2; ; n++ {
+	n := 2
+	for ; len(faults) < maxFault; n++ {
 		line, err := r.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, registry.Errorf(registry.CodeMalformed, "line %d cannot be read as CSV", n).WithCause(err)
+			return registry.Errorf(registry.CodeMalformed, "line %d cannot be read as CSV", n).WithCause(err)
 		}
-		if n > maxRows {
-			return nil, registry.Errorf(registry.CodeTooLarge, "a file of settlements has at most %d lines", maxRows)
+		if n > t.maxRows {
+			return registry.Errorf(registry.CodeTooLarge, "a file of %s has at most %d lines", t.what, t.maxRows)
 		}
-		wrong := func(column, rule, text string) {
-			faults = append(faults, registry.FieldError{Entry: fmt.Sprintf("$.[%d].%s", n, column), Rule: rule, Description: text})
-		}
-		s := settlement(func(name string) string {
+		read(func(name string) string {
 			if i, ok := at[name]; ok {
 				return strings.Clone(strings.TrimSpace(line[i]))
 			}
 			return ""
-		}, wrong)
+		}, func(column, rule, text string) {
+			faults = append(faults, registry.FieldError{Entry: fmt.Sprintf("$.[%d].%s", n, column), Rule: rule, Description: text})
+		})
+	}
+	if len(faults) > 0 {
+		return registry.Invalid(faults...)
+	}
+	if n == 2 {
+		return registry.Errorf(registry.CodeMalformed, "the file has no %s", t.what)
+	}
+	return nil
+}
+
+// flag reads true or false.
+func flag(value func(name string) string, wrong func(column, rule, text string), column string, absent bool) bool {
+	switch text := value(column); text {
+	case "":
+		return absent
+	case "true", "false":
+		return text == "true"
+	}
+	wrong(column, "inclusion", "expected true or false")
+	return absent
+}
+
+// Read reads a file of settlements.
+func Read(b []byte) (list []Settlement, err error) {
+	ids, codes := map[registry.ID]bool{}, map[string]bool{}
+	err = table{"settlements", columns, 4, maxRows}.lines(b, func(value func(name string) string, wrong func(column, rule, text string)) {
+		s := settlement(value, wrong)
 		if ids[s.ID] || codes[s.KATOTTG] {
 			wrong("katottg", "unique", "the settlement stands twice")
 		}
 		ids[s.ID], codes[s.KATOTTG] = true, true
-		if list = append(list, s); len(faults) >= maxFault {
-			break
-		}
-	}
-	if len(faults) > 0 {
-		return nil, registry.Invalid(faults...)
-	}
-	if len(list) == 0 {
-		return nil, registry.Errorf(registry.CodeMalformed, "the file has no settlements")
+		list = append(list, s)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return list, nil
 }
@@ -135,17 +161,7 @@ func settlement(value func(name string) string, wrong func(column, rule, text st
 	if len(s.Region) > maxText {
 		wrong("region", "length", "expected at most 200 bytes")
 	}
-	flag := func(column string, absent bool) bool {
-		switch text := value(column); text {
-		case "":
-			return absent
-		case "true", "false":
-			return text == "true"
-		}
-		wrong(column, "inclusion", "expected true or false")
-		return absent
-	}
-	s.Mountain, s.Active = flag("mountain_group", false), flag("is_active", true)
+	s.Mountain, s.Active = flag(value, wrong, "mountain_group", false), flag(value, wrong, "is_active", true)
 	if text := value("id"); text == "" {
 		s.ID = idOf(s.KATOTTG)
 	} else if id, err := registry.ParseID(text); err != nil || id.IsZero() {
@@ -166,7 +182,6 @@ func (s *Service) Import(ctx context.Context, file []byte, progress func(done, t
 	if err != nil {
 		return out, err
 	}
-	out.Settlements = len(list)
 	digest := sha256.Sum256(file)
 	c := registry.Caller{Channel: registry.ChannelJob, RequestID: "operator-" + s.source.NewID().String()}
 	for part := range slices.Chunk(list, batch) {
@@ -183,8 +198,8 @@ func (s *Service) Import(ctx context.Context, file []byte, progress func(done, t
 		if err != nil {
 			return out, fmt.Errorf("writing settlements from %s on: %w", part[0].KATOTTG, err)
 		}
-		out.Changed += changed
-		progress(min(out.Settlements, len(list)), len(list))
+		out.Settlements, out.Changed = out.Settlements+len(part), out.Changed+changed
+		progress(out.Settlements, len(list))
 	}
 	return out, nil
 }

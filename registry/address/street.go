@@ -1,17 +1,12 @@
 package address
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"mist/registry"
 	"mist/registry/audit"
@@ -57,37 +52,11 @@ type streetLine struct {
 
 var streetTypePattern = regexp.MustCompile(`^[A-Z][A-Z_]{1,39}$`)
 
-// readStreets reads a file of streets by the rules of [Read].
+// readStreets reads a file of streets.
 func readStreets(b []byte) (list []streetLine, err error) {
-	if len(b) > MaxFile {
-		return nil, registry.Errorf(registry.CodeTooLarge, "a file of streets has at most %d bytes", MaxFile)
-	}
-	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
-	if !utf8.Valid(b) {
-		return nil, registry.Errorf(registry.CodeMalformed, "the file is not UTF-8")
-	}
-	r := csv.NewReader(bytes.NewReader(b))
-	header, err := r.Read()
-	if err != nil || !slices.Equal(header, streetColumns[:3]) && !slices.Equal(header, streetColumns) {
-		return nil, registry.Errorf(registry.CodeMalformed, "the first line must be: %s, and is_active where it is told", strings.Join(streetColumns[:3], ",")).WithCause(err)
-	}
-	var faults []registry.FieldError
 	seen := map[streetLine]bool{}
-	for n := 2; len(faults) < maxFault; n++ {
-		line, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, registry.Errorf(registry.CodeMalformed, "line %d cannot be read as CSV", n).WithCause(err)
-		}
-		if n > maxStreets {
-			return nil, registry.Errorf(registry.CodeTooLarge, "a file of streets has at most %d lines", maxStreets)
-		}
-		wrong := func(column, rule, text string) {
-			faults = append(faults, registry.FieldError{Entry: fmt.Sprintf("$.[%d].%s", n, column), Rule: rule, Description: text})
-		}
-		s := streetLine{strings.TrimSpace(line[0]), Street{Type: strings.TrimSpace(line[1]), Name: strings.Join(strings.Fields(line[2]), " "), Active: true}}
+	err = table{"streets", streetColumns, 3, maxStreets}.lines(b, func(value func(name string) string, wrong func(column, rule, text string)) {
+		s := streetLine{value("katottg"), Street{Type: value("type"), Name: strings.Join(strings.Fields(value("name")), " ")}}
 		if !katottgPattern.MatchString(s.katottg) {
 			wrong("katottg", "format", "expected UA and 17 digits")
 		}
@@ -101,20 +70,11 @@ func readStreets(b []byte) (list []streetLine, err error) {
 			wrong("name", "unique", "the street stands twice")
 		}
 		seen[s] = true
-		if len(line) == 4 {
-			if text := strings.TrimSpace(line[3]); text != "true" && text != "false" {
-				wrong("is_active", "inclusion", "expected true or false")
-			} else {
-				s.street.Active = text == "true"
-			}
-		}
+		s.street.Active = flag(value, wrong, "is_active", true)
 		list = append(list, s)
-	}
-	if len(faults) > 0 {
-		return nil, registry.Invalid(faults...)
-	}
-	if len(list) == 0 {
-		return nil, registry.Errorf(registry.CodeMalformed, "the file has no streets")
+	})
+	if err != nil {
+		return nil, err
 	}
 	return list, nil
 }

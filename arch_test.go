@@ -50,6 +50,7 @@ var only = []struct {
 	{"github.com/jackc/pgx/...", []string{"registry/postgres/..."}, "all SQL lives in one room"},
 	{"github.com/pressly/goose/...", []string{"registry/postgres/..."}, "migrations live with the SQL"},
 	{"github.com/riverqueue/...", []string{"registry/postgres/..."}, "the queue lives with the SQL"},
+	{"go.etcd.io/bbolt/...", []string{"portal/edge/vault"}, "the clinic's store is behind one door (ADR 0860)"},
 	{"database/sql", []string{"registry/postgres/..."}, "all SQL lives in one room"},
 	{"net/http", []string{"cmd/...", "portal/...", "soap/...", "signature/trust/fetch", "registry/media", "registry/audit/witness"}, "the network is at the edge"},
 	{"encoding/xml", []string{"cmd/...", "wsdl/...", "soap/...", "signature/...", "fixtures/..."}, "the registry speaks no XML"},

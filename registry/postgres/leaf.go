@@ -155,8 +155,8 @@ const maxVoids = 200
 // A number whose commit was lost on the way may be void and taken at once; a
 // number that is neither was taken away.
 func (tx *Tx) recordVoids() error {
-	tx.voided = tx.store.writer.takeVoids(maxVoids)
-	for _, n := range tx.voided {
+	tx.voided, tx.freed = tx.store.writer.unused(maxVoids)
+	for _, n := range slices.Concat(tx.voided, tx.freed) {
 		e := audit.Entry{
 			ID: tx.store.source.NewID(), Kind: audit.Void, Time: tx.store.source.Now(),
 			Writer: audit.Writer{ID: tx.store.writer.id, N: n}, Nonce: tx.store.source.Bytes(16),
@@ -175,10 +175,7 @@ func (tx *Tx) recordVoids() error {
 // FlushVoids records the numbers that no transaction has given back yet.
 func (s *Store) FlushVoids(ctx context.Context) error {
 	for {
-		s.writer.mu.Lock()
-		left := len(s.writer.void)
-		s.writer.mu.Unlock()
-		if left == 0 {
+		if s.writer.left() == 0 {
 			return nil
 		}
 		if err := s.Update(ctx, func(_ context.Context, tx *Tx) error { return tx.recordVoids() }); err != nil {

@@ -162,7 +162,7 @@ func TestConcurrentWritersAreSequencedWithoutGap(t *testing.T) {
 					acts = append(acts, c.act(), c.act())
 				}
 				if i%7 == 3 {
-					// A number that is given back: the act's container stands already.
+					// Its number is free again: nobody has the act's patient.
 					b := c.act()
 					b.PatientID = source.NewID()
 					require.Error(t, store(context.Background(), st, b))
@@ -176,7 +176,7 @@ func TestConcurrentWritersAreSequencedWithoutGap(t *testing.T) {
 	require.NoError(t, other.FlushVoids(t.Context()))
 	settled(t, s)
 	size := checkBooks(t, dsn, s, key)
-	require.GreaterOrEqual(t, size, int64(writers*(each+each/10*2+each/7)))
+	require.GreaterOrEqual(t, size, int64(writers*(each+each/10*2)))
 	checkCounters(t, dsn)
 }
 

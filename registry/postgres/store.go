@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -266,45 +265,6 @@ func (s *Store) once(ctx context.Context, begin string, limit time.Duration, f f
 		return mapError(err)
 	}
 	return nil
-}
-
-// counter numbers the leaves of this process and remembers the numbers whose
-// transaction did not commit.
-type counter struct {
-	id registry.ID
-
-	mu   sync.Mutex // guards what follows
-	last uint64
-	void []uint64
-}
-
-func (c *counter) next() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last++
-	return c.last
-}
-
-// takeVoids hands out numbers to be recorded as void.
-func (c *counter) takeVoids(most int) []uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := min(len(c.void), most)
-	if n == 0 {
-		return nil
-	}
-	out := c.void[:n:n]
-	c.void = c.void[n:]
-	return out
-}
-
-func (c *counter) giveBack(numbers []uint64) {
-	if len(numbers) == 0 {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.void = append(c.void, numbers...)
 }
 
 // Port gives a room its own view of transactions: T is the interface the room

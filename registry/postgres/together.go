@@ -43,19 +43,26 @@ func (s *Store) Together(ctx context.Context, f func(ctx context.Context, tx *Tx
 	defer cancel()
 	inside := context.WithValue(ctx, insideKey{}, true)
 	tx := &Tx{store: s, ctx: inside, gathers: true, reach: reach}
+	m := &member{reach: reach, waits: waits}
+	done := false
+	defer func() { // also after a panic
+		if !done {
+			s.writer.giveBack(!m.unknown, tx.spent...)
+		}
+	}()
 	err := f(inside, tx)
 	if err == nil {
 		err = tx.err
 	}
 	if err == nil && len(tx.queue) > 0 {
-		m := &member{queue: tx.queue, spent: tx.spent, reach: reach, err: errNotSent, waits: waits}
+		m.queue, m.spent, m.err, m.unknown = tx.queue, tx.spent, errNotSent, true
 		g.ride(m, s.sendAll)
 		err = m.err
 	}
 	if err != nil {
-		s.writer.giveBack(tx.spent)
 		return mapError(err)
 	}
+	done = true
 	s.kept.add(tx.keeping)
 	return nil
 }
@@ -145,6 +152,8 @@ type member struct {
 	spent []uint64
 	reach registry.Reach
 	err   error
+	// unknown says that it failed and may have been committed all the same.
+	unknown bool
 	// waits ends when it is too late to send it.
 	waits context.Context
 }
@@ -161,7 +170,7 @@ func (s *Store) sendAll(all []*member) {
 	members := make([]*member, 0, len(all))
 	for _, m := range all {
 		if m.waits.Err() != nil {
-			m.err = unavailableError(errTooLate)
+			m.err, m.unknown = unavailableError(errTooLate), false
 			continue
 		}
 		members = append(members, m)
@@ -176,10 +185,10 @@ func (s *Store) sendAll(all []*member) {
 				clinics = append(clinics, m.reach.LegalEntityID)
 			}
 		}
-		err := s.send(bundled(queue), spent, registry.Reach{All: clinics == nil}, clinics)
-		if err == nil || !refused(err) {
+		unknown, err := s.send(bundled(queue), spent, registry.Reach{All: clinics == nil}, clinics)
+		if err == nil || unknown || !refused(err) {
 			for _, m := range members {
-				m.err = err
+				m.err, m.unknown = err, unknown
 			}
 			return
 		}
@@ -190,7 +199,7 @@ func (s *Store) sendAll(all []*member) {
 				m.err = unavailableError(errTooLate)
 				break
 			}
-			m.err = s.send(m.queue, m.spent, m.reach, nil)
+			m.unknown, m.err = s.send(m.queue, m.spent, m.reach, nil)
 			if m.err == nil || try == maxTries || !lostToAnother(m.err) || answeredMeanwhile(m.err) {
 				break
 			}
@@ -214,22 +223,24 @@ func answeredMeanwhile(err error) bool {
 	return errors.As(err, &db) && db.Constraint == "exchanges_pkey"
 }
 
-// send commits a queue in one transaction and one trip.
-func (s *Store) send(queue []statement, spent []uint64, reach registry.Reach, clinics []registry.ID) error {
+// send commits a queue in one transaction and one trip. When it fails it tells
+// whether nobody knows if it was committed.
+func (s *Store) send(queue []statement, spent []uint64, reach registry.Reach, clinics []registry.ID) (unknown bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.opt.WriteLimit)
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return mapError(err)
+		return false, mapError(err)
 	}
 	defer conn.Release()
 	tx := &Tx{store: s, conn: conn.Conn(), ctx: ctx, begin: "begin", reach: reach, clinics: clinics,
 		queue: append(make([]statement, 0, len(queue)+2), queue...), spent: spent}
 	if err = tx.commit(); err != nil {
-		tx.spent = nil // whether they are void is for who asked
+		tx.spent = nil // they are given back by who asked
 		tx.rollback()
+		unknown = !tx.surelyNot()
 	}
-	return mapError(err)
+	return unknown, mapError(err)
 }
 
 // bundle is a statement over arrays: what several of one kind do, in one.

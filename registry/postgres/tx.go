@@ -49,12 +49,16 @@ type Tx struct {
 	err   error // the first failure; the transaction cannot commit after it
 
 	leafOf map[registry.ID]registry.ID // act → entry id reserved for it
-	spent  []uint64                    // writer numbers that become void on rollback
+	spent  []uint64                    // writer numbers to be given back on rollback
 	// ledger is the request's two books; ownLedger tells that this transaction stands
 	// for itself.
 	ledger    *registry.Ledger
 	ownLedger bool
-	voided    []uint64 // void numbers this transaction records
+	// voided and freed are numbers this transaction records as void.
+	voided, freed []uint64
+	// sent says that the database was asked to commit, and refused that it answered
+	// with an error: unless it was sent and not refused, it surely did not commit.
+	sent, refused bool
 
 	keeping []registry.Digest // objects of reports this transaction keeps
 	// endsTokens is set when a statement changed what tokens hang on.
@@ -220,11 +224,13 @@ func (tx *Tx) trip(reads []read) error {
 			}
 		}
 		tx.endsTokens = tx.endsTokens || s.scan == nil && endsTokens(s.sql)
-		add(s.sql, s.args, s.judge)
+		add(s.sql, s.args, func(results pgx.BatchResults) error { return s.judge(tx, results) })
+		tx.sent = tx.sent || s.sql == commit
 	}
 	if batch.Len() == 0 {
 		return nil
 	}
+	tx.sent = tx.sent || tx.alone
 	results := tx.conn.SendBatch(tx.ctx, batch)
 	var err error
 	for i := 0; err == nil && i < len(outcomes); i++ {
@@ -234,9 +240,17 @@ func (tx *Tx) trip(reads []read) error {
 		err = closeErr
 	}
 	if err != nil {
+		tx.refused = tx.refused || refusedByDatabase(err)
 		return tx.fail(err)
 	}
 	return nil
+}
+
+// refusedByDatabase reports that the database answered with an error and goes on:
+// what the error stood in is undone. After a fatal one nobody knows.
+func refusedByDatabase(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.SeverityUnlocalized == "ERROR"
 }
 
 // look runs a single query without a pipeline.
@@ -267,7 +281,7 @@ func ignored(results pgx.BatchResults) error {
 }
 
 // judge takes the statement's outcome.
-func (s statement) judge(results pgx.BatchResults) error {
+func (s statement) judge(tx *Tx, results pgx.BatchResults) error {
 	if s.scan != nil {
 		return scanAll(results, s.scan)
 	}
@@ -275,6 +289,7 @@ func (s statement) judge(results pgx.BatchResults) error {
 	if s.guard {
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && pg.Code == divisionByZero {
+			tx.refused = true
 			err = s.check(noRow)
 			if err == nil {
 				err = pg // the database has rolled back all the same
@@ -355,6 +370,7 @@ func (tx *Tx) commit() error {
 	tx.queue = append(tx.queue, statement{sql: commit, check: func(tag pgconn.CommandTag) error {
 		// COMMIT of a failed transaction answers ROLLBACK and no error.
 		if tag.String() != "COMMIT" {
+			tx.refused = true
 			return errors.New("the database rolled the transaction back")
 		}
 		committed = true
@@ -369,7 +385,7 @@ func (tx *Tx) commit() error {
 }
 
 func (tx *Tx) committed() {
-	tx.begun, tx.spent, tx.voided = false, nil, nil
+	tx.begun, tx.spent, tx.voided, tx.freed = false, nil, nil, nil
 	if tx.endsTokens {
 		tx.store.endedTokens(tx.conn)
 		tx.endsTokens = false
@@ -377,15 +393,19 @@ func (tx *Tx) committed() {
 	tx.store.kept.add(tx.keeping)
 }
 
+// surelyNot reports of a transaction that failed whether that is known.
+func (tx *Tx) surelyNot() bool { return !tx.sent || tx.refused }
+
 // rollback undoes everything; a connection on which that fails is thrown away
 // by the pool, and the server rolls back by itself.
 func (tx *Tx) rollback() {
 	if tx.endsTokens { // committed or not: nobody knows of an error on the way
 		tx.store.tokens.forget()
 	}
-	tx.store.writer.giveBack(tx.spent)
-	tx.store.writer.giveBack(tx.voided)
-	tx.spent, tx.voided, tx.queue = nil, nil, nil
+	tx.store.writer.giveBack(tx.surelyNot(), tx.spent...)
+	tx.store.writer.giveBack(tx.surelyNot(), tx.freed...)
+	tx.store.writer.giveBack(false, tx.voided...)
+	tx.spent, tx.freed, tx.voided, tx.queue = nil, nil, nil, nil
 	if !tx.begun || tx.conn.IsClosed() || tx.conn.PgConn().TxStatus() == 'I' {
 		return
 	}

@@ -151,6 +151,13 @@ func (t *AlgorithmTable) token(a facts.Algorithm, at time.Time) algorithmFinding
 	return f
 }
 
+// Reliable says whether digest and key of a token may be relied upon at a time,
+// and until when; the zero time is no end.
+func (t *AlgorithmTable) Reliable(a facts.Algorithm, at time.Time) (ok bool, until time.Time) {
+	f := t.token(a, at)
+	return f.ok || f.soft, f.until
+}
+
 // Form is the JSON of the table; ParseAlgorithms reads it back.
 func (t *AlgorithmTable) Form() []byte {
 	b, err := json.Marshal(t)

@@ -27,7 +27,7 @@ func (r *reader) signer(m *cms.SignedData, s *cms.SignerInfo, c content, embedde
 		Chain:          []string{},
 	}
 	value := sha256.Sum256(s.Signature)
-	sig.ValueSHA256 = value[:]
+	sig.ValueSHA256, sig.Value = value[:], s.Signature
 
 	who, ref, problems := s.Identify(embedded, cms.FindDER(r.env.Certificates))
 	sig.SigningCertificate = ref
@@ -233,7 +233,7 @@ func (r *reader) counterSignatures(parent *cms.SignerInfo, parentID string, embe
 			SignatureValue: facts.OutcomeUnknown, StructureValid: true, Chain: []string{},
 		}
 		value := sha256.Sum256(s.Signature)
-		sig.ValueSHA256 = value[:]
+		sig.ValueSHA256, sig.Value = value[:], s.Signature
 		who, ref, problems := s.Identify(embedded, cms.FindDER(r.env.Certificates))
 		sig.SigningCertificate = ref
 		sig.Problems = append(sig.Problems, problems...)

@@ -10,7 +10,8 @@ import (
 
 // WriteDigestForm writes the form of the facts that the digest in a report is
 // taken over: byte for byte the JSON of encoding/json with Certificate.DER,
-// Revocation.DER and Timestamp.Token left out, whose ids are the SHA-256 of
+// Revocation.DER, Timestamp.Token and Signature.Value left out: their ids, and
+// ValueSHA256, are the SHA-256 of
 // those bytes. It is written out by hand as every verification needs it and
 // reflection cost a sixth of one; a test fills every field of every type and
 // compares. It panics for times outside the years 0 to 9999, which no reader

@@ -231,6 +231,7 @@ type Signature struct {
 	Certificates    []string  `json:"certificates,omitempty"` // ids found in it
 	Revocations     []string  `json:"revocations,omitempty"`  // ids found in it
 	ValueSHA256     []byte    `json:"valueSHA256,omitempty"`  // of the signature value octets
+	Value           []byte    `json:"value,omitempty"`        // the octets; ValueSHA256 stands for them in the digest of the facts
 }
 
 // Kinds of time-stamp.

@@ -245,5 +245,11 @@ func (f *Facts) CheckIDs() error {
 			return err
 		}
 	}
+	for i := range f.Signatures {
+		s := &f.Signatures[i]
+		if sum := sha256.Sum256(s.Value); len(s.Value) > 0 && !bytes.Equal(sum[:], s.ValueSHA256) {
+			return fmt.Errorf("stored facts: the signature value of %s is not the one its digest names", s.ID)
+		}
+	}
 	return nil
 }

@@ -198,7 +198,7 @@ func (r *reader) signature(e xmldom.Node, parent string, depth int, covered map[
 	}
 	sig.ID = r.uniqueID(append(append([]byte(nil), signed...), s.Value...))
 	value := sha256.Sum256(s.Value)
-	sig.ValueSHA256 = value[:]
+	sig.ValueSHA256, sig.Value = value[:], s.Value
 	for i := range r.out.Signatures {
 		if parent == "" && bytes.Equal(r.out.Signatures[i].ValueSHA256, value[:]) {
 			one.problem(facts.ProblemDuplicateSigner, "signature occurs twice")

@@ -104,6 +104,7 @@ Examples:
   mist-verify detached.p7s --content document.json --trust certs/
   mist-verify old.p7s --trust certs/ --time 2017-06-22T13:40:00Z --policy archive-test
   mist-verify container.asice --trust certs/ --json
+  mist-verify declaration.p7s --trust certs/ --pdf protocol.pdf --etsi report.xml
   mist-verify batch --trust certs/ < list.ndjson
 
 Exit codes: 0 passed or proven, 1 failed or disproven, 2 undecided, 3 no signature found, 4 wrong use, 5 unreadable or our own failure.

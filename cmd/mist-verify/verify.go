@@ -128,6 +128,8 @@ type verifyCommand struct {
 	Facts   bool     `help:"Print the facts the verdict was made from, as JSON." xor:"form"`
 	Explain bool     `help:"Print the tree of questions and answers."`
 	Extract string   `help:"Write the signed content to this file when the signature passed." type:"path" placeholder:"F"`
+	Etsi    string   `name:"etsi" help:"Write the XML report of ETSI TS 119 102-2 to this file; - is standard output." placeholder:"F"`
+	PDF     string   `name:"pdf" help:"Write the protocol of the verification, one printable page for a signature, to this file." placeholder:"F"`
 	MaskIDs bool     `name:"mask-ids" help:"Mask identifiers of persons in the report."`
 	Lang    string   `help:"Language of the report: uk or en." env:"MIST_LANG" enum:"uk,en," default:""`
 	Color   string   `help:"Colour: auto, never, always." enum:"auto,never,always" default:"auto"`
@@ -147,8 +149,11 @@ func (c *verifyCommand) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if len(c.Files) > 1 && (len(content) > 0 || c.Extract != "") {
-		return wrongUse("--content and --extract go with one file; use batch for many")
+	if len(c.Files) > 1 && (len(content) > 0 || c.Extract != "" || c.Etsi != "" || c.PDF != "") {
+		return wrongUse("--content, --extract, --etsi and --pdf go with one file; use batch for many")
+	}
+	if c.Etsi == stdout && (c.JSON || c.Detail || c.Facts) {
+		return wrongUse("--etsi - and JSON cannot both go to standard output")
 	}
 	v, p, err := c.verifier()
 	if err != nil {
@@ -179,6 +184,11 @@ func (c *verifyCommand) Run(e *env) error {
 		code := exitOf(r, err)
 		e.exit = gravest(e.exit, code)
 		c.report(e, name, r, err)
+		if err == nil {
+			if err := c.write(e, r); err != nil {
+				return err
+			}
+		}
 		if err == nil && c.Extract != "" {
 			if err := extract(r, c.Extract); err != nil {
 				fmt.Fprintln(e.err, "mist-verify:", err)
@@ -247,7 +257,7 @@ func exitOf(r *signature.Result, err error) int {
 }
 
 func (c *verifyCommand) report(e *env, name string, r *signature.Result, err error) {
-	if c.Quiet {
+	if c.Quiet || c.Etsi == stdout {
 		return
 	}
 	if c.JSON || c.Detail || c.Facts {

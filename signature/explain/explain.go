@@ -23,6 +23,8 @@ type Options struct {
 	Color   bool
 	ASCII   bool // marks for terminals without UTF-8
 	Trusted bool // trust anchors were given
+	// Zone is what times of a Protocol are written in, with their offset; nil is UTC.
+	Zone *time.Location
 }
 
 type lang struct{ uk, en string }
@@ -150,8 +152,8 @@ func (p *printer) signature(i int) {
 	if s.Scope != "" && s.Scope != facts.ScopeFull {
 		p.row(words["scope"], scopes[s.Scope].in(p.o.Lang))
 	}
-	p.trust(sr)
-	p.revocation(sr)
+	p.row(words["trust"], p.trust(sr))
+	p.row(words["revocation"], p.revocation(sr))
 	if s.Indication != signature.TotalPassed {
 		p.row(words["crypto"], cryptoWords[s.Crypto].in(p.o.Lang))
 	}
@@ -230,7 +232,7 @@ func (p *printer) when(s *signature.SignatureResult) {
 	}
 }
 
-func (p *printer) trust(sr *signature.SignatureReport) {
+func (p *printer) trust(sr *signature.SignatureReport) string {
 	var names []string
 	for i, id := range sr.Chain {
 		if i == 0 {
@@ -246,12 +248,12 @@ func (p *printer) trust(sr *signature.SignatureReport) {
 			}
 		}
 	}
-	p.row(words["trust"], strings.Join(names, " → "))
+	return strings.Join(names, " → ")
 }
 
-func (p *printer) revocation(sr *signature.SignatureReport) {
+func (p *printer) revocation(sr *signature.SignatureReport) string {
 	if len(sr.Chain) == 0 {
-		return
+		return ""
 	}
 	for k := range p.r.Facts.Certificates {
 		c := &p.r.Facts.Certificates[k]
@@ -259,8 +261,7 @@ func (p *printer) revocation(sr *signature.SignatureReport) {
 			continue
 		}
 		if len(c.Revocation) == 0 {
-			p.row(words["revocation"], words["no-revocation"].in(p.o.Lang))
-			return
+			return words["no-revocation"].in(p.o.Lang)
 		}
 		last := c.Revocation[len(c.Revocation)-1]
 		for i := range p.r.Facts.Revocations {
@@ -272,12 +273,21 @@ func (p *printer) revocation(sr *signature.SignatureReport) {
 				}
 				v := statuses[last.Status].in(p.o.Lang)
 				if last.RevokedAt != nil {
-					v += " " + last.RevokedAt.Format(stampLayout)
+					v += " " + p.moment(*last.RevokedAt)
 				}
-				p.row(words["revocation"], fmt.Sprintf("%s, %s %s (%s)", v, rev.Kind, rev.ProducedAt.Format(stampLayout), origin.in(p.o.Lang)))
+				return fmt.Sprintf("%s, %s %s (%s)", v, rev.Kind, p.moment(rev.ProducedAt), origin.in(p.o.Lang))
 			}
 		}
 	}
+	return ""
+}
+
+// moment writes a time in the zone asked for, with its offset.
+func (p *printer) moment(t time.Time) string {
+	if p.o.Zone == nil {
+		return t.Format(stampLayout)
+	}
+	return t.In(p.o.Zone).Format(stampLayout + " -07:00")
 }
 
 func count(blocks []signature.Block) (yes, all int) {

@@ -70,7 +70,25 @@ type reason struct{ sentence, advice lang }
 // an indication that needs no reason.
 func Reason(s signature.SubIndication, l string) (sentence, advice string) {
 	r := reasons[s]
+	if w, ok := withoutFlags[s]; ok {
+		return r.sentence.in(l), w.in(l)
+	}
 	return r.sentence.in(l), r.advice.in(l)
+}
+
+// withoutFlags are the advices for readers of pages and protocols, where those
+// for the command line name its flags.
+var withoutFlags = map[signature.SubIndication]lang{
+	signature.SigConstraintsFailure:   {"Вимогу названо серед запитань і відповідей.", "The questions and answers name the requirement."},
+	signature.ChainConstraintsFailure: {"Сертифікат і вимогу названо серед запитань і відповідей.", "The questions and answers name the certificate and the requirement."},
+	signature.CertificateChainGeneralFailure: {"Немає відповіді надавача, чи сертифікат не відкликано. Попросіть підпис рівня LT або LTA чи перевірте там, де відповідь можна запитати.",
+		"There is no answer of the authority whether the certificate was revoked. Ask for a signature of level LT or LTA, or check where the answer can be asked for."},
+	signature.NoSigningCertificateFound: {"Попросіть файл із сертифікатом підписувача всередині.", "Ask for a file that holds the signer's certificate."},
+	signature.NoCertificateChainFound:   {"Центру, що видав сертифікат, немає серед довірених: перевірте, хто це.", "The authority that issued the certificate is not among those trusted: find out who it is."},
+	signature.OutOfBoundsNotRevoked:     {"Потрібна позначка часу, зроблена в межах строку сертифіката.", "A time-stamp from within the certificate's period is needed."},
+	signature.OutOfBoundsNoPOE:          {"Потрібна позначка часу, зроблена в межах строку сертифіката.", "A time-stamp from within the certificate's period is needed."},
+	signature.TryLater:                  {"Повторіть перевірку пізніше або попросіть підпис рівня LT чи LTA, який несе дані про відкликання з собою.", "Check again later, or ask for a signature of level LT or LTA, which carries its revocation data."},
+	signature.SignedDataNotFound:        {"Додайте файл, який було підписано.", "Add the file that was signed."},
 }
 
 var reasons = map[signature.SubIndication]reason{

@@ -317,7 +317,7 @@ func (g *gatherer) drain() error {
 func (g *gatherer) token(t *facts.Token) {
 	out := facts.Timestamp{
 		ID: facts.ID("T", t.DER), Signature: t.Signature, Type: t.Type, ArchiveType: t.ArchiveType, Token: t.DER,
-		Covers: t.Covers, Chain: []string{}, SignatureValue: facts.OutcomeUnknown, HashIndexValid: t.HashIndex,
+		Covers: t.Covers, MoreDigests: t.Digests, Chain: []string{}, SignatureValue: facts.OutcomeUnknown, HashIndexValid: t.HashIndex,
 		Imprint: facts.DigestMatch{Kind: facts.MatchImprint},
 	}
 	// The same token twice keeps two ids.

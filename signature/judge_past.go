@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -37,7 +38,15 @@ func (j *judge) collect() *proofs {
 	for i := range j.f.Timestamps {
 		order = append(order, &j.f.Timestamps[i])
 	}
-	sort.SliceStable(order, func(a, b int) bool { return order[a].Time.After(order[b].Time) })
+	// Of stamps of one second the outer one comes first: it may prove the inner.
+	slices.Reverse(order)
+	sort.SliceStable(order, func(a, b int) bool {
+		x, y := order[a], order[b]
+		if x.Time.Equal(y.Time) {
+			return stampRank[x.Type] > stampRank[y.Type]
+		}
+		return x.Time.After(y.Time)
+	})
 	for _, t := range order {
 		if t.Type == facts.TimestampEvidence {
 			// The hash tree of an evidence record is not evaluated here, so

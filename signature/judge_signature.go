@@ -283,12 +283,15 @@ func (j *judge) retry(ctx string, s *facts.Signature, best time.Time, open Concl
 	return b
 }
 
+// stampRank orders kinds of time-stamps from the inside out.
+var stampRank = map[string]int{
+	facts.TimestampContent: 1, facts.TimestampSignature: 2, facts.TimestampValidation: 3,
+	facts.TimestampArchive: 4, facts.TimestampContainer: 4, facts.TimestampEvidence: 5,
+}
+
 // stampOrder: content stamps before signature stamps before archive stamps.
 func (j *judge) stampOrder(b *builder, s *facts.Signature) {
-	rank := map[string]int{
-		facts.TimestampContent: 1, facts.TimestampSignature: 2, facts.TimestampValidation: 3,
-		facts.TimestampArchive: 4, facts.TimestampContainer: 4, facts.TimestampEvidence: 5,
-	}
+	rank := stampRank
 	ok := true
 	for _, a := range s.Timestamps {
 		for _, c := range s.Timestamps {

@@ -57,9 +57,20 @@ func (j *judge) timestampReport(t *facts.Timestamp) TimestampReport {
 	m := j.stamp(t)
 	return TimestampReport{
 		ID: t.ID, Signature: t.Signature, Type: t.Type, Time: t.Time,
-		Imprint:    t.Imprint.Found && t.Imprint.Intact,
+		Imprint:    fits(t),
 		Token:      t.SignatureValue == facts.OutcomeGood && t.Signer.Certificate != "" && (!t.Signer.ReferencePresent || t.Signer.DigestMatch),
 		Conclusion: m.block.Conclusion,
 		Blocks:     []Block{m.block.Block},
 	}
+}
+
+// fits says whether the imprint is of what is there, files named by a manifest
+// included.
+func fits(t *facts.Timestamp) bool {
+	for _, d := range t.MoreDigests {
+		if !d.Found || !d.Intact {
+			return false
+		}
+	}
+	return t.Imprint.Found && t.Imprint.Intact
 }

@@ -169,7 +169,7 @@ func (v *Verifier) Verify(ctx context.Context, in Input, p Policy) (*Result, err
 }
 
 func (v *Verifier) read(ctx context.Context, in Input) (*facts.Reading, error) {
-	src, err := unwrap(in.Document)
+	src, err := Unwrap(in.Document)
 	if err != nil {
 		return nil, &UnreadableError{Err: err}
 	}

@@ -17,10 +17,10 @@ const maxArmoured = 64 << 20
 // errEncryptedTransport names what cannot be looked into.
 var errEncryptedTransport = errors.New("a transport container whose content is encrypted (UA1_CRYPT): decrypt it first, the signature is inside")
 
-// unwrap takes a signed document out of what people wrap it in: PEM, bare
+// Unwrap takes a signed document out of what people wrap it in: PEM, bare
 // base64 as in JSON and mail, the transport container of tax reports
 // (UA1_SIGN). Other input is returned as it is.
-func unwrap(src facts.Source) (facts.Source, error) {
+func Unwrap(src facts.Source) (facts.Source, error) {
 	for range 3 { // base64 of a transport container of PEM is as deep as it was met
 		next, err := unwrapOnce(src)
 		if err != nil {

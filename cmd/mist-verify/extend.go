@@ -11,23 +11,21 @@ import (
 	"os"
 	"time"
 
-	"mist/signature"
 	"mist/signature/algo"
-	"mist/signature/cms"
-	"mist/signature/facts"
+	"mist/signature/extend"
 	"mist/signature/sign"
 )
 
-// extendCommand lifts a CAdES signature to a higher level: a time-stamp (T),
-// the material to judge it offline (LT), a time-stamp over all of it (LTA).
+// extendCommand lifts the signatures of a file to a higher level: a time-stamp
+// (T), the material to judge it offline (LT), a time-stamp over all of it (LTA).
 type extendCommand struct {
 	trustFlags
-	Level   string `help:"Level to reach: T, LT or LTA." enum:"T,LT,LTA" default:"LTA"`
-	TSA     string `name:"tsa" required:"" help:"Address of the time-stamping authority."`
-	Digest  string `help:"Digest of the time-stamps: sha256, gost34311 or kupyna256." enum:"sha256,gost34311,kupyna256" default:"sha256"`
-	Content string `type:"existingfile" help:"Content of a detached signature."`
-	In      string `arg:"" type:"existingfile" help:"Signed file (CMS, DER)."`
-	Out     string `arg:"" help:"File to write."`
+	Level   string   `help:"Level to reach: T, LT or LTA." enum:"T,LT,LTA" default:"LTA"`
+	TSA     string   `name:"tsa" required:"" help:"Address of the time-stamping authority."`
+	Digest  string   `help:"Digest of the time-stamps: sha256, gost34311 or kupyna256." enum:"sha256,gost34311,kupyna256" default:"sha256"`
+	Content []string `sep:"none" placeholder:"[NAME=]FILE" help:"Content of a detached signature; several with their names."`
+	In      string   `arg:"" type:"existingfile" help:"Signed file: CAdES, XAdES or an ASiC container."`
+	Out     string   `arg:"" help:"File to write."`
 }
 
 var stampDigests = map[string]algo.Digest{"sha256": algo.SHA256, "gost34311": algo.GOST34311, "kupyna256": algo.Kupyna256}
@@ -39,63 +37,26 @@ func (c *extendCommand) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	message, err := os.ReadFile(c.In)
+	document, err := os.ReadFile(c.In)
 	if err != nil {
 		return &exitError{exitUnreadable, err}
 	}
-	if _, err := cms.Parse(message); err != nil {
-		return &exitError{exitUnreadable, fmt.Errorf("%s is not a CMS message in DER: %w", c.In, err)}
-	}
-	var content facts.Source
-	if c.Content != "" {
-		if content, err = openPath(c.Content); err != nil {
-			return &exitError{exitUnreadable, err}
-		}
-	}
-	check := func(b []byte) (*signature.Result, error) {
-		in := signature.Input{Document: facts.Bytes(b)}
-		if content != nil {
-			in.Content = map[string]facts.Source{"": content}
-		}
-		r, err := v.Verify(e.ctx, in, p)
-		if err != nil {
-			return nil, &exitError{exitUnreadable, err}
-		}
-		if r.Indication != signature.TotalPassed {
-			s := r.Signatures[0]
-			return nil, &exitError{exitOf(r, nil), fmt.Errorf("the signature is %s %s (%s); only one that passes is extended", r.Indication, s.SubIndication, s.Reason)}
-		}
-		return r, nil
-	}
-	if _, err := check(message); err != nil {
-		return err
-	}
-	d, tsa := stampDigests[c.Digest], tsaClient(c.TSA)
-	if message, err = sign.Extend(e.ctx, message, tsa, d, rand.Reader); err != nil {
-		return &exitError{exitUnreadable, err}
-	}
-	r, err := check(message)
+	content, err := openContent(c.Content)
 	if err != nil {
 		return err
 	}
-	if c.Level != "T" {
-		certs, crls, ocsps := signature.Material(r.Facts)
-		if len(crls)+len(ocsps) == 0 {
-			return &exitError{exitUndecided, errors.New("no revocation data is at hand: ask for it with --online")}
-		}
-		if message, err = sign.AddMaterial(message, certs, crls, ocsps); err != nil {
-			return &exitError{exitUnreadable, err}
-		}
+	x := extend.Extender{Verifier: v, Policy: p, Lift: sign.Lift{TSA: tsaClient(c.TSA), Digest: stampDigests[c.Digest], Random: rand.Reader}}
+	out, r, err := x.To(e.ctx, c.Level, document, content)
+	var not *extend.NotPassedError
+	switch {
+	case errors.As(err, &not):
+		return &exitError{exitOf(not.Result, nil), err}
+	case errors.Is(err, extend.ErrNoRevocationData):
+		return &exitError{exitUndecided, fmt.Errorf("%w: ask for it with --online", err)}
+	case err != nil:
+		return &exitError{exitUnreadable, fmt.Errorf("%s: %w", c.In, err)}
 	}
-	if c.Level == "LTA" {
-		if message, err = sign.Archive(e.ctx, message, content, tsa, d, rand.Reader); err != nil {
-			return &exitError{exitUnreadable, err}
-		}
-	}
-	if r, err = check(message); err != nil {
-		return err
-	}
-	if err := replaceFile(c.Out, message); err != nil {
+	if err := replaceFile(c.Out, out); err != nil {
 		return &exitError{exitUnreadable, err}
 	}
 	for _, s := range r.Signatures {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -114,5 +115,24 @@ func testExtend(t *testing.T, kind string) {
 	require.Equal(t, exitFailed, code, said)
 	require.NoFileExists(t, at("out.p7s"))
 	code, said = extend("content", "T")
-	require.Equal(t, exitUnreadable, code, said)
+	require.Equal(t, exitNone, code, said)
+
+	// XAdES and containers, and a signature in base64 as it comes by mail.
+	xml, err := sign.XAdESEnveloped(t.Context(), signer, []byte(`<act>зміст</act>`), sign.XAdESOptions{Options: sign.Options{Time: now}})
+	require.NoError(t, err)
+	write("x.xml", xml)
+	var e, s bytes.Buffer
+	file := sign.DataObject{Name: "a.txt", Content: facts.Bytes(body)}
+	require.NoError(t, sign.ASiC(t.Context(), &e, signer, sign.ASiCOptions{Extended: true, XAdESOptions: sign.XAdESOptions{Options: sign.Options{Time: now}}}, file))
+	write("e.asice", e.Bytes())
+	require.NoError(t, sign.ASiC(t.Context(), &s, signer, sign.ASiCOptions{XAdES: true, XAdESOptions: sign.XAdESOptions{Options: sign.Options{Time: now}}}, file))
+	write("s.asics", s.Bytes())
+	write("m.txt", []byte(base64.StdEncoding.EncodeToString(doc)))
+	for name, level := range map[string]string{"x.xml": "XAdES", "e.asice": "CAdES", "s.asics": "XAdES", "m.txt": "CAdES"} {
+		code, said := extend(name, "LTA")
+		require.Equal(t, 0, code, said)
+		require.Contains(t, said, level+"-BASELINE-LTA: TOTAL-PASSED", name)
+		code, out, errOut := command(t, "", at("out.p7s"), "--trust", at("trust"), "--json")
+		require.Equal(t, 0, code, out+errOut)
+	}
 }

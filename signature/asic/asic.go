@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"mist/signature/cades"
+	"mist/signature/cms"
 	"mist/signature/facts"
 	"mist/signature/xades"
 	"mist/signature/xmldom"
@@ -31,6 +32,17 @@ const (
 // archive is refused. A container without signatures gives a Reading without any.
 func Read(ctx context.Context, src facts.Source, env facts.Environment) (*facts.Reading, error) {
 	env.Limits = env.Limits.OrDefault()
+	r, err := open(ctx, src, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	return r.out, nil
+}
+
+func open(ctx context.Context, src facts.Source, env facts.Environment) (*reader, error) {
 	if !isZip(src) {
 		return nil, facts.ErrNotThisFormat
 	}
@@ -38,22 +50,21 @@ func Read(ctx context.Context, src facts.Source, env facts.Environment) (*facts.
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{ctx: ctx, env: env, archive: a, covered: map[string]bool{}, ids: map[string]bool{}, out: &facts.Reading{
-		Octets: map[string][]facts.Octets{}, Container: &facts.Container{ContentFiles: []string{}},
-	}}
-	if err := r.read(); err != nil {
-		return nil, err
-	}
-	return r.out, nil
+	return &reader{
+		ctx: ctx, env: env, archive: a, covered: map[string]bool{}, holds: map[string][]string{}, compared: map[string]bool{}, ids: map[string]bool{},
+		out: &facts.Reading{Octets: map[string][]facts.Octets{}, Container: &facts.Container{ContentFiles: []string{}}},
+	}, nil
 }
 
 type reader struct {
-	ctx     context.Context
-	env     facts.Environment
-	archive *archive
-	out     *facts.Reading
-	covered map[string]bool // files some signature covers
-	ids     map[string]bool // signature ids given so far
+	ctx      context.Context
+	env      facts.Environment
+	archive  *archive
+	out      *facts.Reading
+	covered  map[string]bool     // files some signature covers
+	holds    map[string][]string // ids of what a file of META-INF holds
+	compared map[string]bool     // outcomes of comparing files with what archive manifests say
+	ids      map[string]bool     // signature ids given so far
 
 	signatures []*entry // META-INF/*signature*.p7s and *signatures*.xml
 	stamps     []*entry // META-INF/*.tst
@@ -335,6 +346,8 @@ func (r *reader) unreadable(e *entry, format string, err error) error {
 	return nil
 }
 
+func (r *reader) hold(e *entry, ids ...string) { r.holds[e.name] = append(r.holds[e.name], ids...) }
+
 // merge adds what one signature file gave.
 func (r *reader) merge(e *entry, got *facts.Reading) {
 	for i := range got.Signatures {
@@ -349,6 +362,16 @@ func (r *reader) merge(e *entry, got *facts.Reading) {
 		r.ids[s.ID] = true
 		r.out.Octets[s.ID] = got.Octets[s.ID]
 		r.out.Signatures = append(r.out.Signatures, s)
+		r.hold(e, s.ID)
+	}
+	for _, c := range got.Certificates {
+		r.hold(e, facts.ID("C", c.DER))
+	}
+	for _, v := range got.Revocations {
+		r.hold(e, facts.ID("R", v.DER))
+	}
+	for _, t := range got.Tokens {
+		r.hold(e, append([]string{facts.ID("T", t.DER)}, cms.TokenHolds(t.DER)...)...)
 	}
 	r.out.Certificates = append(r.out.Certificates, got.Certificates...)
 	r.out.Revocations = append(r.out.Revocations, got.Revocations...)

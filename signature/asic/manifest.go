@@ -11,6 +11,7 @@ import (
 
 	"mist/signature/algo"
 	"mist/signature/cades"
+	"mist/signature/cms"
 	"mist/signature/facts"
 	"mist/signature/xmldom"
 	"mist/signature/xmldsig"
@@ -223,71 +224,115 @@ func armoured(b []byte) ([]byte, bool) {
 }
 
 // archiveStamps adds the time-stamps that stand as files in META-INF and cover files through a manifest
-// (EN 319 162-1, A.7). One covers the signatures whose files the manifest names intact.
+// (EN 319 162-1, A.7). One covers what the files hold that the manifest names, and what those manifests name that it
+// names in turn: a chain of archive manifests keeps all of it.
 func (r *reader) archiveStamps() error {
-	for _, e := range r.stamps {
+	tokens := make([]facts.Token, len(r.stamps))
+	for i, e := range r.stamps {
 		der, err := r.archive.read(e, maxMetadata)
 		if err != nil {
 			return err
 		}
-		t := facts.Token{DER: der, Type: facts.TimestampContainer, ArchiveType: facts.ArchiveTypeASiCArchive}
-		var own *manifest
-		for _, m := range r.manifests {
-			if m.signature == e.name {
-				own = m
-			}
-		}
 		if text, ok := armoured(der); ok {
-			t.DER = text
+			der = text
 		}
-		if own != nil {
-			if message, covers, fault, ok := r.batchStamp(own); ok {
-				t.Covers, t.MessageError = covers, fault
-				if fault == "" {
-					t.Message = func(w io.Writer) error { _, err := w.Write(message); return err }
-				}
-				r.out.Tokens = append(r.out.Tokens, t)
-				continue
-			}
+		tokens[i] = facts.Token{DER: der, Type: facts.TimestampContainer, ArchiveType: facts.ArchiveTypeASiCArchive}
+		r.hold(e, append([]string{facts.ID("T", der)}, cms.TokenHolds(der)...)...)
+	}
+	for i, e := range r.stamps {
+		if err := r.archiveStamp(e, &tokens[i]); err != nil {
+			return err
 		}
-		switch {
-		case own != nil:
-			message := own.bytes
-			intact := true
-			for _, ref := range own.refs {
-				f := r.named(ref.URI)
-				good := false
-				if f != nil {
-					r.archived(f.name)
-					_, good, err = r.compare(f, ref)
-					good = good && err == nil
-				}
-				if !good {
-					intact = false
-					continue
-				}
-				for _, s := range r.out.Signatures {
-					if s.Name == f.name {
-						t.Covers = append(t.Covers, s.ID)
-					}
-				}
-			}
-			if !intact {
-				t.Covers = nil
-				t.MessageError = "the manifest of the time-stamp names files that are absent or differ"
-				break
-			}
-			t.Message = func(w io.Writer) error { _, err := w.Write(message); return err }
-		case len(r.content) == 1 && r.out.Container.Type == facts.FormatASiCS:
-			src := r.archive.source(r.content[0])
-			t.Message = func(w io.Writer) error {
-				_, err := io.Copy(w, io.NewSectionReader(src, 0, src.Size()))
-				return err
-			}
-		default:
-			t.MessageError = "no manifest belongs to the time-stamp"
-		}
-		r.out.Tokens = append(r.out.Tokens, t)
+		r.out.Tokens = append(r.out.Tokens, tokens[i])
 	}
 	return nil
+}
+
+func (r *reader) archiveStamp(e *entry, t *facts.Token) error {
+	own := r.manifestOf(e.name)
+	switch {
+	case own != nil:
+		if message, covers, fault, ok := r.batchStamp(own); ok {
+			t.Covers, t.MessageError = covers, fault
+			if fault == "" {
+				t.Message = func(w io.Writer) error { _, err := w.Write(message); return err }
+			}
+			return nil
+		}
+		t.Digests = []facts.DigestMatch{}
+		for _, ref := range own.refs {
+			t.Digests = append(t.Digests, r.named(ref.URI).match(r, ref))
+			if f := r.named(ref.URI); f != nil {
+				r.archived(f.name)
+			}
+		}
+		t.Covers = r.reach(own, map[string]bool{})
+		t.Message = func(w io.Writer) error { _, err := w.Write(own.bytes); return err }
+	case len(r.content) == 1 && r.out.Container.Type == facts.FormatASiCS:
+		src := r.archive.source(r.content[0])
+		t.Message = func(w io.Writer) error {
+			_, err := io.Copy(w, io.NewSectionReader(src, 0, src.Size()))
+			return err
+		}
+	default:
+		t.MessageError = "no manifest belongs to the time-stamp"
+	}
+	return r.ctx.Err()
+}
+
+func (r *reader) manifestOf(signature string) *manifest {
+	var own *manifest
+	for _, m := range r.manifests {
+		if m.signature == signature {
+			own = m
+		}
+	}
+	return own
+}
+
+// match compares a file with a reference of a manifest; a nil entry is a file that is not there.
+func (e *entry) match(r *reader, ref manifestRef) facts.DigestMatch {
+	m := facts.DigestMatch{Kind: facts.MatchManifestEntry, Name: clip(ref.URI), Algorithm: string(ref.digest)}
+	if e == nil {
+		return m
+	}
+	known, seen := r.compared[ref.key(e)]
+	if !seen {
+		_, intact, err := r.compare(e, ref)
+		known = intact && err == nil
+		m.Found = err == nil
+		if m.Found {
+			r.compared[ref.key(e)] = known
+		}
+	} else {
+		m.Found = true
+	}
+	m.Intact = known
+	return m
+}
+
+// key names one comparison: archive manifests of a chain name the same files again and again.
+func (ref manifestRef) key(e *entry) string {
+	return e.name + "\x00" + string(ref.digest) + "\x00" + string(ref.value)
+}
+
+// reach names what the intact files of a manifest hold, through manifests among them as well.
+func (r *reader) reach(m *manifest, seen map[string]bool) (ids []string) {
+	if seen[m.file.name] {
+		return nil
+	}
+	seen[m.file.name] = true
+	for _, ref := range m.refs {
+		f := r.named(ref.URI)
+		if f == nil || !f.match(r, ref).Intact {
+			continue
+		}
+		ids = append(ids, r.holds[f.name]...)
+		for _, next := range r.manifests {
+			if next.file == f {
+				ids = append(ids, r.reach(next, seen)...)
+			}
+		}
+	}
+	return ids
 }

@@ -197,15 +197,7 @@ func (x *hashIndex) covers(m *cms.SignedData, s *cms.SignerInfo) (ids []string, 
 func inAttribute(oid string, v ber.Element) (ids []string) {
 	switch oid {
 	case cms.AttrSignatureTimestamp, cms.AttrCTimestamp, cms.AttrCertCRLTimestamp, cms.AttrArchiveTimestamp, cms.AttrArchiveTimestampV2, cms.AttrArchiveTimestampV3:
-		ids = append(ids, facts.ID("T", v.Full))
-		if tok, err := cms.ParseToken(v.Full); err == nil {
-			for _, der := range tok.SignedData.Certificates {
-				ids = append(ids, facts.ID("C", der))
-			}
-			for _, x := range tok.SignedData.Revocations {
-				ids = append(ids, facts.ID("R", x.Inner))
-			}
-		}
+		ids = append(append(ids, facts.ID("T", v.Full)), cms.TokenHolds(v.Full)...)
 	case cms.AttrCertValues:
 		certificateValues(v, func(der []byte) { ids = append(ids, facts.ID("C", der)) })
 	case cms.AttrRevValues:

@@ -298,12 +298,20 @@ func (r *reader) unsigned(sig *facts.Signature, m *cms.SignedData, s *cms.Signer
 	for _, v := range cms.Values(s.Unsigned, cms.AttrSignatureTimestamp) {
 		token(v, facts.TimestampSignature, "", func(w io.Writer) error { _, err := w.Write(s.Signature); return err }, "")
 	}
+	// A stamp over signature and references covers the signature's time-stamps; one
+	// over references alone says nothing about the signature, which can be younger.
+	alone := covers
+	for _, v := range cms.Values(s.Unsigned, cms.AttrSignatureTimestamp) {
+		covers = append(append(covers[:len(covers):len(covers)], facts.ID("T", v.Full)), cms.TokenHolds(v.Full)...)
+	}
 	for _, v := range cms.Values(s.Unsigned, cms.AttrCTimestamp) {
 		token(v, facts.TimestampValidation, "", func(w io.Writer) error { return writeReferences(w, s, true) }, "")
 	}
+	covers = nil
 	for _, v := range cms.Values(s.Unsigned, cms.AttrCertCRLTimestamp) {
 		token(v, facts.TimestampValidation, "", func(w io.Writer) error { return writeReferences(w, s, false) }, "")
 	}
+	covers = alone
 	const later = "archive time-stamps are not evaluated"
 	for _, a := range []struct{ oid, kind string }{
 		{cms.AttrArchiveTimestamp, facts.ArchiveTypeV2}, {cms.AttrArchiveTimestampV2, facts.ArchiveTypeV2},

@@ -8,6 +8,7 @@ import (
 
 	"mist/signature/algo"
 	"mist/signature/cert"
+	"mist/signature/facts"
 	"mist/signature/internal/ber"
 )
 
@@ -123,4 +124,25 @@ func (t *Token) parseInfo(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// TokenHolds names the certificates and revocation data inside a time-stamp
+// token (DER): who proves that the token existed proves it of them.
+func TokenHolds(der []byte) (ids []string) {
+	tok, err := ParseToken(der)
+	if err != nil {
+		return nil
+	}
+	return tok.SignedData.Holds()
+}
+
+// Holds names the certificates and revocation data in a message.
+func (m *SignedData) Holds() (ids []string) {
+	for _, c := range m.Certificates {
+		ids = append(ids, facts.ID("C", c))
+	}
+	for _, r := range m.Revocations {
+		ids = append(ids, facts.ID("R", r.Inner))
+	}
+	return ids
 }

@@ -189,6 +189,8 @@ type Token struct {
 	MessageError string
 	Covers       []string // ids of signatures, certificates, revocations, earlier tokens
 	HashIndex    *bool    // of an archive v3 token
+	// Digests are files that the token covers through a manifest.
+	Digests []DigestMatch
 }
 
 // ID makes a stable identifier of an object: prefix and SHA-256 of its bytes.

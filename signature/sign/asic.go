@@ -5,16 +5,15 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"strings"
 
+	"mist/signature/algo"
 	"mist/signature/asic"
 	"mist/signature/facts"
-	"mist/signature/xmldsig"
 )
 
 // ASiCOptions of a container (EN 319 162-1).
@@ -141,22 +140,18 @@ func (o ASiCOptions) cades(ctx context.Context, signer Signer, objects []DataObj
 // asicManifest writes the ASiCManifest (EN 319 162-1, A.4) with SHA-256 digests.
 func asicManifest(signatureName string, objects []DataObject) ([]byte, error) {
 	var b strings.Builder
-	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<asic:ASiCManifest xmlns:asic="` + asic.Namespace + `" xmlns:ds="` + xmldsig.Namespace +
-		`"><asic:SigReference URI="` + signatureName + `" MimeType="application/pkcs7-signature"/>`)
+	b.WriteString(manifestHead(signatureName, "application/pkcs7-signature"))
 	for _, obj := range objects {
-		h := sha256.New()
-		if _, err := io.Copy(h, io.NewSectionReader(obj.Content, 0, obj.Content.Size())); err != nil {
-			return nil, fmt.Errorf("hashing the file to sign: %w", err)
+		if err := manifestEntry(&b, obj, algo.SHA256, ""); err != nil {
+			return nil, err
 		}
-		b.WriteString(`<asic:DataObjectReference URI="` + escapeXML.Replace(referenceURI(obj.Name)) + `"`)
-		if obj.MediaType != "" {
-			b.WriteString(` MimeType="` + escapeXML.Replace(obj.MediaType) + `"`)
-		}
-		b.WriteString(`><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue>` +
-			xmldsig.Base64(h.Sum(nil)) + `</ds:DigestValue></asic:DataObjectReference>`)
 	}
-	b.WriteString(`</asic:ASiCManifest>`)
+	b.WriteString(manifestTail)
 	return []byte(b.String()), nil
+}
+
+func copySource(w io.Writer, src facts.Source) (int64, error) {
+	return io.Copy(w, io.NewSectionReader(src, 0, src.Size()))
 }
 
 // store writes one file with its sizes and checksum in the local header: no data descriptor, no extra field.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"mist/signature/algo"
 	"mist/signature/facts"
 	"mist/signature/xmldom"
 	"mist/signature/xmldsig"
@@ -24,6 +25,11 @@ type signature struct {
 	key       keys
 	processor *xmldsig.Processor
 	formats   map[string]string // media type by ObjectReference
+	external  int               // references to content outside the document
+
+	archived        map[xmldom.ID][]string            // what archive time-stamps cover, by property
+	encapsulatedIDs int                               // objects counted for them
+	digested        map[algo.Digest]map[string]string // ids by digest, for complete references
 }
 
 func (g *signature) problem(code facts.ProblemCode, detail string) {

@@ -3,8 +3,10 @@ package xades
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
+	"mist/signature/algo"
 	"mist/signature/c14n"
 	"mist/signature/facts"
 	"mist/signature/xmldom"
@@ -67,12 +69,17 @@ func (g *signature) unsigned() {
 	for _, der := range g.encapsulated("EncapsulatedCRLValue") {
 		g.add(facts.Encoded{Kind: facts.KindCRL, DER: der, Origin: origin, Signature: g.facts.ID})
 	}
+	own := []string{g.facts.ID}
+	if id := g.facts.SigningCertificate.Certificate; id != "" {
+		own = append(own, id)
+	}
+	g.archives(own)
 	for e := range g.signedDataObject().Elements() {
 		switch {
 		case e.Is(g.ns, "AllDataObjectsTimeStamp"):
-			g.tokens(e, facts.TimestampContent, "", g.allDataObjects)
+			g.tokens(e, facts.TimestampContent, "", own, g.allDataObjects)
 		case e.Is(g.ns, "IndividualDataObjectsTimeStamp"):
-			g.tokens(e, facts.TimestampContent, "", g.individualDataObjects)
+			g.tokens(e, facts.TimestampContent, "", own, g.individualDataObjects)
 		}
 	}
 	for e := range g.unsignedSignature().Elements() {
@@ -83,17 +90,17 @@ func (g *signature) unsigned() {
 		g.facts.UnsignedAttributes = append(g.facts.UnsignedAttributes, clip(name.Local))
 		switch name.Local {
 		case "SignatureTimeStamp":
-			g.tokens(e, facts.TimestampSignature, "", g.signatureValue)
+			g.tokens(e, facts.TimestampSignature, "", own, g.signatureValue)
 		case "SigAndRefsTimeStamp", "SigAndRefsTimeStampV2":
-			g.tokens(e, facts.TimestampValidation, "", g.signatureAndRefs)
+			g.tokens(e, facts.TimestampValidation, "", g.referred(own, e), g.signatureAndRefs)
 		case "RefsOnlyTimeStamp", "RefsOnlyTimeStampV2":
-			g.tokens(e, facts.TimestampValidation, "", g.refsOnly)
+			g.tokens(e, facts.TimestampValidation, "", g.referred(nil, e), g.refsOnly)
 		case "ArchiveTimeStamp":
 			kind := facts.ArchiveTypeXAdES
 			if name.Space == NS141 {
 				kind = facts.ArchiveTypeXAdES141
 			}
-			g.tokens(e, facts.TimestampArchive, kind, nil)
+			g.tokens(e, facts.TimestampArchive, kind, g.archived[e.ID()], g.archive)
 		}
 	}
 }
@@ -102,7 +109,7 @@ func (g *signature) unsigned() {
 type message func(w io.Writer, stamp xmldom.Node, m c14n.Method, prefixes []string) error
 
 // tokens adds every EncapsulatedTimeStamp of one time-stamp property.
-func (g *signature) tokens(stamp xmldom.Node, kind, archive string, covers message) {
+func (g *signature) tokens(stamp xmldom.Node, kind, archive string, ids []string, covers message) {
 	method, prefixes := c14n.Inclusive10, []string(nil)
 	if cm, n := stamp.Child(xmldsig.Namespace, "CanonicalizationMethod"); n > 0 {
 		uri, _ := cm.Attr("", "Algorithm")
@@ -113,10 +120,6 @@ func (g *signature) tokens(stamp xmldom.Node, kind, archive string, covers messa
 			list, _ := in.Attr("", "PrefixList")
 			prefixes = strings.Fields(list)
 		}
-	}
-	ids := []string{g.facts.ID}
-	if id := g.facts.SigningCertificate.Certificate; id != "" {
-		ids = append(ids, id)
 	}
 	for e := range stamp.Elements() {
 		if e.Name().Local != "EncapsulatedTimeStamp" || e.Name().Space != g.ns {
@@ -129,8 +132,6 @@ func (g *signature) tokens(stamp xmldom.Node, kind, archive string, covers messa
 		}
 		t := facts.Token{DER: der, Signature: g.facts.ID, Type: kind, ArchiveType: archive, Covers: ids}
 		switch {
-		case covers == nil:
-			t.MessageError = "archive time-stamps are not evaluated"
 		case !method.Known():
 			t.MessageError = "canonicalisation method of the time-stamp is not a standard one"
 		default:
@@ -138,15 +139,6 @@ func (g *signature) tokens(stamp xmldom.Node, kind, archive string, covers messa
 		}
 		g.out.Tokens = append(g.out.Tokens, t)
 	}
-}
-
-func writeCanonical(w io.Writer, n xmldom.Node, m c14n.Method, prefixes []string) error {
-	b, err := c14n.Append(nil, c14n.Subtree(n), m, prefixes)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(b)
-	return err
 }
 
 // policyXRoad is the profile of signatures of security servers of X-Road.
@@ -159,7 +151,7 @@ func (g *signature) signatureValue(w io.Writer, _ xmldom.Node, m c14n.Method, pr
 		_, err := w.Write(g.s.Value)
 		return err
 	}
-	return writeCanonical(w, g.s.ValueElement, m, prefixes)
+	return g.canonical(w, g.s.ValueElement, m, prefixes)
 }
 
 // allDataObjects is every reference but the one to the properties, in order (EN 319 132-1, 5.2.8.1).
@@ -205,36 +197,97 @@ func (g *signature) writeReference(w io.Writer, r *xmldsig.Reference, m c14n.Met
 	return g.processor.Write(w, g.s, r, m)
 }
 
+// referenceProperties are the properties that a stamp over references covers: the second form of the stamp goes with the
+// second form of the references (EN 319 132-1, A.1.5; TS 101 903 1.4.2, 7.5).
+func referenceProperties(stamp string) []string {
+	if strings.HasSuffix(stamp, "V2") {
+		return []string{"CompleteCertificateRefsV2", "CompleteRevocationRefs", "AttributeCertificateRefsV2", "AttributeRevocationRefs"}
+	}
+	return []string{"CompleteCertificateRefs", "CompleteRevocationRefs", "AttributeCertificateRefs", "AttributeRevocationRefs"}
+}
+
 // signatureAndRefs is SignatureValue, then signature time-stamps and complete references in document order
 // (EN 319 132-1, A.1.5.1).
 func (g *signature) signatureAndRefs(w io.Writer, stamp xmldom.Node, m c14n.Method, prefixes []string) error {
-	if err := writeCanonical(w, g.s.ValueElement, m, prefixes); err != nil {
+	if err := g.canonical(w, g.s.ValueElement, m, prefixes); err != nil {
 		return err
 	}
-	return g.writeUnsigned(w, stamp, m, prefixes, "SignatureTimeStamp", "CompleteCertificateRefs", "CompleteRevocationRefs",
-		"CompleteCertificateRefsV2", "AttributeCertificateRefs", "AttributeRevocationRefs", "AttributeCertificateRefsV2")
+	return g.writeUnsigned(w, stamp, m, prefixes, append(referenceProperties(stamp.Name().Local), "SignatureTimeStamp"))
 }
 
 // refsOnly is the complete references (EN 319 132-1, A.1.5.2).
 func (g *signature) refsOnly(w io.Writer, stamp xmldom.Node, m c14n.Method, prefixes []string) error {
-	return g.writeUnsigned(w, stamp, m, prefixes, "CompleteCertificateRefs", "CompleteRevocationRefs", "CompleteCertificateRefsV2",
-		"AttributeCertificateRefs", "AttributeRevocationRefs", "AttributeCertificateRefsV2")
+	return g.writeUnsigned(w, stamp, m, prefixes, referenceProperties(stamp.Name().Local))
 }
 
-func (g *signature) writeUnsigned(w io.Writer, stamp xmldom.Node, m c14n.Method, prefixes []string, names ...string) error {
+func (g *signature) writeUnsigned(w io.Writer, stamp xmldom.Node, m c14n.Method, prefixes, names []string) error {
 	for e := range g.unsignedSignature().Elements() {
 		if e == stamp {
 			return nil // what comes after the time-stamp cannot be covered by it
 		}
-		for _, name := range names {
-			if e.Name().Local == name {
-				if err := writeCanonical(w, e, m, prefixes); err != nil {
-					return err
-				}
+		if slices.Contains(names, e.Name().Local) {
+			if err := g.canonical(w, e, m, prefixes); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// referred adds what a stamp over references covers: with the signature (own is not empty) its time-stamps, and the
+// certificates and revocation data whose digests the references give. A stamp over references alone says nothing about
+// the signature: its references can be older than the signature itself. Digests that can be made to collide name nothing.
+func (g *signature) referred(own []string, stamp xmldom.Node) []string {
+	ids := own[:len(own):len(own)]
+	names := referenceProperties(stamp.Name().Local)
+	for e := range g.unsignedSignature().Elements() {
+		if e == stamp {
+			break
+		}
+		if len(own) > 0 && e.Is(g.ns, "SignatureTimeStamp") {
+			ids = g.held(ids, e)
+		}
+		if !slices.Contains(names, e.Name().Local) {
+			continue
+		}
+		for d := range e.Descendants() {
+			if l := d.Name().Local; l != "CertDigest" && l != "DigestAlgAndValue" {
+				continue
+			}
+			method, _ := d.Child(xmldsig.Namespace, "DigestMethod")
+			uri, _ := method.Attr("", "Algorithm")
+			digest, err := algo.DigestByURI(uri)
+			value, _ := d.Child(xmldsig.Namespace, "DigestValue")
+			sum, ok := xmldsig.BinaryValue(value)
+			if err != nil || !ok || digest == algo.SHA1 || digest == algo.MD5 {
+				continue
+			}
+			if id := g.byDigest(digest)[string(sum)]; id != "" {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+// byDigest indexes what the signature brings by the digest that references give.
+func (g *signature) byDigest(d algo.Digest) map[string]string {
+	if have := g.digested[d]; have != nil {
+		return have
+	}
+	out := map[string]string{}
+	for prefix, list := range map[string][]facts.Encoded{"C": g.out.Certificates, "R": g.out.Revocations} {
+		for _, e := range list {
+			if e.Signature == g.facts.ID {
+				out[string(d.Sum(e.DER))] = facts.ID(prefix, e.DER)
+			}
+		}
+	}
+	if g.digested == nil {
+		g.digested = map[algo.Digest]map[string]string{}
+	}
+	g.digested[d] = out
+	return out
 }
 
 // counterSignatures returns the ds:Signature elements of CounterSignature properties (EN 319 132-1, 5.2.7.2).

@@ -86,8 +86,13 @@ func looksLikeXML(src facts.Source) bool {
 // ReadDocument reads the signatures of a parsed document.
 func ReadDocument(ctx context.Context, doc *xmldom.Document, env facts.Environment) (*facts.Reading, error) {
 	env.Limits = env.Limits.OrDefault()
+	return read(ctx, doc, env, nil)
+}
+
+// read reads the signatures and shows each to see, which may be nil, counter-signatures left out.
+func read(ctx context.Context, doc *xmldom.Document, env facts.Environment, see func(*signature)) (*facts.Reading, error) {
 	r := &reader{
-		ctx: ctx, env: env, doc: doc, seen: map[string]bool{}, certificates: map[string]*cert.Certificate{},
+		see: see, ctx: ctx, env: env, doc: doc, seen: map[string]bool{}, certificates: map[string]*cert.Certificate{},
 		budget: xmldsig.NewBudget(env.Limits.Hashed, doc.Size()),
 		out:    &facts.Reading{Format: facts.FormatXAdES, Octets: map[string][]facts.Octets{}},
 	}
@@ -163,7 +168,7 @@ type reader struct {
 	seen   map[string]bool // certificates and revocation data already added, by id and signature
 	// certificates parsed so far, by their octets
 	certificates map[string]*cert.Certificate
-	external     int // references of the current signature to content outside the document
+	see          func(*signature)
 }
 
 // signature adds the facts of one ds:Signature and of its counter-signatures.
@@ -196,7 +201,7 @@ func (r *reader) signature(e xmldom.Node, parent string, depth int, covered map[
 	if err != nil || len(signed) == 0 {
 		one.problem(facts.ProblemCanonicalization, "SignedInfo cannot be canonicalised")
 	}
-	sig.ID = r.uniqueID(append(append([]byte(nil), signed...), s.Value...))
+	sig.ID = r.uniqueID(signedWith(signed, s.Value))
 	value := sha256.Sum256(s.Value)
 	sig.ValueSHA256, sig.Value = value[:], s.Value
 	for i := range r.out.Signatures {
@@ -211,6 +216,9 @@ func (r *reader) signature(e xmldom.Node, parent string, depth int, covered map[
 	one.readSigned()
 	one.unsigned()
 	sig.Level = one.level()
+	if r.see != nil && parent == "" {
+		r.see(one)
+	}
 	r.out.Signatures = append(r.out.Signatures, sig)
 	for _, c := range one.counterSignatures() {
 		if err := r.signature(c, sig.ID, depth, covered); err != nil {
@@ -218,6 +226,15 @@ func (r *reader) signature(e xmldom.Node, parent string, depth int, covered map[
 		}
 	}
 	return nil
+}
+
+// signedWith is what the id of a signature is made of.
+func signedWith(signedInfo, value []byte) []byte {
+	return append(append([]byte(nil), signedInfo...), value...)
+}
+
+func signatureID(signedInfo, value []byte) string {
+	return facts.ID("S", signedWith(signedInfo, value))
 }
 
 func (r *reader) uniqueID(raw []byte) string {
@@ -258,7 +275,8 @@ func (r *reader) parse(der []byte) *cert.Certificate {
 // content finds detached content: by the URI as written, by its decoded path, or, when the signature refers to only
 // one outside object, as the object without a name or the only one given: a caller with one file need not know what the
 // signer called it, and the digest decides.
-func (r *reader) content(uri string) (facts.Source, bool) {
+func (g *signature) content(uri string) (facts.Source, bool) {
+	r := g.reader
 	if s, ok := r.env.Content[uri]; ok {
 		return s, true
 	}
@@ -269,7 +287,7 @@ func (r *reader) content(uri string) (facts.Source, bool) {
 			}
 		}
 	}
-	if r.external == 1 {
+	if g.external == 1 {
 		if s, ok := r.env.Content[""]; ok {
 			return s, true
 		}

@@ -110,7 +110,7 @@ var internalConstraints = []string{
 	"tokens_client_fkey", "log_epochs_pkey", "data_keys_pkey", "search_questions_pkey", "search_budgets_pkey",
 	"declaration_statuses_feed_key", "replies_pkey", "person_entries_pkey", "person_entries_upto_pkey",
 	"pending_acts_pkey", "pending_acts_draft_fkey", "draft_statuses_draft_fkey", "draft_statuses_feed_key",
-	"orders_pkey", "unsealings_pkey", "jobs_pkey", "person_verifications_pkey", "person_verifications_person_fkey", "register_feeds_pkey", "legal_entity_checks_pkey", "legal_entity_checks_legal_entity_fkey", "outbox_messages_pkey", "outbox_destinations_pkey", "jobs_river_key", "jobs_kind_key", "judgement_rules_pkey", "rejudgements_pkey", "rejudgements_upto_pkey",
+	"orders_pkey", "unsealings_pkey", "jobs_pkey", "person_verifications_pkey", "person_verifications_person_fkey", "register_feeds_pkey", "legal_entity_checks_pkey", "legal_entity_checks_legal_entity_fkey", "payment_registers_pkey", "payment_registers_proposed_by_fkey", "payment_registers_approved_by_fkey", "outbox_messages_pkey", "outbox_destinations_pkey", "jobs_river_key", "jobs_kind_key", "judgement_rules_pkey", "rejudgements_pkey", "rejudgements_upto_pkey",
 	"person_entries_pkey", "person_entries_upto_pkey",
 	"person_merges_pkey", "person_merges_master_fkey", "person_merges_merge_fkey",
 	"person_relationships_pkey", "person_relationships_person_fkey", "person_relationships_confidant_fkey", "person_versions_person_fkey",

@@ -24,6 +24,7 @@ import (
 	"mist/registry/medication"
 	"mist/registry/outbox"
 	"mist/registry/patient"
+	"mist/registry/payment"
 	"mist/registry/personchange"
 	"mist/registry/personlife"
 	"mist/registry/personrequest"
@@ -63,6 +64,7 @@ var (
 	_ declaration.CitizenTx = (*Tx)(nil)
 	_ exchange.Tx           = (*Tx)(nil)
 	_ outbox.Tx             = (*Tx)(nil)
+	_ payment.Tx            = (*Tx)(nil)
 	_ verification.Tx       = (*Tx)(nil)
 	_ verification.EntityTx = (*Tx)(nil)
 	_ outbox.WorkTx         = (*Tx)(nil)

@@ -39,6 +39,7 @@ var sealedColumns = []sealedColumn{
 	{"search_questions", "body", "search_questions", "t.id::text"},
 	{"jobs", "body", "jobs", "t.id::text"},
 	{"person_verifications", "body", "person_verifications", "t.person_id::text || '/' || t.stream"},
+	{"payment_registers", "body", "payment_registers", "t.id::text"},
 	{"outbox_messages", "body", "outbox_messages", "t.id::text"},
 	{"replies", "body", "replies", "encode(t.key, 'hex')"},
 	{"emergency_accesses", "body", "emergency_accesses", "t.id::text"},

@@ -9,12 +9,15 @@ import (
 	"mist/registry/emergency"
 	"mist/registry/idempotency"
 	"mist/registry/job"
+	"mist/registry/outbox"
 	"mist/registry/patient"
+	"mist/registry/payment"
 	"mist/registry/personlife"
 	"mist/registry/postgres"
 	"mist/registry/prm"
 	"mist/registry/query"
 	"mist/registry/upkeep"
+	"mist/registry/verification"
 )
 
 // rooms are the services beside the act kinds that REST and the jobs use.
@@ -31,7 +34,11 @@ type rooms struct {
 	emergencies  *emergency.Service
 	desk         *job.Desk
 	personLife   *personlife.Service
-	disputes     *dispute.Service
+	messages     *outbox.Desk
+	// checks and payments ask the registers that the server has (serve_outbox.go).
+	checks   *verification.Service
+	payments *payment.Service
+	disputes *dispute.Service
 }
 
 func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, limits LimitsConfig) (r rooms, err error) {
@@ -75,6 +82,12 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 	if r.desk, err = job.NewDesk(postgres.NewPort[job.DeskTx](store)); err != nil {
 		return rooms{}, err
 	}
+	if r.messages, err = outbox.NewDesk(postgres.NewPort[outbox.DeskTx](store)); err != nil {
+		return rooms{}, err
+	}
+	if r.checks, r.payments, err = asking(store, source, &exchangeRooms{}, r.personLife); err != nil {
+		return rooms{}, err
+	}
 	r.upkeep, err = upkeep.New(postgres.NewPort[upkeep.Tx](store), r.life, source,
 		upkeep.Terms{Verification: limits.VerificationTerm, Retention: limits.DraftRetention})
 	return r, err
@@ -88,7 +101,7 @@ func (r rooms) serve(c portal.Config) portal.Config {
 	c.Events, c.Replies, c.Providers = r.feed, r.replies, r.providers
 	c.Jobs = r.desk
 	c.PersonLife = r.personLife
-	c.Rooms = append(c.Rooms, portal.Registers(r.personLife))
+	c.Rooms = append(c.Rooms, portal.Registers(r.personLife), portal.Outbox(r.messages), portal.Verifications(r.checks), portal.Payments(r.payments))
 	return c
 }
 

@@ -242,7 +242,7 @@ var nhsScopes = append(access.OfActs("NHS"), "access_review:read", "access_revie
 	"manual_merge_request:read", "manual_merge_request:write", "person:deactivate", "register:read", "register:write", "event:read",
 	"legal_entity:nhs_verify", "legal_entity:deactivate", "legal_entity:merge", "legal_entity:hide", "settlement:write", "bl_user:read", "bl_user:write", "bl_user:deactivate",
 	"contract_request:read", "contract_request:update", "contract_request:sign", "contract:read", "contract:read_nhs", "contract:update", "contract:terminate",
-	"dictionary:write", "global_parameters:write",
+	"dictionary:write", "global_parameters:write", "person_verification:read", "person_verification:write", "payment_register:read", "payment_register:write",
 	"person:reset_authentication_method", "confidant_person_relationship:read", "confidant_person_relationship:verify",
 	"innm:read", "innm_dosage:read", "medication:read", "drugs:read", "medical_program:read", "program_medication:read")
 
@@ -312,7 +312,7 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	addClient("МІС «Зразкова»", "MIS", first.ID, misScopes)
 	addClient("МІС «Навчальна»", "MIS", second.ID, misScopes)
 	addClient("НСЗУ (пісочниця)", "NHS", nhsu.ID, nhsScopes)
-	addClient("Оператор Mist", "OPERATOR", registry.ID{}, []string{"job:read", "job:write"})
+	addClient("Оператор Mist", "OPERATOR", registry.ID{}, []string{"job:read", "job:write", "outbox:read", "outbox:write"})
 	addClient("Аудитор журналу", "AUDITOR", registry.ID{}, []string{"audit:read", "signature:verify"})
 	addClient("Кабінет громадянина", "CABINET", registry.ID{}, citizenScopes)
 	// The citizen's page of Mist itself: a client without a secret.

@@ -283,6 +283,11 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
+	if rooms.checks, rooms.payments, err = asking(s.store, s.source, exchanges, rooms.personLife); err != nil {
+		return err
+	}
+	rooms.checks.Effects(exchanges.effects)
+	rooms.payments.Effects(exchanges.effects)
 	providers, err := newProviderRooms(made, rooms.life.EndOfDismissed)
 	if err != nil {
 		return err
@@ -346,10 +351,6 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 
-	checks, err := s.newChecks(exchanges, rooms.personLife)
-	if err != nil {
-		return err
-	}
 	periodicSending, err := s.runOutbox(ctx, exchanges, metrics)
 	if err != nil {
 		return err
@@ -363,8 +364,8 @@ func (s *server) run(e env, box *sandbox) error {
 	periodic = append(periodic, documents.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, requests.Jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, rooms.personLife.Job(cfg.Limits.Upkeep), s.store.MonthsJob(cfg.Limits.Upkeep))
-	periodic = append(append(periodic, periodicSending...), checks.Periodic(cfg.Limits.Upkeep)...)
-	handlers := rooms.handlers().Add(sender.Handlers()).Add(acts.handlers).Add(exports.Handlers()).Add(checks.Handlers())
+	periodic = append(append(periodic, periodicSending...), rooms.checks.Periodic(cfg.Limits.Upkeep)...)
+	handlers := rooms.handlers().Add(sender.Handlers()).Add(acts.handlers).Add(exports.Handlers()).Add(rooms.checks.Handlers())
 	seals, err := s.newSeals(s.store)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"mist/registry/job"
 	"mist/registry/notify"
 	"mist/registry/outbox"
+	"mist/registry/payment"
 	"mist/registry/postgres"
 	"mist/registry/sickleave"
 	"mist/registry/verification"
@@ -31,6 +32,7 @@ func nationalHashes() map[string]func([]byte) []byte {
 type exchangeRooms struct {
 	routes  map[outbox.Destination]outbox.Route
 	effects outbox.Effects
+	soon    bool // nobody waits for hours in a sandbox
 }
 
 // newExchange makes the routes of the configured registers. In a sandbox that
@@ -41,7 +43,7 @@ func (s *server) newExchange(box *sandbox) (*exchangeRooms, error) {
 		c = box.registers(s)
 	}
 	s.cfg.Registers = c
-	x := &exchangeRooms{routes: map[outbox.Destination]outbox.Route{}, effects: outbox.Effects{}}
+	x := &exchangeRooms{routes: map[outbox.Destination]outbox.Route{}, effects: outbox.Effects{}, soon: box != nil}
 	sickleave.Errands{Source: s.source}.Effects(x.effects.Add)
 	services := map[outbox.Destination]func() (connector.Services, error){
 		"dracs": connector.DRACS, "drfo": connector.DRFO, "mvs": connector.MVS, "payments": connector.Payments, "erln": connector.ERLN,
@@ -105,13 +107,22 @@ func (x *exchangeRooms) starter(source registry.Source) verification.Starter {
 	return verification.Starter{Source: source, Terms: verification.DefaultTerms(), Asked: x.has}
 }
 
-// newChecks is the room of what other registers say of people and clinics.
-func (s *server) newChecks(x *exchangeRooms, deaths verification.Deaths) (*verification.Service, error) {
-	checks, err := verification.New(postgres.NewPort[verification.Tx](s.store).Everywhere(), x.starter(s.source), deaths)
-	if err == nil {
-		checks.Effects(x.effects)
+// paymentPause is how long the paying side has before it is asked what became of
+// a register.
+const paymentPause = time.Hour
+
+// asking makes the rooms that ask other registers.
+func asking(store *postgres.Store, source registry.Source, x *exchangeRooms, deaths verification.Deaths) (*verification.Service, *payment.Service, error) {
+	checks, err := verification.New(postgres.NewPort[verification.Tx](store).Everywhere(), x.starter(source), deaths)
+	if err != nil {
+		return nil, nil, err
 	}
-	return checks, err
+	pause := paymentPause
+	if x.soon {
+		pause = time.Second
+	}
+	payments, err := payment.NewService(postgres.NewPort[payment.Tx](store).Everywhere(), source, pause, x.has)
+	return checks, payments, err
 }
 
 // runOutbox sends until the context ends, and waits for what is under way.

@@ -3,7 +3,6 @@ package portal
 import (
 	"context"
 	"net/http"
-	"regexp"
 
 	"github.com/go-chi/chi/v5"
 
@@ -26,8 +25,6 @@ type messageChange struct {
 	Message outbox.Info `json:"message"`
 	DryRun  bool        `json:"dry_run"`
 }
-
-var destinationName = regexp.MustCompile(`^[a-z][a-z0-9_]{1,29}$`)
 
 // Outbox are the places of messages to other registers.
 func Outbox(desk OutboxDesk) Room {
@@ -92,11 +89,7 @@ func Outbox(desk OutboxDesk) Room {
 				if err := o.fields().done(); err != nil {
 					return err
 				}
-				name := chi.URLParam(r, "destination")
-				if !destinationName.MatchString(name) {
-					return registry.Errorf(registry.CodeNotFound, "not found")
-				}
-				state, err := desk.Pause(r.Context(), c, outbox.Destination(name), paused)
+				state, err := desk.Pause(r.Context(), c, outbox.Destination(chi.URLParam(r, "destination")), paused)
 				if err != nil {
 					return err
 				}

@@ -315,7 +315,7 @@ func (m *matrix) operations(t *testing.T) (list []asked) {
 			if !known {
 				object = m.ids["/api/v3/persons"] // an id that is no such object
 			}
-			a.path = strings.ReplaceAll(path, "{id}", object.String())
+			a.path = strings.NewReplacer("{id}", object.String(), "{destination}", "mvs").Replace(path)
 			var query []string
 			for _, p := range op.Parameters {
 				if p.Value.In == "query" && p.Value.Required {

@@ -16,6 +16,7 @@ import (
 	"mist/registry/dispense"
 	"mist/registry/intake"
 	"mist/registry/jcs"
+	"mist/registry/outbox"
 	"mist/registry/patient"
 	"mist/registry/postgres"
 	"mist/registry/postgres/pgtest"
@@ -23,6 +24,7 @@ import (
 	"mist/registry/prm"
 	"mist/registry/record"
 	"mist/registry/sickleave"
+	"mist/registry/verification"
 )
 
 // colleagues are the other roles of the clinic, and those of the NHSU.
@@ -83,6 +85,15 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 	m.ids["/api/v3/confidant_person_relationship_requests"] = post("doctor", "/api/v3/confidant_person_relationship_requests",
 		fmt.Sprintf(`{"person_id":%q,"action":"INSERT","confidant_person_relationship":{"confidant_person_id":%q,"documents_relationship":[{"type":"COURT_DECISION","number":"1","issued_by":"суд","issued_at":"2026-01-01"}]}}`, citizen.PersonID, other.PersonID))
 	m.ids["/api/v3/registers"] = post("proposer", "/api/v3/registers", registerBody)
+	m.ids["/api/v3/payment_registers"] = post("proposer", "/api/v3/payment_registers",
+		`{"kind":"CAPITATION","period":"2026-10","lines":[{"edrpou":"00000006","account":"UA213223130000026007233566001","amount":"1.00","purpose":"Договір 0000-МАТР-0001"}]}`)
+	require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) (err error) {
+		if err := tx.PutEntityCheck(ctx, m.clinic, verification.EntityState{Status: verification.Needed, UpdatedAt: source.Now()}); err != nil {
+			return err
+		}
+		m.ids["/api/v3/outbox/messages"], err = outbox.Put(ctx, tx, source, registry.Caller{}, outbox.Message{Destination: "mvs", Operation: verification.CheckUNZR})
+		return err
+	}))
 	m.ids["/api/v3/manual_merge_requests"] = post("proposer", "/api/v3/manual_merge_requests", fmt.Sprintf(`{"master_person_id":%q,"merge_person_id":%q,"reason":"одна людина, два записи"}`, other.PersonID, m.spare.String()))
 	m.ids["/api/v3/black_list_users"] = post("nhs", "/api/v3/black_list_users", `{"tax_id":"3126509817","reason":"підробка"}`)
 	m.ids["/api/pis/declaration_requests"] = post("citizen", "/api/pis/declaration_requests", fmt.Sprintf(`{"employee_id":%q,"division_id":%q}`, second.EmployeeID, second.DivisionID))

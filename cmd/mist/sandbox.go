@@ -344,7 +344,7 @@ func (b *sandbox) announce(s *server) error {
 	b.public.Admin = s.url("admin", s.cfg.Admin)
 	b.public.TSA, b.public.OCSP, b.public.OTPURL = services+"/tsa", services+"/ocsp", services+"/otp"
 	b.public.MessagesURL = services + "/messages"
-	b.public.RegistersURL = services + "/registers/"
+	b.public.RegistersURL = services + "/registers"
 	b.public.Trust = filepath.Join(b.dir, "pki", "trust")
 	b.public.Log.URL = b.public.REST + "/log"
 	return writeJSONFile(filepath.Join(b.dir, "sandbox.json"), b.public, 0o600)

@@ -2,7 +2,7 @@ package payment
 
 // MaxLines bounds a register. A contract that said so would cost its validator a
 // state for each.
-const MaxLines = 5000
+const MaxLines = 1000
 
 // Kind of payments.
 type Kind string

@@ -141,7 +141,7 @@ func (s *Service) Propose(ctx context.Context, c registry.Caller, kind Kind, per
 		wrong("$.period", "format", "expected YYYY-MM")
 	}
 	if len(lines) == 0 || len(lines) > MaxLines {
-		wrong("$.lines", "length", "a register has 1 to 5000 lines")
+		wrong("$.lines", "length", "a register has 1 to 1000 lines")
 	}
 	now := s.source.Now()
 	r := Register{ID: s.source.NewID(), Kind: kind, Period: period, Status: New, ProposedBy: by, InsertedAt: now, UpdatedAt: now, Count: len(lines)}

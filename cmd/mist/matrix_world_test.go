@@ -88,7 +88,7 @@ func (m *matrix) furnish(t *testing.T, store *postgres.Store, source registry.So
 	m.ids["/api/v3/payment_registers"] = post("proposer", "/api/v3/payment_registers",
 		`{"kind":"CAPITATION","period":"2026-10","lines":[{"edrpou":"00000006","account":"UA213223130000026007233566001","amount":"1.00","purpose":"Договір 0000-МАТР-0001"}]}`)
 	require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) (err error) {
-		if err := tx.PutEntityCheck(ctx, m.clinic, verification.EntityState{Status: verification.Needed, UpdatedAt: source.Now()}); err != nil {
+		if err := tx.PutEntityCheck(ctx, m.clinic, verification.EntityState{Status: verification.Needed, UpdatedAt: source.Now(), Message: source.NewID()}); err != nil {
 			return err
 		}
 		m.ids["/api/v3/outbox/messages"], err = outbox.Put(ctx, tx, source, registry.Caller{}, outbox.Message{Destination: "mvs", Operation: verification.CheckUNZR})

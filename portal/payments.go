@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -57,23 +54,19 @@ type paymentView struct {
 	Differences []paymentDifferenceView `json:"differences,omitempty"`
 }
 
-func hryvnias(kopecks int64) string { return fmt.Sprintf("%d.%02d", kopecks/100, kopecks%100) }
-
-var hryvniaForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,11})\.[0-9]{2}$`)
-
 func viewPayment(r payment.Register) paymentView {
-	v := paymentView{ID: r.ID, Kind: r.Kind, Period: r.Period, Status: r.Status, Total: hryvnias(r.Total), Quantity: r.Count, Reason: r.Reason,
+	v := paymentView{ID: r.ID, Kind: r.Kind, Period: r.Period, Status: r.Status, Total: payment.Hryvnias(r.Total), Quantity: r.Count, Reason: r.Reason,
 		ProposedBy: r.ProposedBy, ApprovedBy: r.ApprovedBy, InsertedAt: stamp(r.InsertedAt), UpdatedAt: stamp(r.UpdatedAt)}
 	for _, l := range r.Lines {
-		v.Lines = append(v.Lines, paymentLineView{l.Number, l.EDRPOU, l.Account, hryvnias(l.Amount), l.Purpose, l.State, l.Reason})
+		v.Lines = append(v.Lines, paymentLineView{l.Number, l.EDRPOU, l.Account, payment.Hryvnias(l.Amount), l.Purpose, l.State, l.Reason})
 	}
 	for _, d := range r.Differences {
 		one := paymentDifferenceView{Kind: d.Kind, Number: d.Number}
 		if d.Ours != 0 {
-			one.Ours = hryvnias(d.Ours)
+			one.Ours = payment.Hryvnias(d.Ours)
 		}
 		if d.Theirs != 0 {
-			one.Theirs = hryvnias(d.Theirs)
+			one.Theirs = payment.Hryvnias(d.Theirs)
 		}
 		v.Differences = append(v.Differences, one)
 	}
@@ -94,11 +87,8 @@ func Payments(s PaymentRoom) Room {
 			var lines []payment.SentLine
 			for i, l := range f.objects("lines") {
 				one := payment.SentLine{EDRPOU: l.text("edrpou", true), Account: l.text("account", true), Purpose: l.text("purpose", true)}
-				amount := l.text("amount", true)
-				if !hryvniaForm.MatchString(amount) {
-					f.wrong(fmt.Sprintf("lines.[%d].amount", i), "format", "expected hryvnias with two digits of kopecks, such as 1234.50")
-				} else if one.Amount, err = strconv.ParseInt(strings.Replace(amount, ".", "", 1), 10, 64); err != nil {
-					f.wrong(fmt.Sprintf("lines.[%d].amount", i), "number", "the amount is too large")
+				if one.Amount, err = payment.ParseHryvnias(l.text("amount", true)); err != nil {
+					f.wrong(fmt.Sprintf("lines.[%d].amount", i), "format", err.Error())
 				}
 				f.join(fmt.Sprintf("lines.[%d]", i), l)
 				lines = append(lines, one)

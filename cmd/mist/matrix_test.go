@@ -89,7 +89,7 @@ func (m *matrix) handler(t *testing.T, dsn string, forge func(registry.Caller) r
 	made := parts{store, s.source, noSignature{}, policies, documents.media, key, s.cfg.Limits, dictionaries, verification.Starter{}}
 	acts, err := actKinds(made)
 	require.NoError(t, err)
-	rooms, err := newRooms(store, s.source, key, s.cfg.Limits)
+	rooms, err := newRooms(store, s.source, key, s.cfg.Limits, &exchangeRooms{})
 	require.NoError(t, err)
 	providers, err := newProviderRooms(made, rooms.life.EndOfDismissed)
 	require.NoError(t, err)

@@ -41,7 +41,7 @@ type rooms struct {
 	disputes *dispute.Service
 }
 
-func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, limits LimitsConfig) (r rooms, err error) {
+func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, limits LimitsConfig, exchanges *exchangeRooms) (r rooms, err error) {
 	if r.declarations, err = query.NewProviders(postgres.NewPort[query.ProvidersTx](store)); err != nil {
 		return rooms{}, err
 	}
@@ -85,7 +85,7 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 	if r.messages, err = outbox.NewDesk(postgres.NewPort[outbox.DeskTx](store)); err != nil {
 		return rooms{}, err
 	}
-	if r.checks, r.payments, err = asking(store, source, &exchangeRooms{}, r.personLife); err != nil {
+	if r.checks, r.payments, err = asking(store, source, exchanges, r.personLife); err != nil {
 		return rooms{}, err
 	}
 	r.upkeep, err = upkeep.New(postgres.NewPort[upkeep.Tx](store), r.life, source,

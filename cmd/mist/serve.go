@@ -279,11 +279,8 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	rooms, err := newRooms(s.store, s.source, keys.otp, cfg.Limits)
+	rooms, err := newRooms(s.store, s.source, keys.otp, cfg.Limits, exchanges)
 	if err != nil {
-		return err
-	}
-	if rooms.checks, rooms.payments, err = asking(s.store, s.source, exchanges, rooms.personLife); err != nil {
 		return err
 	}
 	rooms.checks.Effects(exchanges.effects)
@@ -311,7 +308,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err := s.addAuditorPages(pages, accessService, keys.log.Verifier(), proofs, exports, trusted.material); err != nil {
 		return err
 	}
-	if err := s.addOperatorPages(pages, accessService, operatorpages.Config{Jobs: rooms.desk, Merges: rooms.personLife, Trust: trusted.material, Cases: rooms.disputes}); err != nil {
+	if err := s.addOperatorPages(pages, accessService, operatorpages.Config{Jobs: rooms.desk, Merges: rooms.personLife, Trust: trusted.material, Cases: rooms.disputes, Messages: rooms.messages, Checks: rooms.checks, Payments: rooms.payments}); err != nil {
 		return err
 	}
 	citizens, err := pis(made)

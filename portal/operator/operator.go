@@ -1,8 +1,10 @@
 // Package operator is the pages of the National Health Service's operators:
-// what waits and for how long, dead letters with what a retry would do before
-// it is done, merges of records that a second person agrees to.
+// what waits and for how long, dead letters (jobs and messages to other
+// registers) with what a retry would do before it is done, what other registers
+// say of people, merges of records and registers of payments that a second
+// person agrees to.
 //
-// It holds no rules: job.Desk and personlife.Service decide and record. An
+// It holds no rules: the rooms it is given decide and record. An
 // operator enters with their КЕП in the position NHS ADMIN.
 package operator
 
@@ -60,11 +62,14 @@ type Trust interface {
 
 // Config of the room; all but Secure is needed.
 type Config struct {
-	Login  login.Service
-	Jobs   Jobs
-	Merges Merges
-	Trust  Trust
-	Cases  Cases
+	Login    login.Service
+	Jobs     Jobs
+	Merges   Merges
+	Trust    Trust
+	Cases    Cases
+	Messages Messages
+	Checks   Checks
+	Payments Payments
 	// ClientID is the public client the pages log people in as.
 	ClientID string
 	Clock    func() time.Time
@@ -75,11 +80,12 @@ type Config struct {
 type room struct{ Config }
 
 // Scopes the pages ask an operator for.
-const Scopes = "job:read job:write manual_merge_request:read manual_merge_request:write trust:read dispute:read dispute:write"
+const Scopes = "job:read job:write manual_merge_request:read manual_merge_request:write trust:read dispute:read dispute:write " +
+	"outbox:read outbox:write person_verification:read person_verification:write payment_register:read payment_register:write"
 
 // Add puts the room into the kit.
 func Add(kit *web.Kit, c Config) error {
-	if c.Login == nil || c.Jobs == nil || c.Merges == nil || c.Trust == nil || c.Cases == nil || c.ClientID == "" || c.Clock == nil {
+	if c.Login == nil || c.Jobs == nil || c.Merges == nil || c.Trust == nil || c.Cases == nil || c.Messages == nil || c.Checks == nil || c.Payments == nil || c.ClientID == "" || c.Clock == nil {
 		return errors.New("portal/operator: a part is missing")
 	}
 	pages, err := kit.Room("operator", files)
@@ -99,6 +105,19 @@ func Add(kit *web.Kit, c Config) error {
 	pages.Get("/ops/jobs/{id}", door.Behind(r.job))
 	pages.Post("/ops/jobs/{id}/replay", door.Behind(r.replay))
 	pages.Post("/ops/jobs/{id}/discard", door.Behind(r.discard))
+	pages.Get("/ops/messages", door.Behind(r.messages))
+	pages.Post("/ops/messages/replay", door.Behind(r.replayMessages))
+	pages.Get("/ops/messages/{id}", door.Behind(r.message))
+	pages.Post("/ops/messages/{id}/{step}", door.Behind(r.changeMessage))
+	pages.Post("/ops/registers/{name}/{step}", door.Behind(r.pause))
+	pages.Get("/ops/checks", door.Behind(r.checks))
+	pages.Get("/ops/checks/{id}", door.Behind(r.check))
+	pages.Post("/ops/checks/{id}/ask", door.Behind(r.askAnew))
+	pages.Post("/ops/checks/{id}", door.Behind(r.judge))
+	pages.Get("/ops/payments", door.Behind(r.payments))
+	pages.Post("/ops/payments", door.Behind(r.bring))
+	pages.Get("/ops/payments/{id}", door.Behind(r.payment))
+	pages.Post("/ops/payments/{id}/{step}", door.Behind(r.decidePayment))
 	pages.Get("/ops/cases", door.Behind(r.cases))
 	pages.Get("/ops/cases/{id}", door.Behind(r.oneCase))
 	pages.Post("/ops/cases/{id}", door.Behind(r.answer))
@@ -115,6 +134,8 @@ func Add(kit *web.Kit, c Config) error {
 type inboxView struct {
 	Dead, New, Undo, Cases                         int
 	OldestDead, OldestNew, OldestUndo, OldestCases time.Time
+	DeadMessages, Flagged, Payments                int
+	OldestMessage, OldestFlag, OldestPayment       time.Time
 	Trust                                          trusted.View
 }
 
@@ -145,6 +166,9 @@ func (r *room) inbox(w http.ResponseWriter, q *web.Request, c registry.Caller) e
 	}
 	if v.Cases = open; len(cases) > 0 {
 		v.OldestCases = cases[0].OpenedAt
+	}
+	if err := r.outside(q, c, &v); err != nil {
+		return err
 	}
 	st, err := r.Trust.State(q.Context(), c)
 	if err != nil {
@@ -210,34 +234,58 @@ func (r *room) replayAll(w http.ResponseWriter, q *web.Request, c registry.Calle
 	if err != nil {
 		return err
 	}
-	t := &tried{Done: form.Get("confirmed") != ""}
-	var ids []registry.ID
 	kinds := map[registry.ID]job.Kind{}
-	for page := 1; len(ids) < maxAtOnce; page++ {
+	ids, err := allDead(func(page int) (ids []registry.ID, total int, err error) {
 		list, total, err := r.Jobs.List(q.Context(), c, job.Filter{Status: job.StatusDead, Page: page, Size: jobRows})
-		if err != nil {
-			return err
-		}
 		for _, one := range list {
 			ids, kinds[one.ID] = append(ids, one.ID), one.Kind
 		}
-		if len(list) == 0 || page*jobRows >= total {
+		return ids, total, err
+	})
+	if err != nil {
+		return err
+	}
+	t, err := retryAll(ids, form.Get("confirmed") != "", func(id registry.ID, dry bool) error {
+		_, err := r.Jobs.Replay(q.Context(), c, id, dry)
+		return err
+	}, func(id registry.ID, e *registry.Error) string {
+		if e.Reason == job.ReasonKind {
+			return q.T("ops.jobs.unknown", "kind", string(kinds[id]))
+		}
+		return e.Detail
+	})
+	if err != nil {
+		return err
+	}
+	return r.showJobs(w, q, c, t)
+}
+
+// allDead gathers the ids of dead letters page by page.
+func allDead(list func(page int) (ids []registry.ID, total int, err error)) (all []registry.ID, err error) {
+	for page := 1; len(all) < maxAtOnce; page++ {
+		ids, total, err := list(page)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, ids...); len(ids) == 0 || len(all) >= total {
 			break
 		}
 	}
+	return all, nil
+}
+
+// retryAll tries each, dry unless it was confirmed; why tells what a refusal means.
+func retryAll(ids []registry.ID, confirmed bool, do func(id registry.ID, dry bool) error, why func(registry.ID, *registry.Error) string) (*tried, error) {
+	t := &tried{Done: confirmed}
 	cannot := map[string]int{}
 	for _, id := range ids {
 		t.Checked++
-		if _, err := r.Jobs.Replay(q.Context(), c, id, !t.Done); err != nil {
+		if err := do(id, !confirmed); err != nil {
 			e := registry.AsError(err)
 			if e.Code == registry.CodeInternal || e.Code == registry.CodeForbidden {
-				return err
+				return nil, err
 			}
-			why := e.Detail
-			if e.Reason == job.ReasonKind {
-				why = q.T("ops.jobs.unknown", "kind", string(kinds[id]))
-			}
-			cannot[why]++
+			cannot[why(id, e)]++
 			continue
 		}
 		t.Can++
@@ -245,7 +293,7 @@ func (r *room) replayAll(w http.ResponseWriter, q *web.Request, c registry.Calle
 	for text, n := range cannot {
 		t.Cannot = append(t.Cannot, reason{text, n})
 	}
-	return r.showJobs(w, q, c, t)
+	return t, nil
 }
 
 type jobView struct {

@@ -2,27 +2,12 @@ package connector
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 
 	"mist/registry"
 	"mist/registry/outbox"
 	"mist/registry/payment"
 	"mist/soap"
 )
-
-// hryvnias writes kopecks as the contract wants them: 1234.50.
-func hryvnias(kopecks int64) string { return fmt.Sprintf("%d.%02d", kopecks/100, kopecks%100) }
-
-// kopecks reads an amount that obeys the contract.
-func kopecks(amount string) (int64, error) {
-	n, err := strconv.ParseInt(strings.Replace(amount, ".", "", 1), 10, 64)
-	if err != nil || !strings.Contains(amount, ".") {
-		return 0, outbox.Rubbish(errors.New("the answer has an amount that is none"))
-	}
-	return n, nil
-}
 
 // Payments is the exchange of payment registers.
 func Payments() (Services, error) {
@@ -62,9 +47,9 @@ func Payments() (Services, error) {
 	}
 	return Services{
 		payment.Submit: service(c, string(payment.Submit), string(payment.Submit), soap.V11, func(q payment.Submission) any {
-			s := submission{ID: q.RegisterID.String(), Kind: string(q.Kind), Period: q.Period, Total: hryvnias(q.Total)}
+			s := submission{ID: q.RegisterID.String(), Kind: string(q.Kind), Period: q.Period, Total: payment.Hryvnias(q.Total)}
 			for _, l := range q.Lines {
-				s.Lines = append(s.Lines, line{l.Number, l.EDRPOU, l.Account, hryvnias(l.Amount), l.Purpose})
+				s.Lines = append(s.Lines, line{l.Number, l.EDRPOU, l.Account, payment.Hryvnias(l.Amount), l.Purpose})
 			}
 			return s
 		}, func(a taken) (any, error) {
@@ -88,9 +73,9 @@ func Payments() (Services, error) {
 			}
 			out := payment.Told{RegisterID: id, State: a.State}
 			for _, l := range a.Lines {
-				amount, err := kopecks(l.Amount)
+				amount, err := payment.ParseHryvnias(l.Amount)
 				if err != nil {
-					return nil, err
+					return nil, outbox.Rubbish(errors.New("the answer has an amount that is none"))
 				}
 				out.Lines = append(out.Lines, payment.ToldLine{Number: l.Number, Account: l.Account, Amount: amount, Paid: l.State == "paid", Reason: text(l.Reason)})
 			}

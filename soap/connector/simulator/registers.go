@@ -310,7 +310,7 @@ func (s *Simulator) takePayments(_ context.Context, req *xroad.Request) ([]byte,
 	}
 	p := payment.Submission{RegisterID: id, Kind: payment.Kind(q.Kind)}
 	for _, l := range q.Lines {
-		amount, err := strconv.ParseInt(strings.Replace(l.Amount, ".", "", 1), 10, 64)
+		amount, err := payment.ParseHryvnias(l.Amount)
 		if err != nil {
 			return nil, err
 		}
@@ -318,7 +318,7 @@ func (s *Simulator) takePayments(_ context.Context, req *xroad.Request) ([]byte,
 		p.Lines = append(p.Lines, payment.SentLine{Number: l.Number, EDRPOU: l.EDRPOU, Account: l.Account, Amount: amount, Purpose: l.Purpose})
 	}
 	result := "<result>accepted</result>"
-	if total, err := strconv.ParseInt(strings.Replace(q.Total, ".", "", 1), 10, 64); err != nil || total != p.Total {
+	if total, err := payment.ParseHryvnias(q.Total); err != nil || total != p.Total {
 		result = "<result>rejected</result><reason>сума рядків не дорівнює підсумку</reason>"
 	} else {
 		s.mu.Lock()
@@ -347,8 +347,7 @@ func (s *Simulator) tellPayments(_ context.Context, req *xroad.Request) ([]byte,
 	var b strings.Builder
 	b.WriteString(`<GetPaymentRegisterResponse xmlns="urn:mist:ws:consumed:payments:v1"><registerId>` + id.String() + `</registerId>`)
 	line := func(number int, account string, amount int64, state, reason string) {
-		b.WriteString("<line><number>" + strconv.Itoa(number) + "</number><account>" + account + "</account><amount>" +
-			strconv.FormatInt(amount/100, 10) + "." + strconv.FormatInt(100+amount%100, 10)[1:] + "</amount><state>" + state + "</state>")
+		b.WriteString("<line><number>" + strconv.Itoa(number) + "</number><account>" + account + "</account><amount>" + payment.Hryvnias(amount) + "</amount><state>" + state + "</state>")
 		if reason != "" {
 			b.WriteString("<reason>" + reason + "</reason>")
 		}

@@ -26,7 +26,7 @@ type monthCommand struct {
 }
 
 func (c monthCommand) open(e env) (*operator, *archive.Service, error) {
-	op, err := openOperator(e, c.Config, 4)
+	op, err := openOperator(e, c.Config, 4, func(o *postgres.Options) { o.WriteLimit = monthLimit })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,6 +63,11 @@ func (c monthCommand) open(e env) (*operator, *archive.Service, error) {
 	return op, s, nil
 }
 
+// monthLimit is the longest a statement over a month may take: counting tens of
+// millions of entries takes seconds. What changes the log's tables waits for
+// their locks no longer than half a second, whatever this says.
+const monthLimit = time.Minute
+
 type trailMonthsCommand struct {
 	monthCommand `embed:""`
 }
@@ -83,7 +88,7 @@ func (c *trailMonthsCommand) Run(e env) error {
 	for _, m := range list {
 		state, places := "поточний·present", "-"
 		switch {
-		case !m.ArchivedAt.IsZero():
+		case !m.ArchivedAt.IsZero() && !m.Table:
 			state = "від'єднано·detached " + m.ArchivedAt.Format(time.DateOnly)
 		case !m.Table:
 			state = "ЗНИК·GONE"
@@ -164,6 +169,41 @@ func (c *trailDetachCommand) Run(e env) error {
 				return err
 			}
 			fmt.Fprintf(e.stdout, "виконано: місяць %s від'єднано, хеші збережено · done: the month %[1]s is detached, its hashes are kept\n", c.Month)
+			return nil
+		},
+	})
+}
+
+type trailAttachCommand struct {
+	monthCommand `embed:""`
+	File         string `arg:"" type:"existingfile" help:"The file with which the month was detached (mist trail export): it is verified against the log first."`
+	twoPeople    `embed:""`
+}
+
+// Run implements the command.
+func (c *trailAttachCommand) Run(e env) error {
+	f, size, err := openMonth(c.File)
+	if err != nil {
+		return &failure{exitFail, err}
+	}
+	defer f.Close()
+	file, err := month.Open(f, size)
+	if err != nil {
+		return &failure{exitFail, fmt.Errorf("%s: %w", c.File, err)}
+	}
+	op, s, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	defer op.close()
+	return c.give(e, op, orderedCommand{
+		name: month.AttachOrder, parameters: archive.AttachParameters(file), demanded: true,
+		plan: func(ctx context.Context, o order.Order) (map[string]int, error) { return s.PlanAttach(ctx, o, file) },
+		run: func(ctx context.Context, o order.Order) error {
+			if err := s.Attach(ctx, o, postgres.NewPort[archive.AttachTx](op.store).Everywhere(), file); err != nil {
+				return err
+			}
+			fmt.Fprintf(e.stdout, "виконано: місяць %s повернуто до журналу, записів %d · done: the month %[1]s is attached again, entries %[2]d\n", file.Manifest.Month, file.Manifest.Entries)
 			return nil
 		},
 	})

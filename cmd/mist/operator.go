@@ -41,7 +41,7 @@ func joinDatabase(e env, c DatabaseConfig) (dsn string, stop func(), err error) 
 
 // openOperator opens the registry as an operator. A server that runs on the
 // same embedded database keeps running: the command joins it by its socket.
-func openOperator(e env, path string, maxConns int32) (*operator, error) {
+func openOperator(e env, path string, maxConns int32, change ...func(*postgres.Options)) (*operator, error) {
 	cfg, err := loadConfig(path)
 	if err != nil {
 		return nil, &failure{exitUsage, err}
@@ -66,9 +66,11 @@ func openOperator(e env, path string, maxConns int32) (*operator, error) {
 		stop()
 		return nil, err
 	}
-	store, err := postgres.Open(e.ctx, dsn, postgres.Options{
-		Source: registry.SystemSource(), Keys: ring, Role: postgres.OperatorRole, MaxConns: maxConns,
-	})
+	opt := postgres.Options{Source: registry.SystemSource(), Keys: ring, Role: postgres.OperatorRole, MaxConns: maxConns}
+	for _, f := range change {
+		f(&opt)
+	}
+	store, err := postgres.Open(e.ctx, dsn, opt)
 	if err != nil {
 		stop()
 		return nil, err

@@ -124,6 +124,7 @@ type trailCommand struct {
 	Months trailMonthsCommand `cmd:"" help:"The months of the log: what lies in each, and which were detached."`
 	Export trailExportCommand `cmd:"" help:"Write a month that is over into a file that proves itself; nothing is changed."`
 	Detach trailDetachCommand `cmd:"" help:"Take an exported month out of the database, its hashes kept; by an order of two people. The tree stays provable."`
+	Attach trailAttachCommand `cmd:"" help:"Bring a detached month back from its file, verified first; by an order of two people. Searches and access logs find it again."`
 	Unlink trailUnlinkCommand `cmd:"" help:"Wipe what ties entries of the log to a person (erasure); by an order of two people. The tree stays provable."`
 }
 

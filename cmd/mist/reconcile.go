@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"mist/registry/audit"
+	"mist/registry/audit/month"
 	"mist/signature/gost34311"
 	"mist/soap/xroad"
 )
@@ -19,7 +22,8 @@ import (
 // either side; that a seal is good is proven container by container with mist-verify exchange.
 type reconcileCommand struct {
 	Config  string `required:"" type:"existingfile" help:"Configuration of the server whose trail is compared."`
-	Archive string `arg:"" type:"existingdir" help:"Folder of containers (.asics, .asice) and of ZIP files that hold them; read with its subfolders."`
+	Months  string `name:"archive" type:"existingdir" help:"Folder with the files of months that were detached from the log (mist trail export): their entries are read from there, proven first." placeholder:"DIR"`
+	Archive string `arg:"" name:"containers" type:"existingdir" help:"Folder of containers (.asics, .asice) and of ZIP files that hold them; read with its subfolders."`
 	From    string `help:"Only entries of the trail from this time on (RFC 3339 or a date)." placeholder:"T"`
 	Until   string `help:"Only entries of the trail before this time." placeholder:"T"`
 	JSON    bool   `name:"json" help:"Findings as one JSON object."`
@@ -33,6 +37,8 @@ type reconcileReport struct {
 	xroad.Reconciliation
 	OtherServices int          `json:"otherServices"` // messages of the archive to services that are not ours
 	Unreadable    []unreadable `json:"unreadable"`
+	// ArchivedMonths are months of the period whose entries lie in files that were not given.
+	ArchivedMonths []string `json:"archivedMonths"`
 }
 
 type unreadable struct {
@@ -41,7 +47,7 @@ type unreadable struct {
 }
 
 // Run implements the command. Exit codes: 0 archive and trail agree, 1 one of them lacks something, 2 something in the
-// archive could not be read and the rest agrees.
+// archive could not be read, or a month of the trail lies in a file that was not given, and the rest agrees.
 func (c *reconcileCommand) Run(e env) error {
 	from, err := reconcileTime(c.From)
 	if err != nil {
@@ -61,19 +67,22 @@ func (c *reconcileCommand) Run(e env) error {
 		return &failure{exitUsage, fmt.Errorf("soap.service of the configuration: %w", err)}
 	}
 	archive := &xroad.Archive{GOST: gost34311.Sum256, Provider: ours}
-	report := reconcileReport{Unreadable: []unreadable{}}
+	report := reconcileReport{Unreadable: []unreadable{}, ArchivedMonths: []string{}}
 	if err := report.read(archive, c.Archive); err != nil {
 		return err
 	}
 	var trail []xroad.Recorded
-	err = o.store.ExchangeEntries(e.ctx, from, until, func(x audit.Entry) error {
+	take := func(x audit.Entry) error {
 		trail = append(trail, xroad.Recorded{
 			Entry: x.ID.String(), Client: x.Actor.XRoadClient, MessageID: x.Exchange.MessageID, SHA512: x.Exchange.RequestSHA512, GOST: x.Exchange.RequestGOST,
 			Refused: x.Kind == audit.ExchangeRefused,
 		})
 		return nil
-	})
-	if err != nil {
+	}
+	if report.ArchivedMonths, err = archivedExchanges(e.ctx, o, c.Months, from, until, take); err != nil {
+		return err
+	}
+	if err = o.store.ExchangeEntries(e.ctx, from, until, take); err != nil {
 		return fmt.Errorf("reading the trail: %w", err)
 	}
 	report.Reconciliation, report.OtherServices = archive.Reconcile(trail), archive.Passed
@@ -81,12 +90,65 @@ func (c *reconcileCommand) Run(e env) error {
 		return err
 	}
 	switch {
+	case len(report.Findings) > 0 && len(report.ArchivedMonths) > 0:
+		return &failure{exitUndecided, fmt.Errorf("archive and trail do not agree (%d findings), but the trail was not read whole: give the files of %s with --archive DIR",
+			len(report.Findings), strings.Join(report.ArchivedMonths, ", "))}
 	case len(report.Findings) > 0:
 		return &failure{exitFail, fmt.Errorf("archive and trail do not agree: %d findings", len(report.Findings))}
 	case len(report.Unreadable) > 0:
 		return &failure{exitUndecided, fmt.Errorf("%d files of the archive could not be read", len(report.Unreadable))}
+	case len(report.ArchivedMonths) > 0:
+		return &failure{exitUndecided, fmt.Errorf("the trail was not read whole: give the files of %s with --archive DIR", strings.Join(report.ArchivedMonths, ", "))}
 	}
 	return nil
+}
+
+// archivedExchanges reads the entries of months that are away from their files, each proven with the log's key and the
+// one that was recorded when it was detached; it gives the months of the period whose file is not in the folder.
+func archivedExchanges(ctx context.Context, o *operator, folder string, from, until time.Time, f func(audit.Entry) error) ([]string, error) {
+	missing := []string{}
+	list, err := o.store.LogMonths(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the months of the log: %w", err)
+	}
+	key, err := audit.ReadVerifier(o.logKey)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range list {
+		before := !until.IsZero() && !m.From.IsZero() && !m.Month.Before(until)
+		if m.Table || m.Archived.IsZero() || before || !m.Month.AddDate(0, 1, 0).After(from) {
+			continue
+		}
+		var file *month.File
+		if folder != "" {
+			if file, err = monthFiles(folder)(m.Name()); err != nil {
+				return nil, &failure{exitFail, fmt.Errorf("the file of the month %s: %w", m.Name(), err)}
+			}
+		}
+		if file == nil {
+			missing = append(missing, m.Name())
+			continue
+		}
+		if !bytes.Equal(file.Form, m.Manifest) {
+			return nil, &failure{exitFail, fmt.Errorf("the file of the month %s is another one than that with which it was detached", m.Name())}
+		}
+		var exchanges []audit.Entry // believed when the whole file is proven
+		if _, err := file.Verify(key, func(l month.Line, x audit.Entry) error {
+			if l.Entry != nil && x.Exchange != nil && !x.Time.Before(from) && (until.IsZero() || x.Time.Before(until)) {
+				exchanges = append(exchanges, x)
+			}
+			return nil
+		}); err != nil {
+			return nil, &failure{exitFail, fmt.Errorf("the file of the month %s is not proven: %w", m.Name(), err)}
+		}
+		for _, x := range exchanges {
+			if err := f(x); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return missing, nil
 }
 
 func reconcileTime(s string) (time.Time, error) {
@@ -155,6 +217,9 @@ func (r *reconcileReport) write(e env, asJSON bool) error {
 			fmt.Fprintf(e.stdout, ", entry %s", f.Entry)
 		}
 		fmt.Fprintln(e.stdout)
+	}
+	for _, m := range r.ArchivedMonths {
+		fmt.Fprintf(e.stdout, "archived: the month %s of the trail lies in its file, which was not given\n", m)
 	}
 	for _, u := range r.Unreadable {
 		fmt.Fprintf(e.stdout, "unreadable: %s: %s\n", u.File, u.Reason)

@@ -59,7 +59,7 @@ func (r *room) search(w http.ResponseWriter, q *web.Request, c registry.Caller) 
 			v.Taken += ": " + g.Title
 		}
 		if g.As != trail.AsActor && g.As != trail.AsEDRPOU {
-			v.Asked = true
+			v.Asked, v.Archived = true, g.Archived
 			for _, one := range g.Entries {
 				v.Rows = append(v.Rows, rowOf(q, one, nil))
 			}

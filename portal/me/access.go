@@ -30,7 +30,8 @@ type homeView struct {
 	Filter   string
 	Filters  []filter
 	Pager    web.Pager
-	Earliest string
+	// Archived are months whose lines lie in files.
+	Archived []query.ArchivedMonth
 }
 
 type filter struct {
@@ -70,7 +71,7 @@ func (r *room) home(w http.ResponseWriter, q *web.Request, c registry.Caller) er
 		}
 		return false
 	})
-	v.Lines = fold(q, lines)
+	v.Lines, v.Archived = fold(q, lines), page.Archived
 	if before > 0 {
 		v.Pager.First = q.With("before", "")
 	}

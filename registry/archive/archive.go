@@ -42,6 +42,8 @@ type Month struct {
 	ArchivedAt      time.Time // zero while it stands
 	Manifest        []byte
 	OrderID         registry.ID
+	// AttachedBy is the order by which it came back last; zero while it never did.
+	AttachedBy registry.ID
 }
 
 // State is what must hold before a month goes.
@@ -262,9 +264,8 @@ func (s *Service) Detach(ctx context.Context, o order.Order, name string, f *mon
 		return nil
 	}
 	digest := month.Digest(f.Form)
-	var err error
-	for range attempts {
-		err = s.Store.Update(ctx, func(ctx context.Context, tx Tx) error {
+	return s.quietly(ctx, func() error {
+		return s.Store.Update(ctx, func(ctx context.Context, tx Tx) error {
 			if err := tx.DetachMonth(ctx, name, o.ID, f.Form, drop); err != nil {
 				return err
 			}
@@ -272,14 +273,7 @@ func (s *Service) Detach(ctx context.Context, o order.Order, name string, f *mon
 				Reason: "order " + o.ID.String()})
 			return err
 		})
-		if err == nil || registry.AsError(err).Reason != "log_read" {
-			return err
-		}
-		if err := s.Pause(ctx); err != nil {
-			return err
-		}
-	}
-	return err
+	})
 }
 
 // Replan is Plan for an order that was begun: of a month that this order took

@@ -48,7 +48,7 @@ func (tx *Tx) Accesses(ctx context.Context, person registry.ID, p query.AccessPe
 	if before == 0 {
 		before = 1<<63 - 1
 	}
-	err = tx.query(ctx, func(rows pgx.Rows) error {
+	lines := func(rows pgx.Rows) error {
 		var idx int64
 		var entry []byte
 		if err := rows.Scan(&idx, &entry); err != nil {
@@ -62,14 +62,31 @@ func (tx *Tx) Accesses(ctx context.Context, person registry.ID, p query.AccessPe
 		e, err := audit.Decode(entry)
 		page.Lines = append(page.Lines, accessOf(e))
 		return err
-	}, `SELECT pe.idx, l.entry FROM person_entries pe JOIN entries e ON e.idx = pe.idx JOIN leaves l ON l.id = e.leaf_id
-WHERE pe.person_id = $1 AND pe.idx < $2 AND ($3::uuid IS NULL OR l.id >= $3) AND ($4::uuid IS NULL OR l.id < $4) ORDER BY pe.idx DESC LIMIT $5`,
-		person, before, idAt(p.From), idAt(p.To), p.Limit+1)
-	if err != nil {
+	}
+	reads := []read{{sql: selectAccesses, args: []any{person, before, idAt(p.From), idAt(p.To), p.Limit + 1}, scan: lines}}
+	if p.Before == 0 {
+		reads = append(reads, read{sql: selectArchivedAccesses, args: []any{person, idAt(p.From), idAt(p.To)}, scan: func(rows pgx.Rows) error {
+			var m query.ArchivedMonth
+			err := rows.Scan(&m.Month, &m.Lines)
+			page.Archived = append(page.Archived, m)
+			return err
+		}})
+	}
+	if err = tx.queries(ctx, reads...); err != nil {
 		return query.AccessPage{}, err
 	}
 	return page, tx.nameAccesses(ctx, page.Lines)
 }
+
+const selectAccesses = `SELECT pe.idx, l.entry FROM person_entries pe JOIN entries e ON e.idx = pe.idx JOIN leaves l ON l.id = e.leaf_id
+WHERE pe.person_id = $1 AND pe.idx < $2 AND ($3::uuid IS NULL OR l.id >= $3) AND ($4::uuid IS NULL OR l.id < $4) ORDER BY pe.idx DESC LIMIT $5`
+
+// selectArchivedAccesses counts a person's lines in the months that are away; where
+// none is, none is looked at. It begins at the person, never at the month.
+const selectArchivedAccesses = `SELECT to_char(m.month, 'YYYY-MM'), count(*)::integer FROM person_entries pe
+CROSS JOIN LATERAL (SELECT leaf_id FROM entries WHERE idx = pe.idx AND ($2::uuid IS NULL OR leaf_id >= $2) AND ($3::uuid IS NULL OR leaf_id < $3) OFFSET 0) e
+JOIN (SELECT m.month, m.from_id, m.below_id FROM log_archived JOIN log_months m USING (month)) m ON (m.from_id IS NULL OR e.leaf_id >= m.from_id) AND e.leaf_id < m.below_id
+WHERE pe.person_id = $1 AND EXISTS (SELECT FROM log_archived) GROUP BY m.month ORDER BY m.month`
 
 // idAt is the least version 7 id of a moment; zero for none.
 func idAt(t time.Time) (id registry.ID) {

@@ -101,7 +101,7 @@ var constraints = map[string]registry.Error{
 // walks the schema wants every constraint in one of the two tables.
 var internalConstraints = []string{
 	"trust_changes_pkey",
-	"log_archives_month_fkey", "log_archives_pkey", "log_months_pkey", "log_months_suffix_key",
+	"log_attachments_pkey", "log_attachments_detached_key", "log_attachments_detached_fkey", "log_archives_month_fkey", "log_archives_pkey", "log_months_pkey", "log_months_suffix_key",
 	"trust_changes_pkey", "disputes_pkey", "disputes_number_key", "disputes_person_fkey", "disputes_act_fkey",
 	"acts_demand_leaf", "checkpoints_pkey", "entries_leaf_key", "entries_pkey", "leaves_pkey", "entry_days_pkey", "entry_search_pkey", "entry_search_upto_pkey", "publications_checkpoint_fkey", "publications_pkey", "tiles_pkey",
 	"declarations_pkey", "declarations_act_fkey",

@@ -42,6 +42,8 @@ type LogMonth struct {
 	Archived time.Time
 	Manifest []byte // of what was detached
 	OrderID  registry.ID
+	// AttachedBy is the order by which it came back last.
+	AttachedBy registry.ID
 	// Table tells that the month's table stands among the log's.
 	Table bool
 	Bytes int64 // of the table with its indexes
@@ -53,19 +55,23 @@ func (m LogMonth) Name() string { return m.Month.Format("2006-01") }
 // Over tells that the month has ended.
 func (m LogMonth) Over(now time.Time) bool { return !m.Month.AddDate(0, 1, 0).After(now) }
 
-const selectMonths = `SELECT m.month, m.from_id, m.below_id, a.detached_at, a.manifest, a.order_id, i.inhrelid IS NOT NULL, COALESCE(pg_total_relation_size(i.inhrelid), 0)
-FROM log_months m LEFT JOIN log_archives a USING (month)
+const selectMonths = `SELECT m.month, m.from_id, m.below_id, a.detached_at, a.manifest, a.order_id, i.inhrelid IS NOT NULL, COALESCE(pg_total_relation_size(i.inhrelid), 0),
+    (SELECT b.order_id FROM log_attachments b JOIN log_archives d ON d.order_id = b.detached_by WHERE d.month = m.month ORDER BY b.attached_at DESC LIMIT 1)
+FROM log_months m LEFT JOIN log_archived a USING (month)
 LEFT JOIN (pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid) ON i.inhparent = 'leaves'::regclass AND c.relname = 'leaves_' || m.suffix ORDER BY m.month`
 
 func scanMonth(rows pgx.CollectableRow) (m LogMonth, err error) {
-	var from, order *registry.ID
+	var from, order, back *registry.ID
 	var archived *time.Time
-	err = rows.Scan(&m.Month, &from, &m.Below, &archived, &m.Manifest, &order, &m.Table, &m.Bytes)
+	err = rows.Scan(&m.Month, &from, &m.Below, &archived, &m.Manifest, &order, &m.Table, &m.Bytes, &back)
 	if from != nil {
 		m.From = *from
 	}
 	if order != nil {
 		m.OrderID = *order
+	}
+	if back != nil {
+		m.AttachedBy = *back
 	}
 	m.Month = time.Date(m.Month.Year(), m.Month.Month(), 1, 0, 0, 0, 0, time.UTC)
 	m.Archived = utc(archived)

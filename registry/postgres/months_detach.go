@@ -26,7 +26,7 @@ func (s *Store) Months(ctx context.Context) ([]archive.Month, error) {
 	now := s.source.Now()
 	out := make([]archive.Month, len(list))
 	for i, m := range list {
-		out[i] = archive.Month{Name: m.Name(), FromID: m.From, BelowID: m.Below, Over: m.Over(now), Table: m.Table, Bytes: m.Bytes, ArchivedAt: m.Archived, Manifest: m.Manifest, OrderID: m.OrderID}
+		out[i] = archive.Month{Name: m.Name(), FromID: m.From, BelowID: m.Below, Over: m.Over(now), Table: m.Table, Bytes: m.Bytes, ArchivedAt: m.Archived, Manifest: m.Manifest, OrderID: m.OrderID, AttachedBy: m.AttachedBy}
 		if out[i].First, out[i].Last, out[i].Entries, err = s.monthPlaces(ctx, m.From, m.Below); err != nil {
 			return nil, err
 		}
@@ -93,6 +93,11 @@ func (tx *Tx) DetachMonth(ctx context.Context, name string, order registry.ID, m
 		return tx.fail(err)
 	}
 	_, err = tx.execNow(ctx, `SELECT log_detach_month($1::date, $2, $3, $4)`, month, order, manifest, drop)
+	return logRead(err)
+}
+
+// logRead tells a month whose lock was not to be had from what is wrong.
+func logRead(err error) error {
 	var db *DatabaseError
 	if errors.As(err, &db) && db.SQLState == "55P03" { // lock_not_available
 		return registry.Errorf(registry.CodeUnavailable, "somebody reads the log at this moment").WithReason("log_read").WithCause(err)
@@ -118,7 +123,7 @@ func (tx *Tx) archivedError(ctx context.Context, id *registry.ID, index *int64) 
 }
 
 const selectArchived = `SELECT e.idx, e.leaf_id, m.month, a.detached_at FROM entries e JOIN log_months m ON (m.from_id IS NULL OR e.leaf_id >= m.from_id) AND e.leaf_id < m.below_id
-JOIN log_archives a USING (month) WHERE (e.leaf_id = $1 OR $1 IS NULL) AND (e.idx = $2 OR $2 IS NULL) LIMIT 1`
+JOIN log_archived a USING (month) WHERE (e.leaf_id = $1 OR $1 IS NULL) AND (e.idx = $2 OR $2 IS NULL) LIMIT 1`
 
 // archivedEntry is archivedError outside of a transaction of ours.
 func (s *Store) archivedEntry(ctx context.Context, id *registry.ID, index *int64) error {

@@ -39,7 +39,8 @@ type turned struct {
 	given []byte
 }
 
-func turn(t *testing.T) *turned {
+// turn makes one; also writes further entries in either month.
+func turn(t *testing.T, also ...func(*postgres.Store, clinic)) *turned {
 	t.Helper()
 	w := &watched{t: t, dsn: cluster.DSN(t), now: time.Now, receipts: map[string]audit.Receipt{}}
 	w.conn = pgtest.Connect(t, w.dsn)
@@ -83,9 +84,17 @@ SELECT log_make_months(3)`)
 		accept(30)
 	}
 	settled(t, w.store)
+	further := func() {
+		for _, f := range also {
+			f(w.store, w.clinic)
+		}
+		settled(t, w.store)
+	}
+	further()
 	require.NoError(t, stop())
 	offset.Store(0)
 	stop = number()
+	further()
 	for range 10 {
 		accept(30)
 	}
@@ -99,7 +108,7 @@ SELECT log_make_months(3)`)
 	var b bytes.Buffer
 	made, err := m.svc.Export(t.Context(), m.name, &b)
 	require.NoError(t, err)
-	require.EqualValues(t, pastActs, made.Entries)
+	require.EqualValues(t, pastActs+len(also), made.Entries)
 	require.EqualValues(t, pastActs, made.Acts)
 	require.Zero(t, made.First)
 	m.file = b.Bytes()
@@ -130,9 +139,11 @@ func (m *turned) open(file []byte) *month.File {
 }
 
 // begin is what order.Service does before a command runs, with so many signers.
-func (m *turned) begin(signers int) order.Order {
+func (m *turned) begin(signers int) order.Order { return m.beginOf(month.Order, signers) }
+
+func (m *turned) beginOf(command string, signers int) order.Order {
 	m.t.Helper()
-	o := order.Order{ID: source.NewID(), Command: month.Order}
+	o := order.Order{ID: source.NewID(), Command: command}
 	require.NoError(m.t, m.store.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) error {
 		if _, err := tx.SpendOrder(ctx, o.ID, o.Command, registry.Digest{}); err != nil {
 			return err
@@ -265,6 +276,22 @@ func TestSabotageOfMonthsIsNamed(t *testing.T) {
 			var id registry.ID
 			m.one(&id, `INSERT INTO leaves (id, epoch, xid, kind, writer, n, entry) SELECT overlay(id::text PLACING '00000000' FROM 29)::uuid, epoch, xid, kind, writer, n, entry FROM leaves_`+m.table+` LIMIT 1 RETURNING id`)
 			return named(monitor.LeafSkipped, "leaf %s", id)
+		},
+		"the row that says a detached month came back is made up": func(m *turned) []outcome {
+			m.detach(true)
+			m.sql(`INSERT INTO log_attachments (order_id, detached_by) SELECT gen_random_uuid(), order_id FROM log_archived`)
+			return named(monitor.MonthMissing, "month %s", m.name)
+		},
+		"the row that says a month came back is deleted, and the month": func(m *turned) []outcome {
+			m.detach(true)
+			require.NoError(m.t, m.bring(2))
+			m.number()
+			m.settle()
+			require.Empty(m.t, m.findings(), "the attached twin")
+			m.sql(`DELETE FROM log_attachments`)
+			m.sql(`DROP TABLE leaves_` + m.table + `, entry_search_` + m.table)
+			m.given = m.file
+			return named(monitor.MonthUnordered, "month %s", m.name)
 		},
 		"the kept hash of a detached month is changed": func(m *turned) []outcome {
 			m.detach(true)

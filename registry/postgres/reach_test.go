@@ -252,7 +252,7 @@ func TestEveryTableOfPeopleIsBehindTheWall(t *testing.T) {
 		"compositions":   "read by the service of conclusions alone, by the number, which reaches all",
 		"unsealings":     "counts", "rejudgements": "containers by digest", "rejudgements_upto": "a number", "judgement_rules": "rules",
 		// The log: people are commitments there.
-		"log_months": "bounds of months", "log_archives": "digests and counts of what was detached",
+		"log_months": "bounds of months", "log_archives": "digests and counts of what was detached", "log_attachments": "orders by which it came back",
 		"leaves": "written in every transaction; people stand in them as commitments", "entries": "the order of leaves", "entry_days": "counts", "entry_search_upto": "a number",
 		"person_entries_upto": "a number", "tiles": "hashes", "checkpoints": "public", "publications": "public", "log_epochs": "numbers",
 		"trust_changes": "certificates of authorities",

@@ -142,9 +142,15 @@ JOIN leaves l ON l.id = s.leaf_id ORDER BY s.leaf_id DESC`, args...)
 	if err != nil {
 		return found, err
 	}
-	_, err = tx.queryOne(ctx, []any{&found.Size, &found.Archived}, `SELECT size, ARRAY(SELECT to_char(m.month, 'YYYY-MM') FROM log_archives JOIN log_months m USING (month)
+	_, err = tx.queryOne(ctx, []any{&found.Size, &found.Archived}, `SELECT size, ARRAY(SELECT to_char(m.month, 'YYYY-MM') FROM log_archived JOIN log_months m USING (month)
 WHERE m.below_id > $1 AND ($2::uuid IS NULL OR m.from_id IS NULL OR m.from_id < $2) ORDER BY m.month) FROM entry_search_upto`, [16]byte(idAt(f.From)), idAt(f.To))
 	return found, err
+}
+
+// ArchivedMonths implements trail.Tx.
+func (tx *Tx) ArchivedMonths(ctx context.Context) (list []string, err error) {
+	_, err = tx.queryOne(ctx, []any{&list}, `SELECT ARRAY(SELECT to_char(month, 'YYYY-MM') FROM log_archived ORDER BY month)`)
+	return list, err
 }
 
 // columnOf tells which member of an actor the id is.

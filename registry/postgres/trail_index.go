@@ -47,9 +47,7 @@ func (tx *Tx) IndexLog(ctx context.Context, limit int) (n int, err error) {
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	if err := tx.exec(ctx, `INSERT INTO entry_search (leaf_id, idx, kind, code, client_id, user_id, employee_id, legal_entity_id, act_id, request_id, container)
-SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[], $10::text[], $11::bytea[])
-ON CONFLICT DO NOTHING`, rows.args()...); err != nil {
+	if err := tx.exec(ctx, `INSERT INTO entry_search (`+indexColumns+`) SELECT * FROM `+indexArrays+` ON CONFLICT DO NOTHING`, rows.args()...); err != nil {
 		return 0, err
 	}
 	var hours []time.Time
@@ -65,6 +63,12 @@ ON CONFLICT (day, kind, code) DO UPDATE SET n = entry_days.n + excluded.n`, hour
 	}
 	return n, tx.exec(ctx, `UPDATE entry_search_upto SET size = size + $1`, int64(n))
 }
+
+// indexColumns are those that indexRows.args gives, as indexArrays unfolds them.
+const (
+	indexColumns = `leaf_id, idx, kind, code, client_id, user_id, employee_id, legal_entity_id, act_id, request_id, container`
+	indexArrays  = `unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[], $10::text[], $11::bytea[])`
+)
 
 type indexDay struct {
 	hour       time.Time

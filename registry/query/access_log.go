@@ -47,6 +47,16 @@ type AccessPeriod struct {
 type AccessPage struct {
 	Lines []Access `json:"lines"`
 	Next  int64    `json:"next,omitempty"`
+	// Archived are months of the period whose lines lie in files, oldest first; the
+	// first page says so.
+	Archived []ArchivedMonth `json:"archived,omitempty"`
+}
+
+// ArchivedMonth is a month whose lines are not shown, for they lie in its file
+// until the keepers of the log bring it back.
+type ArchivedMonth struct {
+	Month string `json:"month"` // "2026-10"
+	Lines int    `json:"lines"`
 }
 
 // accessTx is what the log of accesses needs beside the rest.

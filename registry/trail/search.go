@@ -88,6 +88,9 @@ type Guess struct {
 	Actor   registry.ID
 	// Title names the legal entity of an ЄДРПОУ.
 	Title string
+	// Archived are the months whose entries lie in files and were not looked at,
+	// where the text could be of one of them.
+	Archived []string
 }
 
 // maxGuess bounds the entries of one act or request that are told.
@@ -100,7 +103,9 @@ const maxGuess = PageSize
 func (s *Service) Recognise(ctx context.Context, c registry.Caller, text string) (g Guess, err error) {
 	text = strings.TrimSpace(text)
 	err = s.read(ctx, c, Searched, func(ctx context.Context, tx Tx) (*audit.ObjectRef, error) {
-		g, err = recognise(ctx, tx, text)
+		if g, err = recognise(ctx, tx, text); err == nil && g.As != AsPlace && g.As != AsEntry && g.As != AsEDRPOU {
+			g.Archived, err = tx.ArchivedMonths(ctx)
+		}
 		return &audit.ObjectRef{Type: "audit_search", ID: g.As}, err
 	})
 	return g, err

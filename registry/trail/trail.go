@@ -109,6 +109,8 @@ type Tx interface {
 	Record(ctx context.Context, id registry.ID) (Record, error)
 	RecordAt(ctx context.Context, index int64) (Record, error)
 	FindRecords(ctx context.Context, f Filter) (Found, error)
+	// ArchivedMonths are the months ("2026-10") whose entries lie in files, oldest first.
+	ArchivedMonths(ctx context.Context) ([]string, error)
 	// Lookup gives ids of at most limit entries with this act, request, or container digest.
 	Lookup(ctx context.Context, k Key, limit int) ([]registry.ID, error)
 	// LegalEntityCalled finds a legal entity by its ЄДРПОУ.

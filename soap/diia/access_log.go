@@ -38,6 +38,9 @@ func (b *binding) accessLog(ctx context.Context, req *xroad.Request) ([]byte, er
 			Given: l.Given, Code: l.Code, Field: l.Fields, Basis: l.Basis, Purpose: l.Purpose, Method: l.Method, ConsentId: idText(l.ConsentID),
 		})
 	}
+	for _, m := range a.Data.Archived {
+		out.Archived = append(out.Archived, diia.ArchivedMonth{Month: m.Month, Lines: int32(m.Lines)})
+	}
 	if a.Data.Next > 0 {
 		out.Next = &a.Data.Next
 	}

@@ -248,6 +248,8 @@ func (a *archives) note(e audit.Entry) {
 	case e.Object == nil:
 	case e.Kind == month.Detached && e.Object.Type == month.ObjectType:
 		a.said[e.Object.ID] = append(a.said[e.Object.ID], detachment{e.Object.Digest, e.Reason})
+	case e.Kind == month.Attached && e.Object.Type == month.ObjectType:
+		delete(a.said, e.Object.ID) // it is back, and may go by another order only
 	case e.Kind == orderConfirmed && e.Object.Type == "order:"+month.Order:
 		if a.signers[e.Object.ID] == nil {
 			a.signers[e.Object.ID] = map[registry.ID]bool{}

@@ -33,9 +33,11 @@ const Version = 1
 const (
 	Exported   audit.Kind = "trail.month_exported"
 	Detached   audit.Kind = "trail.month_detached"
+	Attached   audit.Kind = "trail.month_attached"
 	ObjectType            = "log_month"
-	// Order is the command that two people sign.
-	Order = "detach-month"
+	// Order and AttachOrder are the commands that two people sign.
+	Order       = "detach-month"
+	AttachOrder = "attach-month"
 )
 
 const typeName = "log_month"

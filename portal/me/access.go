@@ -25,11 +25,11 @@ type line struct {
 }
 
 type homeView struct {
-	Summary  string
-	Lines    []line
-	Filter   string
-	Filters  []filter
-	Pager    web.Pager
+	Summary string
+	Lines   []line
+	Filter  string
+	Filters []filter
+	Pager   web.Pager
 	// Archived are months whose lines lie in files.
 	Archived []query.ArchivedMonth
 }

@@ -134,4 +134,3 @@ func (tx *Tx) AttachMonth(ctx context.Context, name string, order registry.ID) e
 	_, err = tx.execNow(ctx, `SELECT log_attach_month($1::date, $2)`, month, order)
 	return logRead(err)
 }
-

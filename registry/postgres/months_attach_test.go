@@ -46,7 +46,10 @@ func TestAMonthComesBackFromItsFile(t *testing.T) {
 	leaves, search := m.all()
 	require.Equal(t, pastActs, strings.Count(leaves, "\n")+1)
 	require.Equal(t, pastActs, strings.Count(search, "\n")+1)
-	kept := func() (n int) { m.one(&n, `SELECT count(*) FROM leaves_`+m.table+` WHERE subject_salt IS NOT NULL`); return n }
+	kept := func() (n int) {
+		m.one(&n, `SELECT count(*) FROM leaves_`+m.table+` WHERE subject_salt IS NOT NULL`)
+		return n
+	}
 	ties := kept()
 	require.Equal(t, pastActs, ties)
 
@@ -123,7 +126,7 @@ func TestAttachingGoesOnAndBelievesTheFileAlone(t *testing.T) {
 	m.sql(`INSERT INTO attaching.leaves_`+m.table+` (id, epoch, kind, writer, n, entry) VALUES (overlay($1::text PLACING '00000000' FROM 29)::uuid, 1, 'void', gen_random_uuid(), 1, 'more')`, id)
 	err = m.svc.Attach(t.Context(), o, m.back(), m.open(m.file))
 	require.Equal(t, "log_touched", registry.AsError(err).Reason, "an entry more")
-	m.sql(`DELETE FROM attaching.leaves_`+m.table+` WHERE entry = 'more'`)
+	m.sql(`DELETE FROM attaching.leaves_` + m.table + ` WHERE entry = 'more'`)
 	require.NoError(t, m.svc.Attach(t.Context(), o, m.back(), m.open(m.file)))
 	m.number()
 	m.settle()

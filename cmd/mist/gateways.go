@@ -110,7 +110,7 @@ func (c NotifyConfig) gateways(done func(provider string, err error)) (map[notif
 			if err != nil {
 				return nil, err
 			}
-			chains[notify.SMS] = append(chains[notify.SMS], notify.Provider{Name: name, Gateway: &smsGateway{one.URL, token, one.Sender, &http.Client{Timeout: 20 * time.Second}}})
+			chains[notify.SMS] = append(chains[notify.SMS], notify.Provider{Name: name, Gateway: &smsGateway{one.URL, token, one.Sender, &http.Client{Timeout: 20 * time.Second, Transport: gatewayLines()}}})
 			continue
 		}
 		one := email[name]
@@ -129,6 +129,14 @@ func (c NotifyConfig) gateways(done func(provider string, err error)) (map[notif
 		out[channel] = chain
 	}
 	return out, nil
+}
+
+// gatewayLines keeps as many connections to a gateway as messages go at a time:
+// with the standard's two, most messages would open one of their own.
+func gatewayLines() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 64
+	return t
 }
 
 // countMessages makes a counter of what providers did.

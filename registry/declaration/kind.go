@@ -27,6 +27,9 @@ type Tx interface {
 	RelationshipsOf(ctx context.Context, person registry.ID) ([]patient.Relationship, error)
 	// Sides reads at once what a draft is made of; not-found for the legal entity.
 	Sides(ctx context.Context, person, employee, division, legalEntity registry.ID) (Sides, error)
+	// DraftToApprove reads a draft without its documents and its Standing at once,
+	// with nobody's row held; whole tells that the draft has no documents.
+	DraftToApprove(ctx context.Context, id registry.ID) (d intake.Draft, whole bool, a Standing, err error)
 	// Standing reads at once what an approval depends on, and holds the party's
 	// row; not-found for the person.
 	Standing(ctx context.Context, person, party registry.ID) (Standing, error)
@@ -231,16 +234,38 @@ func (k Kind) Approve(ctx context.Context, tx Tx, draft *intake.Draft) error {
 	if err != nil {
 		return err
 	}
+	return k.approve(draft, c, a, 0)
+}
+
+// approve judges and freezes; so many places have to be left beside the draft's own.
+func (k Kind) approve(draft *intake.Draft, c printed, a Standing, left int) (err error) {
 	if err := stillEligible(a.Person); err != nil {
 		return err
 	}
 	if !c.Overlimit {
-		if err := k.Terms.checkLimit(append(a.Specialities, c.Employee.Speciality), a.Declarations); err != nil {
+		if err := k.Terms.checkLimit(append(a.Specialities, c.Employee.Speciality), a.Declarations+left); err != nil {
 			return err
 		}
 	}
 	draft.ToBeSigned, err = c.freeze(draft.Data, a.Seed)
 	return err
+}
+
+// placesLeft is how many places a doctor must have left for an approval to be
+// counted without holding the party's row: more than can be approved for one
+// doctor within the seconds between the count and the commit.
+const placesLeft = 100
+
+// Foresee implements intake.Foreseer.
+func (k Kind) Foresee(ctx context.Context, tx Tx, id registry.ID) (draft intake.Draft, whole bool, approve func(*intake.Draft) error, err error) {
+	draft, whole, a, err := tx.DraftToApprove(ctx, id)
+	return draft, whole, func(d *intake.Draft) error {
+		var c printed
+		if err := json.Unmarshal(d.Data, &c); err != nil {
+			return fmt.Errorf("reading a stored draft: %w", err)
+		}
+		return k.approve(d, c, a, placesLeft)
+	}, err
 }
 
 // Decode implements intake.Kind: the signed bytes must be the frozen document.

@@ -118,6 +118,11 @@ type Tx interface {
 	// DraftAlone reads a draft without its documents; whole tells that it has none.
 	DraftAlone(ctx context.Context, kind registry.KindName, id registry.ID) (d Draft, whole bool, err error)
 	UpdateDraft(ctx context.Context, d Draft) error
+	// UpdateDraftUnchanged is UpdateDraft of a draft that nobody changed since it
+	// was read, and ExpectFew says that no more codes than allowed were wrong; else
+	// the transaction fails with ErrStale.
+	UpdateDraftUnchanged(ctx context.Context, d Draft) error
+	ExpectFew(ctx context.Context, phone string, legalEntity registry.ID, now time.Time) error
 	// NewRevision gives into, with the commit, what Revision is of rows that this
 	// transaction writes. ExpectDraft fails with ErrStale unless a draft is as it
 	// was read.
@@ -234,6 +239,15 @@ type Sketcher[T any] interface {
 	Sketch(ctx context.Context, tx T, c registry.Caller, d *Draft, body []byte) (done bool, err error)
 	// Supersede queues what Draft writes besides the draft.
 	Supersede(ctx context.Context, tx T, d Draft) error
+}
+
+// Foreseer is a Kind whose approval mostly needs one trip of reads, the draft
+// among them: what is written then shares its transaction with others.
+type Foreseer[T any] interface {
+	// Foresee reads the draft without its documents and what its approval leans on;
+	// whole tells that it has none. approve is Approve over what was read, and only
+	// freezes; it fails also where rows would have to be held to tell.
+	Foresee(ctx context.Context, tx T, id registry.ID) (d Draft, whole bool, approve func(*Draft) error, err error)
 }
 
 // Preparer is a Kind whose rules lean on what is read before a transaction

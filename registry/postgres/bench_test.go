@@ -49,11 +49,15 @@ GRANT INSERT ON bare_acts TO mist_app`)
 	}
 	bare := func(ctx context.Context, a registry.Act) error {
 		return s.Update(ctx, func(ctx context.Context, tx *postgres.Tx) error {
-			return tx.Exec(ctx, `INSERT INTO bare_acts (id, kind, version, patient_id, author_id, legal_entity_id, container, content, refers_to, accepted_at, leaf_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, string(a.Kind), a.Version, a.PatientID, a.AuthorID, a.LegalEntityID, a.Container[:], a.Content[:], a.RefersTo, a.AcceptedAt, a.ID)
+			return tx.Exec(ctx, postgres.BareAct, a.ID, string(a.Kind), int32(a.Version), a.PatientID, a.AuthorID, a.LegalEntityID, a.Container[:], a.Content[:], a.RefersTo, a.AcceptedAt, a.ID)
 		})
 	}
 	withLeaf := func(ctx context.Context, a registry.Act) error { return store(ctx, s, a) }
+	bareShared := func(ctx context.Context, a registry.Act) error {
+		return s.Together(ctx, func(ctx context.Context, tx *postgres.Tx) error {
+			return tx.Exec(ctx, postgres.BareAct, a.ID, string(a.Kind), int32(a.Version), a.PatientID, a.AuthorID, a.LegalEntityID, a.Container[:], a.Content[:], a.RefersTo, a.AcceptedAt, a.ID)
+		})
+	}
 	shared := func(ctx context.Context, a registry.Act) error {
 		return s.Together(ctx, func(ctx context.Context, tx *postgres.Tx) error {
 			err := tx.InsertAct(ctx, a)
@@ -70,7 +74,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, string(a.Kind), a.
 	round := func(write func(context.Context, registry.Act) error) (t spent) {
 		var next atomic.Int64
 		var wg sync.WaitGroup
-		before := spent{cpu: cpuTime(b, server.PID())}
+		before := spentSoFar(b, server.PID())
 		began := time.Now()
 		for w := range clients {
 			wg.Go(func() {
@@ -83,17 +87,20 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, string(a.Kind), a.
 			})
 		}
 		wg.Wait()
-		return spent{time.Since(began), cpuTime(b, server.PID()) - before.cpu}
+		t = spentSoFar(b, server.PID())
+		return spent{time.Since(began), t.own - before.own, t.database - before.database}
 	}
 	signer, _ := logKey(b)
 	round(bare) // warm-up: connections, plans
 	round(withLeaf)
+	round(bareShared)
 	round(shared)
-	var bareTime, leafTime, sequencedTime, sharedTime, sharedSequencedTime spent
+	var bareTime, leafTime, sequencedTime, bareSharedTime, sharedTime, sharedSequencedTime spent
 	b.ResetTimer()
 	for range rounds {
 		bareTime.add(round(bare))
 		leafTime.add(round(withLeaf))
+		bareSharedTime.add(round(bareShared))
 		sharedTime.add(round(shared))
 		stop := sequence(b, s, signer, slowly)
 		settled(b, s) // what the round before left is not charged to this one
@@ -105,34 +112,42 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, a.ID, string(a.Kind), a.
 	b.StopTimer()
 	n := float64(rounds * each)
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(n/bareTime.wall.Seconds(), "bare-acts/s")
-	b.ReportMetric(n/leafTime.wall.Seconds(), "leaf-acts/s")
-	b.ReportMetric(n/sequencedTime.wall.Seconds(), "sequenced-acts/s")
-	b.ReportMetric(bareTime.wall.Seconds()/leafTime.wall.Seconds(), "leaf/bare")
-	b.ReportMetric(bareTime.wall.Seconds()/sequencedTime.wall.Seconds(), "sequenced/bare")
-	b.ReportMetric(bareTime.cpu.Seconds()/leafTime.cpu.Seconds(), "leaf/bare-cpu")
-	b.ReportMetric(bareTime.cpu.Seconds()/sequencedTime.cpu.Seconds(), "sequenced/bare-cpu")
-	b.ReportMetric(leafTime.cpu.Seconds()*1e6/n, "leaf-cpu-µs")
-	b.ReportMetric(n/sharedTime.wall.Seconds(), "shared-acts/s")
-	b.ReportMetric(bareTime.wall.Seconds()/sharedTime.wall.Seconds(), "shared/bare")
-	b.ReportMetric(bareTime.wall.Seconds()/sharedSequencedTime.wall.Seconds(), "shared-sequenced/bare")
-	b.ReportMetric(bareTime.cpu.Seconds()/sharedTime.cpu.Seconds(), "shared/bare-cpu")
-	b.ReportMetric(bareTime.cpu.Seconds()/sharedSequencedTime.cpu.Seconds(), "shared-sequenced/bare-cpu")
+	tell := func(name string, t, against spent) {
+		b.ReportMetric(n/t.wall.Seconds(), name+"/s")
+		b.ReportMetric(t.own.Seconds()*1e6/n, name+"-mist-µs")
+		b.ReportMetric(t.database.Seconds()*1e6/n, name+"-postgres-µs")
+		if t != against {
+			b.ReportMetric(against.wall.Seconds()/t.wall.Seconds(), name+"/bare")
+			b.ReportMetric(against.cpu().Seconds()/t.cpu().Seconds(), name+"/bare-cpu")
+		}
+	}
+	tell("bare", bareTime, bareTime)
+	tell("leaf", leafTime, bareTime)
+	tell("sequenced", sequencedTime, bareTime)
+	tell("shared-bare", bareSharedTime, bareSharedTime)
+	tell("shared", sharedTime, bareSharedTime)
+	tell("shared-sequenced", sharedSequencedTime, bareSharedTime)
 }
 
 // spent is what a round took.
-type spent struct{ wall, cpu time.Duration }
+type spent struct{ wall, own, database time.Duration }
 
-func (s *spent) add(o spent) { s.wall += o.wall; s.cpu += o.cpu }
+func (s *spent) add(o spent) { s.wall += o.wall; s.own += o.own; s.database += o.database }
 
-// cpuTime is the processor time of this process and of the server with its
+func (s spent) cpu() time.Duration { return s.own + s.database }
+
+// spentSoFar is the processor time of this process and of the server with its
 // backends, which live as long as the pool's connections (proc(5), schedstat).
-func cpuTime(b *testing.B, server int) time.Duration {
+func spentSoFar(b *testing.B, server int) spent {
 	b.Helper()
 	var own syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &own))
-	total := time.Duration(own.Utime.Nano() + own.Stime.Nano())
-	return total + databaseTime(b, server)
+	return spent{own: time.Duration(own.Utime.Nano() + own.Stime.Nano()), database: databaseTime(b, server)}
+}
+
+func cpuTime(b *testing.B, server int) time.Duration {
+	b.Helper()
+	return spentSoFar(b, server).cpu()
 }
 
 // BenchmarkCheckpointLag tells how long after the act's answer a signed

@@ -2,11 +2,13 @@ package postgres
 
 import (
 	"context"
+	"encoding/hex"
 
 	"github.com/jackc/pgx/v5"
 
 	"mist/registry"
 	"mist/registry/declaration"
+	"mist/registry/intake"
 )
 
 // Sides implements declaration.Tx: what a draft is made of, in one trip.
@@ -43,6 +45,37 @@ func (tx *Tx) Sides(ctx context.Context, person, employee, division, legalEntity
 	}
 	s.Sequence = uint64(number)
 	return s, err
+}
+
+// DraftToApprove implements declaration.Tx: a draft without its documents, and
+// what Standing tells with nobody's row held, in one trip.
+func (tx *Tx) DraftToApprove(ctx context.Context, id registry.ID) (d intake.Draft, whole bool, a declaration.Standing, err error) {
+	var row draftRow
+	var root []byte
+	standing, drafts := 0, 0
+	a.Seed = emptySeed()
+	err = tx.queries(ctx,
+		// Who sees all comes first: a connection begins so.
+		read{across: true, sql: selectApproval, args: []any{id}, scan: func(r pgx.Rows) error {
+			standing++
+			err := r.Scan(&a.Person.Status, &a.Person.VerificationStatus, &a.Declarations, &root, &a.Specialities)
+			if root != nil {
+				a.Seed = hex.EncodeToString(root)
+			}
+			return err
+		}},
+		read{sql: `SELECT ` + draftColumns + oneDraft, args: []any{id, string(declaration.Name)}, scan: func(r pgx.Rows) error {
+			drafts++
+			return r.Scan(row.dest()...)
+		}},
+	)
+	if err == nil && (standing != 1 || drafts != 1) {
+		err = errNotFound
+	}
+	if err == nil {
+		d, err = tx.readDraft(row)
+	}
+	return d, !row.documents, a, err
 }
 
 // Standing implements declaration.Tx: what an approval depends on, in one trip.

@@ -178,6 +178,20 @@ func (tx *Tx) UpdateDraft(ctx context.Context, d intake.Draft) error {
 		d.ID, string(d.Status), d.StatusReason, body, d.OTPMAC, d.OTPTriesLeft, nullTime(d.OTPExpiresAt), d.UpdatedAt, d.ExpiresAt, d.AuthMethod)
 }
 
+// UpdateDraftUnchanged is UpdateDraft of a row that nobody changed since it was
+// read; else the transaction fails with [intake.ErrStale].
+func (tx *Tx) UpdateDraftUnchanged(ctx context.Context, d intake.Draft) error {
+	body, err := tx.sealDraft(d)
+	if err != nil {
+		return err
+	}
+	return tx.execChecked(ctx, unchanged, updateDraftUnchanged,
+		d.ID, string(d.Status), d.StatusReason, body, d.OTPMAC, int32(d.OTPTriesLeft), nullTime(d.OTPExpiresAt), d.UpdatedAt, d.ExpiresAt, d.AuthMethod, d.Revision)
+}
+
+const updateDraftUnchanged = `UPDATE drafts SET status = $2, status_reason = $3, body = $4, otp_mac = $5, otp_tries_left = $6,
+    otp_expires_at = $7, updated_at = $8, expires_at = $9, auth_method = $10 WHERE id = $1 AND xmin::text = $11`
+
 // MoveDraft queues the change of a draft's state and of nothing that is sealed.
 func (tx *Tx) MoveDraft(ctx context.Context, d intake.Draft) error {
 	return tx.execChecked(ctx, oneRow, `UPDATE drafts SET status = $2, status_reason = $3, updated_at = $4, expires_at = $5 WHERE id = $1`,
@@ -230,12 +244,23 @@ func (tx *Tx) NewRevision(ctx context.Context, into *string) error {
 	if tx.err != nil {
 		return tx.err
 	}
-	if tx.gathers {
-		return tx.fail(errGathers)
-	}
-	tx.queue = append(tx.queue, statement{sql: `SELECT pg_current_xact_id()::xid::text`, scan: func(r pgx.Rows) error { return r.Scan(into) }})
+	tx.queue = append(tx.queue, newRevision(into))
 	return ctx.Err()
 }
+
+// newRevision is one question whoever asks it, and however many do.
+func newRevision(into ...*string) statement {
+	return statement{sql: selectRevision, across: true, revisions: into, scan: func(r pgx.Rows) error {
+		var revision string
+		err := r.Scan(&revision)
+		for _, to := range into {
+			*to = revision
+		}
+		return err
+	}}
+}
+
+const selectRevision = `SELECT pg_current_xact_id()::xid::text`
 
 // expect queues a statement that the database itself refuses when its row is
 // not there.

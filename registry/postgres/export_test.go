@@ -62,3 +62,11 @@ func (s *Store) SendOne(late bool) error {
 	s.sendAll([]*member{m})
 	return m.err
 }
+
+// BareAct is an act without leaf in the table bare_acts, alone or, with others,
+// one statement over arrays, as acts with leaves are.
+const BareAct = `INSERT INTO bare_acts ` + actInto + ` VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+
+func init() {
+	bundles[BareAct] = newBundle(`INSERT INTO bare_acts `+actInto+` %s`, "uuid text int4 uuid uuid uuid bytea bytea uuid timestamptz uuid")
+}

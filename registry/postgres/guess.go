@@ -33,6 +33,15 @@ func (tx *Tx) ExpectFewMisses(ctx context.Context, phone string, legalEntity reg
 		tx.missKey(phone), legalEntity, guess.Most, now.Add(-guess.Window))
 }
 
+// ExpectFew queues a look that fails with [intake.ErrStale] after too many codes
+// that were not the one sent.
+func (tx *Tx) ExpectFew(ctx context.Context, phone string, legalEntity registry.ID, now time.Time) error {
+	defer tx.across()() // the wall of the rows knows one clinic, not several
+	return tx.expect(ctx, expectFewMisses, tx.missKey(phone), legalEntity, int32(guess.Most), now.Add(-guess.Window))
+}
+
+const expectFewMisses = `SELECT 1 / (NOT EXISTS (SELECT FROM code_misses WHERE phone_key = $1 AND legal_entity_id = $2 AND missed >= $3 AND since >= $4))::integer`
+
 // DemandFewMisses checks at once.
 func (tx *Tx) DemandFewMisses(ctx context.Context, phone string, legalEntity registry.ID, now time.Time) error {
 	if err := tx.ExpectFewMisses(ctx, phone, legalEntity, now); err != nil {

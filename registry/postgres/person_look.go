@@ -29,8 +29,12 @@ JOIN person_keys k ON k.kind = $1 AND k.key = near.key JOIN persons p ON p.id = 
 
 // For other rooms' statements, which do not name the index's tables.
 const (
-	selectPerson       = `SELECT ` + personColumns + ` FROM persons p WHERE p.id = $1`
-	selectPersonState  = `SELECT status, verification_status FROM persons WHERE id = $1`
+	selectPerson      = `SELECT ` + personColumns + ` FROM persons p WHERE p.id = $1`
+	selectPersonState = `SELECT status, verification_status FROM persons WHERE id = $1`
+	// selectApproval is what the approval of a declaration leans on, by its draft.
+	selectApproval = `SELECT p.status, p.verification_status, party_load(d.party_id, d.person_id), (` + newestRoot + `),
+    ARRAY(SELECT DISTINCT e.speciality FROM employees e WHERE e.party_id = d.party_id AND e.type = 'DOCTOR' AND e.status = 'APPROVED' ORDER BY 1)
+FROM drafts d JOIN persons p ON p.id = d.person_id WHERE d.id = $1`
 	selectPersonActive = `SELECT status = 'active' FROM persons WHERE id = $1`
 )
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -298,6 +299,12 @@ SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM held`, "uuid text
 		"uuid text text text uuid text uuid uuid uuid uuid uuid uuid bytea text bytea int4 timestamptz timestamptz timestamptz timestamptz"),
 	expectDraft: newBundle(`WITH x AS (%s)
 SELECT 1 / (count(*) = (SELECT count(*) FROM x))::integer FROM drafts d JOIN x ON d.id = x.c0 AND d.xmin::text = x.c1`, "uuid text"),
+	expectFewMisses: newBundle(`WITH x AS (%s)
+SELECT 1 / (NOT EXISTS (SELECT FROM x JOIN code_misses m ON m.phone_key = x.c0 AND m.legal_entity_id = x.c1 AND m.missed >= x.c2 AND m.since >= x.c3))::integer`,
+		"bytea uuid int4 timestamptz"),
+	updateDraftUnchanged: newBundle(`UPDATE drafts d SET status = x.c1, status_reason = x.c2, body = x.c3, otp_mac = x.c4, otp_tries_left = x.c5,
+    otp_expires_at = x.c6, updated_at = x.c7, expires_at = x.c8, auth_method = x.c9
+FROM (%s) x WHERE d.id = x.c0 AND d.xmin::text = x.c10`, "uuid text text bytea bytea int4 timestamptz timestamptz timestamptz text text"),
 	moveDraftUnchanged: newBundle(`UPDATE drafts d SET status = x.c1, status_reason = x.c2, updated_at = x.c3, expires_at = x.c4
 FROM (%s) x WHERE d.id = x.c0 AND d.xmin::text = x.c5`, "uuid text text timestamptz timestamptz text"),
 	setSeal:      newBundle(`UPDATE declarations d SET seal = x.c1, sealed_at = x.c2 FROM (%s) x WHERE d.id = x.c0 AND d.seal IS NULL`, "uuid bytea timestamptz"),
@@ -325,7 +332,12 @@ func bundled(queue []statement) []statement {
 	kinds := map[string][]statement{}
 	var order []string
 	out := []statement{keyedPlans}
+	var revisions []*string
 	for _, s := range queue {
+		if s.revisions != nil {
+			revisions = append(revisions, s.revisions...)
+			continue
+		}
 		if _, ok := bundles[s.sql]; !ok {
 			out = append(out, s)
 			continue
@@ -335,6 +347,20 @@ func bundled(queue []statement) []statement {
 		}
 		kinds[s.sql] = append(kinds[s.sql], s)
 	}
+	if revisions != nil {
+		out = slices.Insert(out, 1, newRevision(revisions...))
+	}
+	// What only looks, at rows of all, goes first: whose rows are seen is told once.
+	looks := func(sql string) bool { return kinds[sql][0].guard && kinds[sql][0].across }
+	slices.SortStableFunc(order, func(a, b string) int {
+		switch {
+		case looks(a) == looks(b):
+			return 0
+		case looks(a):
+			return -1
+		}
+		return 1
+	})
 	for _, sql := range order {
 		list := kinds[sql]
 		if len(list) == 1 {

@@ -76,6 +76,8 @@ type statement struct {
 	across bool
 	// guard says that the database refuses instead of changing no row.
 	guard bool
+	// revisions are told the transaction's number: rows it writes are known by it.
+	revisions []*string
 	// act is set when the statement inserts this act and nothing else.
 	act registry.ID
 }

@@ -81,7 +81,7 @@ func New(c Config) (*Fetcher, error) {
 		Timeout: c.Timeout,
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: c.Timeout,
-			MaxResponseHeaderBytes: 16 << 10, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, DisableCompression: true,
+			MaxResponseHeaderBytes: 16 << 10, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true,
 			TLSClientConfig: &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
 		},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {

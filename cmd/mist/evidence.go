@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -16,59 +17,47 @@ import (
 	"mist/registry/postgres"
 	"mist/registry/trail"
 	"mist/signature"
+	"mist/signature/algo"
 	"mist/signature/cades"
-	"mist/signature/facts"
+	"mist/signature/extend"
 	"mist/signature/sign"
 )
 
 // SealPackage implements evidence.Sealer: one CAdES signature over the manifest
 // of all files (EN 319 162-1, 4.4). With a time-stamp authority it is of level
-// LT (EN 319 122-1, 6.3): it carries the time-stamp, the chains and the
-// revocation data it was judged by, so that it is judged offline years later.
+// LTA (A.7): it carries the time-stamp, the chains and the revocation data it was
+// judged by, under an archive time-stamp, so that it is judged offline years
+// later, and kept so by adding to it (mist-verify extend).
 func (n *nhsuSeal) SealPackage(ctx context.Context, files []sign.DataObject) ([]byte, error) {
 	var b bytes.Buffer
 	o := sign.ASiCOptions{Extended: true, XAdESOptions: sign.XAdESOptions{Options: sign.Options{Time: n.now(), TSA: n.tsa}}}
-	if n.tsa != nil && n.verifier != nil {
-		o.Complete = n.complete
+	if err := sign.ASiC(ctx, &b, n.signer, o, files...); err != nil || n.tsa == nil || n.verifier == nil {
+		return b.Bytes(), err
 	}
-	err := sign.ASiC(ctx, &b, n.signer, o, files...)
-	return b.Bytes(), err
+	return n.complete(ctx, b.Bytes())
 }
 
 // complete judges the seal, with the network, and puts in what the verdict was
-// made from; only what passes again with it goes out.
-func (n *nhsuSeal) complete(ctx context.Context, message, manifest []byte) ([]byte, error) {
+// made from, under an archive time-stamp; only what passes again with it goes out.
+func (n *nhsuSeal) complete(ctx context.Context, container []byte) ([]byte, error) {
 	p, err := signature.NamedPolicy("default")
 	if err != nil {
 		return nil, err
 	}
-	judge := func(b []byte) (*signature.Result, error) {
-		r, err := n.verifier.Verify(ctx, signature.Input{ID: "seal", Document: facts.Bytes(b), Content: map[string]facts.Source{"": facts.Bytes(manifest)}}, p)
-		if err != nil {
-			return nil, fmt.Errorf("judging our own seal: %w", err)
-		}
-		if r.Indication != signature.TotalPassed {
-			s := r.Signatures[0]
-			return nil, registry.Errorf(registry.CodeUnavailable, "our own seal is %s (%s): without the status of its certificate a package is not sealed for later; repeat when the responder answers", r.Indication, s.SubIndication).
-				WithReason("seal_status").WithCause(errors.New(s.Reason))
-		}
-		return r, nil
+	lift := extend.Extender{Verifier: n.verifier, Policy: p, Lift: sign.Lift{TSA: n.tsa, Digest: algo.SHA256, Random: rand.Reader}}
+	sealed, r, err := lift.To(ctx, extend.LevelLTA, container, nil)
+	var not *extend.NotPassedError
+	switch {
+	case errors.As(err, &not):
+		return nil, registry.Errorf(registry.CodeUnavailable, "our own seal is %s: without the status of its certificate a package is not sealed for later; repeat when the responder answers", not.Result.Indication).
+			WithReason("seal_status").WithCause(err)
+	case err != nil:
+		return nil, fmt.Errorf("sealing for later: %w", err)
 	}
-	r, err := judge(message)
-	if err != nil {
-		return nil, err
+	if level := r.Signatures[0].Level; level != cades.LevelLTA {
+		return nil, fmt.Errorf("our own seal is of level %s, not LTA", level)
 	}
-	certs, crls, ocsps := signature.Material(r.Facts)
-	if message, err = sign.AddMaterial(message, certs, crls, ocsps); err != nil {
-		return nil, err
-	}
-	if r, err = judge(message); err != nil {
-		return nil, err
-	}
-	if level := r.Signatures[0].Level; level != cades.LevelLT {
-		return nil, fmt.Errorf("our own seal is of level %s, not LT", level)
-	}
-	return message, nil
+	return sealed, nil
 }
 
 // newEvidence makes the service that exports packages and judges again.

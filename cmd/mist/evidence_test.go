@@ -24,7 +24,7 @@ import (
 	"mist/signature/trust/list"
 )
 
-// A package is sealed at level LT: its seal carries what it was judged by, so
+// A package is sealed at level LTA: its seal carries what it was judged by, so
 // that a court judges it with no network, after the certificate of the seal was
 // revoked. A seal of level T leaves that question open.
 func TestPackagesAreSealedForLater(t *testing.T) {
@@ -73,7 +73,7 @@ func TestPackagesAreSealedForLater(t *testing.T) {
 			return out, out.Report.Signatures[0].Level
 		}
 		out, level := judge(sealed)
-		require.Equal(t, cades.LevelLT, level)
+		require.Equal(t, cades.LevelLTA, level)
 		require.Equal(t, []evidence.Step{{Name: evidence.StepPackage, Verdict: evidence.Proven}, {Name: evidence.StepSeal, Verdict: evidence.Proven}}, out.Steps, "%+v", out.Report.Signatures[0])
 		out, level = judge(plain)
 		require.Equal(t, cades.LevelT, level)

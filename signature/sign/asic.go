@@ -22,9 +22,6 @@ type ASiCOptions struct {
 	Extended bool
 	// XAdES signs with XAdES instead of CAdES.
 	XAdES bool
-	// Complete adds to a finished CAdES signature over the manifest what does not
-	// stand under it: revocation data for level LT. ASiC-E with CAdES only.
-	Complete func(ctx context.Context, message, manifest []byte) ([]byte, error)
 	XAdESOptions
 }
 
@@ -125,11 +122,6 @@ func (o ASiCOptions) cades(ctx context.Context, signer Signer, objects []DataObj
 	p7s, err := CAdES(ctx, signer, facts.Bytes(manifest), c)
 	if err != nil {
 		return nil, err
-	}
-	if o.Complete != nil {
-		if p7s, err = o.Complete(ctx, p7s, manifest); err != nil {
-			return nil, err
-		}
 	}
 	return []DataObject{
 		{Name: "META-INF/ASiCManifest001.xml", Content: facts.Bytes(manifest)},

@@ -244,5 +244,7 @@ type Access interface {
 	Exchange(ctx context.Context, c registry.Caller, proof access.Proof, code, redirectURI, verifier string) (access.Issued, error)
 	Refresh(ctx context.Context, c registry.Caller, proof access.Proof, refresh, scope string) (access.Issued, error)
 	Authenticate(ctx context.Context, bearer string, certificate []byte) (registry.Caller, error)
+	// ActFor lets a hospital's key hand in what an employee signed at its own side.
+	ActFor(ctx context.Context, c registry.Caller, employeeID string) (registry.Caller, error)
 	Revoke(ctx context.Context, c registry.Caller, token string) error
 }

@@ -27,7 +27,7 @@ func TestSpecAndRouterAgree(t *testing.T) {
 	p, err := build(Config{
 		BaseURL: "http://127.0.0.1:1", Access: f, Acts: []Act{DeclarationRequests(f), PersonRequests(f), AuthenticationMethodRequests(f), ConfidantRelationshipRequests(f), CompositionRequests(f), MedicationRequestRequests(f)}, Declarations: f, DeclarationLife: f, Persons: f, PersonSearch: f, Signatures: judge{f}, Events: f, Replies: f, Providers: providers{f}, Jobs: jobDesk{f}, Approvals: newConsented(), Emergencies: emergencies{newConsented()}, APIKeys: apiKeys{newConsented()},
 		PersonLife: lifeDesk{f}, Documents: scans{f}, DocumentLinks: linksOf(time.Time{}),
-		Rooms:  []Room{LegalEntities(nil), Divisions(nil), EmployeeRequests(nil), BlackList(nil), Contracts(nil), Dictionaries(nil), Directory(nil), Addresses(nil), Registers(nil), PIS(nil, nil), OwnPerson(nil), Parties(nil), Compositions(noConclusions{}), Medications(nil), Prescriptions(nil), Dispenses(nil), Outbox(nil), Verifications(nil), Payments(nil)},
+		Rooms:  []Room{LegalEntities(nil), Divisions(nil), EmployeeRequests(nil), BlackList(nil), Contracts(nil), Dictionaries(nil), Directory(nil), Addresses(nil), Registers(nil), PIS(nil, nil), OwnPerson(nil), Parties(nil), Compositions(noConclusions{}), Medications(nil), Prescriptions(nil), Dispenses(nil), Outbox(nil), Verifications(nil), Payments(nil), Edges(nil)},
 		Source: registry.SystemSource(), Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits(),
 	})
 	require.NoError(t, err)

@@ -79,6 +79,10 @@ func (f *fakes) Authenticate(_ context.Context, bearer string, certificate []byt
 	return registry.Caller{ClientID: registry.ID{1}, ClientName: "MIS", LegalEntityID: registry.ID{2}, Scopes: f.scopes, User: f.user}, nil
 }
 
+func (f *fakes) ActFor(_ context.Context, c registry.Caller, _ string) (registry.Caller, error) {
+	return c, f.err
+}
+
 func (f *fakes) Revoke(_ context.Context, c registry.Caller, token string) error {
 	f.caller, f.revoked = c, token
 	return f.err

@@ -37,6 +37,9 @@ type Caller struct {
 	PartyID       ID
 	LegalEntityID ID
 
+	// KeyID is the hospital's API key the request came with; zero for tokens.
+	KeyID ID
+
 	// Rows is whose rows the database lets this caller's transactions see,
 	// whatever the rooms decide.
 	Rows Reach

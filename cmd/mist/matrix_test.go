@@ -243,7 +243,7 @@ func newMatrix(t *testing.T, cluster *pgtest.Cluster) *matrix {
 	m.ids["/api/v3/declaration_requests"] = post("doctor", "/api/v3/declaration_requests", fmt.Sprintf(`{"person_id":%q,"employee_id":%q,"division_id":%q}`, citizen.PersonID, doctor.EmployeeID, doctor.DivisionID))
 	m.ids["/api/v3/approvals"] = post("doctor", "/api/v3/approvals", fmt.Sprintf(`{"patient_id":%q,"reason":"огляд"}`, citizen.PersonID))
 	m.ids["/api/v3/access_reviews"] = post("doctor", "/api/v3/persons/"+citizen.PersonID+"/emergency_accesses", `{"reason":"UNCONSCIOUS","explanation":"доставлена непритомною з вулиці"}`)
-	m.ids["/api/v3/api_keys"] = post("owner", "/api/v3/api_keys", `{"name":"звіт","scopes":["declaration:read","division:read","employee:read","legal_entity:read"]}`)
+	m.ids["/api/v3/api_keys"] = post("owner", "/api/v3/api_keys", `{"name":"звіт","scopes":["declaration:read","division:read","employee:read","legal_entity:read","edge:sync"]}`)
 	today := registry.DateOf(source.Now()).String()
 	m.ids["/api/v3/medication_request_requests"] = post("doctor", "/api/v3/medication_request_requests", fmt.Sprintf(
 		`{"medication_request_request":{"person_id":%q,"employee_id":%q,"division_id":%q,"created_at":%q,"started_at":%q,"ended_at":%q,"medication_id":"0190b000-0002-7000-8000-000000000003","medication_qty":20,"intent":"order","category":"community"}}`,

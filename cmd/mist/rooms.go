@@ -6,6 +6,7 @@ import (
 	"mist/registry/approval"
 	"mist/registry/declaration"
 	"mist/registry/dispute"
+	"mist/registry/edge"
 	"mist/registry/emergency"
 	"mist/registry/idempotency"
 	"mist/registry/job"
@@ -39,6 +40,7 @@ type rooms struct {
 	checks   *verification.Service
 	payments *payment.Service
 	disputes *dispute.Service
+	edges    *edge.Service
 }
 
 func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, limits LimitsConfig, exchanges *exchangeRooms) (r rooms, err error) {
@@ -79,6 +81,9 @@ func newRooms(store *postgres.Store, source registry.Source, tokenKey []byte, li
 	if r.disputes, err = dispute.New(postgres.NewPort[dispute.Tx](store), source); err != nil {
 		return rooms{}, err
 	}
+	if r.edges, err = edge.New(postgres.NewPort[edge.Tx](store), source); err != nil {
+		return rooms{}, err
+	}
 	if r.desk, err = job.NewDesk(postgres.NewPort[job.DeskTx](store)); err != nil {
 		return rooms{}, err
 	}
@@ -101,7 +106,7 @@ func (r rooms) serve(c portal.Config) portal.Config {
 	c.Events, c.Replies, c.Providers = r.feed, r.replies, r.providers
 	c.Jobs = r.desk
 	c.PersonLife = r.personLife
-	c.Rooms = append(c.Rooms, portal.Registers(r.personLife), portal.Outbox(r.messages), portal.Verifications(r.checks), portal.Payments(r.payments))
+	c.Rooms = append(c.Rooms, portal.Registers(r.personLife), portal.Outbox(r.messages), portal.Verifications(r.checks), portal.Payments(r.payments), portal.Edges(r.edges))
 	return c
 }
 

@@ -59,7 +59,7 @@ type APIKeyTx interface {
 const keyPrefix = "mist_"
 
 // keyScopes are what a program may do without a human: never what a role does.
-var keyScopes = []string{"person:search", "declaration:read", "declaration_request:read", "legal_entity:read", "division:read", "employee:read", "event:read", "signature:verify"}
+var keyScopes = []string{"person:search", "declaration:read", "declaration_request:read", "legal_entity:read", "division:read", "employee:read", "event:read", "signature:verify", ScopeEdge}
 
 const (
 	maxKeyDays = 2 * 366
@@ -236,7 +236,7 @@ func (s *Service) byKey(ctx context.Context, bearer string) (registry.Caller, er
 	}
 	return registry.Caller{
 		Channel: registry.ChannelREST, ClientID: client.ID, ClientName: client.Name, ClientType: client.Type,
-		Scopes: intersect(k.Scopes, client.Scopes), LegalEntityID: k.LegalEntityID, Rows: registry.Reach{LegalEntityID: k.LegalEntityID},
+		Scopes: intersect(k.Scopes, client.Scopes), LegalEntityID: k.LegalEntityID, KeyID: k.ID, Rows: registry.Reach{LegalEntityID: k.LegalEntityID},
 	}, nil
 }
 

@@ -18,6 +18,9 @@ import (
 // ScopeSearch is what a search demands.
 const ScopeSearch = "person:search"
 
+// IsPurpose tells whether people are looked for with this purpose.
+func IsPurpose(s string) bool { _, known := purposes[s]; return known }
+
 // Purposes of a search, each with the legal basis it stands on. A search
 // without a purpose is refused; the purpose stands in the audit entry.
 var purposes = map[string]string{

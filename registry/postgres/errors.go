@@ -115,7 +115,7 @@ var internalConstraints = []string{
 	"person_merges_pkey", "person_merges_master_fkey", "person_merges_merge_fkey",
 	"person_relationships_pkey", "person_relationships_person_fkey", "person_relationships_confidant_fkey", "person_versions_person_fkey",
 	"draft_documents_pkey", "draft_documents_draft_fkey", "draft_documents_type_key",
-	"api_keys_pkey", "api_keys_client_fkey", "api_keys_legal_entity_fkey",
+	"api_keys_pkey", "api_keys_client_fkey", "api_keys_legal_entity_fkey", "edge_sites_pkey", "edge_sites_legal_entity_fkey", "edge_sites_key_fkey",
 	"approvals_pkey", "approvals_consent_fkey", "approvals_employee_fkey", "approvals_legal_entity_fkey", "emergency_accesses_pkey", "emergency_accesses_person_fkey",
 	"emergency_accesses_employee_fkey", "emergency_accesses_legal_entity_fkey",
 	"person_entries_pkey", "person_entries_upto_pkey", "users_pkey", "users_key_key", "spent_challenges_pkey", "grants_pkey", "grants_client_fkey", "grants_user_fkey", "codes_pkey", "codes_grant_fkey",

@@ -10,13 +10,6 @@ import (
 // signed there, keep a copy of the clinic's patients, report who looked at it.
 const ScopeEdge = "edge:sync"
 
-// edgeScopes are what an employee's signed acts need; no read is among them.
-var edgeScopes = []string{
-	"encounter:write", "encounter:cancel", "service_request:write", "service_request:recall", "service_request:cancel",
-	"composition:sign", "composition:cancel", "medication_request_request:sign", "medication_request:reject", "medication_dispense:process",
-	"declaration_request:sign", "person_request:sign",
-}
-
 // ActFor lets a hospital's key hand in what an employee of the legal entity
 // signed at the hospital's own side. The caller it gives may do what both the
 // client system and the employee's role may, of signing alone: who the human
@@ -52,7 +45,7 @@ func (s *Service) ActFor(ctx context.Context, c registry.Caller, employeeID stri
 			return err
 		}
 		c.EmployeeID, c.PartyID, c.Role = e.ID, e.Party.ID, e.Type
-		c.Scopes = intersect(edgeScopes, Effective(client, e.Type))
+		c.Scopes = intersect(table.edge, Effective(client, e.Type))
 		return nil
 	})
 	if err != nil {

@@ -48,6 +48,8 @@ type actRights struct {
 	ClientTypes map[string][]string `json:"client_types"`
 	// LegalEntityTypes lists what the client made for a new legal entity has.
 	LegalEntityTypes map[string][]string `json:"legal_entity_types"`
+	// Edge are scopes by which a hospital's own side hands in what was signed there.
+	Edge []string `json:"edge"`
 }
 
 // whole is the table with the rights of all acts laid over it.
@@ -55,6 +57,7 @@ type whole struct {
 	rights
 	ukrainian  map[string]string   // by scope, of acts
 	registered map[string][]string // by type of legal entity, of acts
+	edge       []string            // of signing at a hospital's own side
 }
 
 var table = func() whole {
@@ -100,6 +103,7 @@ func (w *whole) add(b []byte) error {
 			part.to[name] = append(part.to[name], scopes...)
 		}
 	}
+	w.edge = append(w.edge, a.Edge...)
 	for name, scopes := range a.LegalEntityTypes {
 		w.registered[name] = append(w.registered[name], scopes...)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"mist/portal"
@@ -59,10 +59,12 @@ type matrix struct {
 	tokens  map[string]string
 	ids     map[string]registry.ID // path prefix → an object of the clinic
 	clinic  registry.ID
-	victim  registry.Caller   // the clinic's doctor, for forging
-	spare   registry.ID       // a record nobody else needs
-	bodies  map[string]string // operations that want a body about somebody
-	secrets []string          // what must never be told abroad
+	victim  registry.Caller // the clinic's doctor, for forging
+	// otherClinic and otherCitizen are to whom nothing of the clinic is known.
+	otherClinic, otherCitizen registry.ID
+	spare                     registry.ID       // a record nobody else needs
+	bodies                    map[string]string // operations that want a body about somebody
+	secrets                   []string          // what must never be told abroad
 }
 
 // noSignature refuses every container: rights are judged before signatures are.
@@ -201,6 +203,7 @@ func newMatrix(t *testing.T, cluster *pgtest.Cluster) *matrix {
 	token("operator", client("OPERATOR", 0), "", "", "")
 	m.employ(t, store, source, client("MIS", 0), client("NHS", 0), id(doctor.DivisionID))
 	m.spare = m.state.Persons[len(m.state.Persons)-1].Person.ID
+	m.otherClinic, m.otherCitizen = id(otherDoctor.LegalEntityID), id(otherCitizen.PersonID)
 	m.victim = registry.Caller{LegalEntityID: first, EmployeeID: id(doctor.EmployeeID), PartyID: party[id(doctor.EmployeeID)], Role: "DOCTOR", ClientType: "MIS"}
 
 	// What the clinic and its patient have: a declaration, a draft, an approval,
@@ -490,33 +493,49 @@ func TestAuthorisationMatrix(t *testing.T) {
 }
 
 // With the checks of the application removed (the rooms are made to believe
-// that another clinic's doctor is the clinic's own, with every scope there is),
-// the database shows and changes nothing of the clinic.
+// that another clinic's people and systems are the clinic's own doctor, with every
+// scope there is, and that another citizen is the clinic's patient), the database
+// shows and changes nothing of the clinic.
 func TestRowSecurityHoldsAlone(t *testing.T) {
 	cluster := &pgtest.Cluster{}
 	t.Cleanup(cluster.Stop)
 	m := newMatrix(t, cluster)
 	all := access.Scopes()
-	forge := func(c registry.Caller) registry.Caller {
-		f := m.victim
-		f.Channel, f.ClientID, f.ClientName, f.Rows, f.Scopes = c.Channel, c.ClientID, c.ClientName, c.Rows, all
-		return f
+	patient := registry.Caller{PersonID: m.ids["/api/v3/persons"], Role: registry.RolePatient, ClientType: "CABINET"}
+	as := func(believed registry.Caller) func(c registry.Caller) registry.Caller {
+		return func(c registry.Caller) registry.Caller {
+			f := believed
+			f.Channel, f.ClientID, f.ClientName, f.Rows, f.Scopes = c.Channel, c.ClientID, c.ClientName, c.Rows, all
+			return f
+		}
 	}
 	honest, _ := m.handler(t, m.copy(t), nil)
-	w := m.ask(honest, "doctor", "GET", "/api/v3/declarations/"+m.ids["/api/v3/declarations"].String(), "")
-	require.Contains(t, w.Body.String(), "0001-TEST-0001", "the unmutated twin: the clinic's own doctor is told")
-	dsn := m.copy(t)
-	h, _ := m.handler(t, dsn, forge)
-	before := m.digest(t, dsn)
-	for _, op := range m.operations(t) {
-		if _, crosses := crossing[op.id]; crosses {
-			continue
+	for who, path := range map[string]string{"doctor": "/api/v3/declarations/", "citizen": "/api/pis/declarations/"} {
+		w := m.ask(honest, who, "GET", path+m.ids["/api/v3/declarations"].String(), "")
+		require.Contains(t, w.Body.String(), "0001-TEST-0001", "the unmutated twin: %s is told", who)
+	}
+	for _, forged := range []struct {
+		who      string
+		believed registry.Caller
+	}{{"other_doctor", m.victim}, {"other_system", m.victim}, {"other_citizen", patient}, {"other_citizen", m.victim}, {"other_doctor", patient}} {
+		dsn := m.copy(t)
+		h, _ := m.handler(t, dsn, as(forged.believed))
+		conn := pgtest.Connect(t, dsn)
+		list := walls(t, conn)
+		before := m.digest(t, conn, list)
+		for _, op := range m.operations(t) {
+			if _, crosses := crossing[op.id]; crosses {
+				continue
+			}
+			w := m.ask(h, forged.who, op.method, op.path, op.body)
+			for _, secret := range m.secrets {
+				require.NotContains(t, w.Body.String(), secret, "%s %s as %s", op.id, op.path, forged.who)
+			}
+			for table, now := range m.digest(t, conn, list) {
+				require.Equal(t, before[table], now, "%s as %s changed rows of %s: %d %s", op.id, forged.who, table, w.Code, w.Body)
+			}
 		}
-		w := m.ask(h, "other_doctor", op.method, op.path, op.body)
-		for _, secret := range m.secrets {
-			require.NotContains(t, w.Body.String(), secret, "%s %s", op.id, op.path)
-		}
-		require.Equal(t, before, m.digest(t, dsn), "%s changed rows of the clinic: %d %s", op.id, w.Code, w.Body)
+		require.NoError(t, conn.Close(context.Background()))
 	}
 }
 
@@ -536,16 +555,18 @@ func TestEveryScopeOfTheSandboxIsInTheTableOfRights(t *testing.T) {
 	}
 }
 
-// digest is over the clinic's rows behind the wall.
-func (m *matrix) digest(t *testing.T, dsn string) string {
+// digest is over the rows of the clinic and its patient in every table behind the wall.
+func (m *matrix) digest(t *testing.T, conn *pgx.Conn, list []wall) map[string]string {
 	t.Helper()
-	conn, ctx := pgtest.Connect(t, dsn), t.Context()
-	h := sha256.New()
-	for _, table := range []string{"drafts", "declarations", "acts", "approvals", "emergency_accesses", "api_keys"} {
-		var sum string
-		require.NoError(t, conn.QueryRow(ctx, "SELECT COALESCE(md5(string_agg(x::text, '|' ORDER BY x::text)), '') FROM "+table+" x WHERE legal_entity_id = $1", m.clinic.String()).Scan(&sum))
-		h.Write([]byte(table + sum))
+	var parts []string
+	for _, w := range list {
+		parts = append(parts, "SELECT '"+w.table+"', COALESCE(md5(string_agg(x::text, '|' ORDER BY x::text)), '') FROM "+w.table+" x WHERE x::text ~ $1")
 	}
-	require.NoError(t, conn.Close(ctx))
-	return hex.EncodeToString(h.Sum(nil))
+	rows, err := conn.Query(t.Context(), strings.Join(parts, " UNION ALL "), strings.Join(m.belongings(), "|"))
+	require.NoError(t, err)
+	sums := map[string]string{}
+	var table, sum string
+	_, err = pgx.ForEachRow(rows, []any{&table, &sum}, func() error { sums[table] = sum; return nil })
+	require.NoError(t, err)
+	return sums
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,18 +152,13 @@ func TestRepliesByKey(t *testing.T) {
 	require.Nil(t, got, "answers are kept for an hour")
 }
 
-// Many transactions write at once, commit out of order and partly come to
-// nothing, while a reader goes on page by page from the text of its last cursor:
-// it has in the end what one read of the whole feed gives, each line once.
+// Transactions that are open at the same moment commit in the opposite order or
+// come to nothing, while a reader goes on page by page from the text of its last
+// cursor after each of them: it has in the end what one read of the whole feed
+// gives, each line once.
 func TestFeedResumesUnderParallelWriters(t *testing.T) {
 	t.Parallel()
-	dsn := cluster.DSN(t)
-	s := pgtest.Open(t, dsn)
-	const writers, each = 8, 6
-	clinics := make([]clinic, writers*each)
-	for i := range clinics {
-		clinics[i] = populate(t, s)
-	}
+	s := pgtest.Open(t, cluster.DSN(t), func(o *postgres.Options) { o.MaxConns, o.WriteLimit = 12, time.Minute })
 	page := func(after query.Cursor, limit int) (list []query.Event) {
 		update(t, s, func(ctx context.Context, tx *postgres.Tx) {
 			var err error
@@ -174,71 +167,72 @@ func TestFeedResumesUnderParallelWriters(t *testing.T) {
 		})
 		return list
 	}
-	var wg sync.WaitGroup
-	var committed atomic.Int64
-	failures := make(chan error, len(clinics))
-	for w := range writers {
-		wg.Go(func() {
-			for i := range each {
-				c, gone := clinics[w*each+i], errors.New("nothing comes of it")
-				err := s.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) error {
-					if _, err := c.declare(ctx, tx, c.act()); err != nil {
-						return err
-					}
-					// The queue goes out with a read; the transaction has its number now,
-					// and those of later numbers commit before it.
-					if _, err := tx.Seed(ctx); err != nil {
-						return err
-					}
-					time.Sleep(time.Duration((w*7+i*13)%40) * time.Millisecond)
-					if (w+i)%5 == 0 {
-						return gone
-					}
-					return nil
-				})
-				switch {
-				case err == nil:
-					committed.Add(1)
-				case !errors.Is(err, gone):
-					failures <- err
-				}
-			}
-		})
-	}
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
-
 	var told []query.Event
 	var at query.Cursor
-	writing, declared := true, func() (n int) {
-		for _, e := range told {
-			if e.EntityType == "declaration" {
-				n++
-			}
-		}
-		return n
-	}
-	for until := time.Now().Add(time.Minute); ; {
+	read := func() {
 		for list := page(at, 3); len(list) > 0; list = page(at, 3) {
 			told = append(told, list...)
 			var err error
 			at, err = query.ParseCursor(list[len(list)-1].ID)
 			require.NoError(t, err)
 		}
-		// The horizon is the whole cluster's: transactions of other tests hold it for a while.
-		if !writing && declared() == int(committed.Load()) || time.Now().After(until) {
-			break
+	}
+	const rounds, together = 4, 6
+	nothing := errors.New("nothing comes of it")
+	want := map[registry.ID]bool{}
+	for round := range rounds {
+		var release [together]chan struct{}
+		var done [together]chan error
+		for i := range together {
+			c := populate(t, s)
+			act := c.act()
+			begun := make(chan struct{})
+			release[i], done[i] = make(chan struct{}), make(chan error, 1)
+			var end error
+			if (round+i)%together == 0 {
+				end = nothing
+			} else {
+				want[act.ID] = true
+			}
+			go func() {
+				done[i] <- s.Update(context.Background(), func(ctx context.Context, tx *postgres.Tx) error {
+					if _, err := c.declare(ctx, tx, act); err != nil {
+						return err
+					}
+					// The queue goes out with a read; the transaction has its number now.
+					if _, err := tx.Seed(ctx); err != nil {
+						return err
+					}
+					select {
+					case <-begun: // run again after a deadlock
+					default:
+						close(begun)
+					}
+					<-release[i]
+					return end
+				})
+			}()
+			select {
+			case <-begun: // the next one has a higher number
+			case err := <-done[i]:
+				require.NoError(t, err)
+			}
 		}
-		select {
-		case <-done:
-			writing = false
-		case <-time.After(time.Millisecond):
+		for i := together - 1; i >= 0; i-- {
+			close(release[i])
+			if err := <-done[i]; !errors.Is(err, nothing) {
+				require.NoError(t, err)
+			}
+			read()
 		}
 	}
-	require.False(t, writing)
-	require.Empty(t, failures)
-	require.Greater(t, int(committed.Load()), writers)
-	require.Less(t, int(committed.Load()), len(clinics), "some came to nothing")
-	require.Equal(t, int(committed.Load()), declared())
-	require.Equal(t, page(query.Cursor{}, 10*len(clinics)), told, "what was told in pages is the whole feed")
+	// The horizon is the whole cluster's: transactions of other tests hold it for a while.
+	require.Eventually(t, func() bool {
+		read()
+		for _, e := range told {
+			delete(want, e.EntityID)
+		}
+		return len(want) == 0
+	}, time.Minute, 10*time.Millisecond, "lost: %v", want)
+	require.Equal(t, page(query.Cursor{}, 1000), told, "what was told in pages is the whole feed")
 }

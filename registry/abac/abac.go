@@ -77,8 +77,11 @@ type Decision struct {
 	Basis   *audit.LegalBasis // nil when refused
 }
 
-// Tx gives the facts.
+// Tx gives the facts. A person may be in the index as several records that were
+// merged: what is said of one counts for each.
 type Tx interface {
+	// SamePerson: the two records are one person today.
+	SamePerson(ctx context.Context, a, b registry.ID) (bool, error)
 	// Declared: an active or pending declaration of the person with the legal entity.
 	Declared(ctx context.Context, person, legalEntity registry.ID) (bool, error)
 	// DeclaredTo: an active one, with this party as the doctor.
@@ -92,7 +95,14 @@ type Tx interface {
 // Decide applies the rules in order; the first that allows decides.
 func Decide(ctx context.Context, tx Tx, c registry.Caller, r Resource, level Level, now time.Time) (Decision, error) {
 	if c.Role == registry.RolePatient {
-		if !c.PersonID.IsZero() && c.PersonID == r.PatientID && level == Read {
+		self := c.PersonID == r.PatientID
+		if !self && !c.PersonID.IsZero() && !r.PatientID.IsZero() {
+			var err error
+			if self, err = tx.SamePerson(ctx, c.PersonID, r.PatientID); err != nil {
+				return Decision{}, err
+			}
+		}
+		if self && !c.PersonID.IsZero() && level == Read {
 			return allow(RuleSelf, audit.BasisOwnData), nil
 		}
 		return Decision{Rule: RuleOther}, nil
@@ -177,7 +187,7 @@ func byApproval(ctx context.Context, tx Tx, c registry.Caller, r Resource, level
 		}
 		rule := RuleApprovalEpisode
 		switch {
-		case a.Names(consent.ResourcePatient, r.PatientID):
+		case a.Names(consent.ResourcePatient, r.PatientID), a.Names(consent.ResourcePatient, a.PersonID):
 			rule = RuleApprovalPatient
 		case !r.Episode.ID.IsZero() && a.Names(consent.ResourceEpisode, r.Episode.ID):
 		case a.Names(r.Type, r.ID):

@@ -17,10 +17,15 @@ import (
 // facts is what the database would say; registry/postgres drives the same rules
 // with real rows.
 type facts struct {
+	merged               bool
 	declared, declaredTo bool
 	approvals            []consent.Record
 	emergency            registry.ID
 	fails                error
+}
+
+func (f facts) SamePerson(context.Context, registry.ID, registry.ID) (bool, error) {
+	return f.merged, f.fails
 }
 
 func (f facts) Declared(context.Context, registry.ID, registry.ID) (bool, error) {
@@ -119,6 +124,8 @@ func TestSixRules(t *testing.T) {
 		{"the card of a person, for the clinic of the declaration", doctor("OWNER"), facts{declared: true}, abac.Resource{Type: "person", ID: patientID, PatientID: patientID}, abac.Read, true, abac.RuleClinic, audit.BasisDeclaration},
 		{"the card of a person, for another clinic", doctor("OWNER"), facts{}, abac.Resource{Type: "person", ID: patientID, PatientID: patientID}, abac.Read, false, abac.RuleNone, ""},
 		{"the citizen themselves", citizen, facts{}, record(), abac.Read, true, abac.RuleSelf, audit.BasisOwnData},
+		{"the citizen's merged record", registry.Caller{Role: registry.RolePatient, PersonID: registry.ID{99}}, facts{merged: true}, record(), abac.Read, true, abac.RuleSelf, audit.BasisOwnData},
+		{"the citizen does not write their merged record either", registry.Caller{Role: registry.RolePatient, PersonID: registry.ID{99}}, facts{merged: true}, record(), abac.Write, false, abac.RuleOther, ""},
 		{"the citizen does not write", citizen, facts{}, record(), abac.Write, false, abac.RuleOther, ""},
 		{"another citizen", registry.Caller{Role: registry.RolePatient, PersonID: registry.ID{99}}, facts{declaredTo: true, declared: true}, record(), abac.Read, false, abac.RuleOther, ""},
 		{"a citizen whose record is not known", registry.Caller{Role: registry.RolePatient}, facts{}, record(func(r *abac.Resource) { r.PatientID = registry.ID{} }), abac.Read, false, abac.RuleOther, ""},

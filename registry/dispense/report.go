@@ -268,7 +268,7 @@ func (s *Service) Open(ctx context.Context, c registry.Caller, id registry.ID) (
 		if err != nil {
 			return err
 		}
-		p, err := tx.RecordByID(ctx, prescription.KindRecord, d.BasedOnID, false)
+		p, err := tx.RecordAcross(ctx, prescription.KindRecord, d.BasedOnID, false)
 		if err != nil {
 			return err
 		}

@@ -181,7 +181,7 @@ func (s *Service) Create(ctx context.Context, c registry.Caller, body []byte) (o
 
 // usable holds a prescription that may be dispensed now.
 func usable(ctx context.Context, tx Tx, id registry.ID, today registry.Date) (p prescription.Prescription, err error) {
-	r, err := tx.RecordByID(ctx, prescription.KindRecord, id, true)
+	r, err := tx.RecordAcross(ctx, prescription.KindRecord, id, true)
 	if registry.CodeOf(err) == registry.CodeNotFound {
 		return p, wrong("medication_request_id", "invalid", "Medication request is not found")
 	}
@@ -334,7 +334,7 @@ func fulfil(ctx context.Context, tx Tx, d Dispense, rx prescription.Prescription
 	if err != nil {
 		return err
 	}
-	return tx.MoveRecord(ctx, r)
+	return tx.MoveAcross(ctx, r)
 }
 
 // own reads a dispense of the own pharmacy and holds its row.

@@ -132,7 +132,7 @@ func made(p Package, a registry.Act, kind record.Kind, id registry.ID, status st
 // another clinic leads, a doctor writes with the patient's leave alone.
 func (k Kind) episode(ctx context.Context, tx Tx, c registry.Caller, p Package, a registry.Act) (abac.Episode, error) {
 	in := p.Episode
-	r, err := tx.RecordByID(ctx, record.KindEpisode, in.ID, true)
+	r, err := tx.RecordAcross(ctx, record.KindEpisode, in.ID, true)
 	if registry.CodeOf(err) == registry.CodeNotFound {
 		if in.Name == "" {
 			return abac.Episode{}, registry.Invalid(registry.FieldError{Entry: "$.episode.id", Rule: "invalid", Description: "Episode with such ID is not found; give name and type to begin one"})
@@ -172,7 +172,7 @@ func (k Kind) episode(ctx context.Context, tx Tx, c registry.Caller, p Package, 
 
 // referral finds the service request a patient came with: theirs, in work here.
 func referral(ctx context.Context, tx Tx, c registry.Caller, patient, id registry.ID, entry string) (record.Record, error) {
-	r, err := tx.RecordByID(ctx, record.KindServiceRequest, id, false)
+	r, err := tx.RecordAcross(ctx, record.KindServiceRequest, id, false)
 	switch {
 	case registry.CodeOf(err) == registry.CodeNotFound || err == nil && r.PatientID != patient:
 		return r, registry.Invalid(registry.FieldError{Entry: entry, Rule: "invalid", Description: "Service request with such ID is not found"})

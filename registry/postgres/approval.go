@@ -92,7 +92,7 @@ func (tx *Tx) ApprovalsFor(ctx context.Context, person registry.ID, recipients [
 			list = append(list, r)
 		}
 		return err
-	}, selectConsent+` WHERE person_id = $1 AND recipient = ANY ($2) AND status = 'active' AND expires_at > $3`, person, recipients, now)
+	}, selectConsent+` WHERE person_id = ANY (person_cluster($1)) AND recipient = ANY ($2) AND status = 'active' AND expires_at > $3`, person, recipients, now)
 	return list, err
 }
 
@@ -101,6 +101,6 @@ func (tx *Tx) ApprovalsFor(ctx context.Context, person registry.ID, recipients [
 // opens no clinical record (domain notes 1.10, rule 1).
 func (tx *Tx) DeclaredTo(ctx context.Context, person, party, legalEntity registry.ID) (yes bool, err error) {
 	_, err = tx.queryOne(ctx, []any{&yes}, `SELECT EXISTS (SELECT FROM declarations d JOIN employees e ON e.id = d.employee_id
-WHERE d.person_id = $1 AND e.party_id = $2 AND d.legal_entity_id = $3 AND d.status = 'active')`, person, party, legalEntity)
+WHERE d.person_id = ANY (person_cluster($1)) AND e.party_id = $2 AND d.legal_entity_id = $3 AND d.status = 'active')`, person, party, legalEntity)
 	return yes, err
 }

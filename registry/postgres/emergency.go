@@ -36,7 +36,7 @@ func (tx *Tx) CountEmergencies(ctx context.Context, employee registry.ID, since 
 
 // EmergencyFor gives the employee's access to the person that is open at a time.
 func (tx *Tx) EmergencyFor(ctx context.Context, person, employee registry.ID, now time.Time) (id registry.ID, found bool, err error) {
-	found, err = tx.queryOne(ctx, []any{&id}, `SELECT id FROM emergency_accesses WHERE employee_id = $1 AND person_id = $2 AND opened_at > $3::timestamptz - interval '1 day' AND expires_at > $3
+	found, err = tx.queryOne(ctx, []any{&id}, `SELECT id FROM emergency_accesses WHERE employee_id = $1 AND person_id = ANY (person_cluster($2)) AND opened_at > $3::timestamptz - interval '1 day' AND expires_at > $3
 ORDER BY opened_at DESC LIMIT 1`, employee, person, now)
 	return id, found, err
 }

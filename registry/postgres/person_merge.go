@@ -103,3 +103,10 @@ func (tx *Tx) Merge(ctx context.Context, id registry.ID, lock bool) (personlife.
 func (tx *Tx) Merges(ctx context.Context, status personlife.MergeStatus, after registry.ID, limit int) ([]personlife.Merge, error) {
 	return tx.merges(ctx, `WHERE ($1 = '' OR status = $1) AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3`, string(status), after, limit)
 }
+
+// SamePerson reports whether two records are one person today: the same, or
+// merged into one.
+func (tx *Tx) SamePerson(ctx context.Context, a, b registry.ID) (yes bool, err error) {
+	_, err = tx.queryOne(ctx, []any{&yes}, `SELECT $1::uuid = ANY (person_cluster($2))`, a, b)
+	return yes, err
+}

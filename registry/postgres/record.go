@@ -47,10 +47,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 		r.ContextID, r.BasedOnID, r.HolderID, tx.recordKey(r.Kind, r.Number), r.Status, r.Reason, body, r.InsertedAt, r.UpdatedAt, nullTime(r.ExpiresAt))
 }
 
-// MoveRecord implements record.Tx. Who holds a referral is not who made it:
-// the kind has judged the caller.
-func (tx *Tx) MoveRecord(ctx context.Context, r record.Record) error {
+// MoveAcross implements record.Tx.
+func (tx *Tx) MoveAcross(ctx context.Context, r record.Record) error {
 	defer tx.across()()
+	return tx.MoveRecord(ctx, r)
+}
+
+// MoveRecord implements record.Tx.
+func (tx *Tx) MoveRecord(ctx context.Context, r record.Record) error {
 	body, err := tx.sealRecord(r)
 	if err != nil {
 		return err
@@ -94,9 +98,14 @@ func held(lock bool) string {
 	return ""
 }
 
+// RecordAcross implements record.Tx.
+func (tx *Tx) RecordAcross(ctx context.Context, kind record.Kind, id registry.ID, lock bool) (record.Record, error) {
+	defer tx.across()()
+	return tx.RecordByID(ctx, kind, id, lock)
+}
+
 // RecordByID implements record.Tx.
 func (tx *Tx) RecordByID(ctx context.Context, kind record.Kind, id registry.ID, lock bool) (record.Record, error) {
-	defer tx.across()()
 	return first(tx.records(ctx, selectRecords+` WHERE r.kind = $1 AND r.id = $2`+held(lock), string(kind), id))
 }
 
@@ -113,12 +122,12 @@ func (tx *Tx) RecordByAct(ctx context.Context, kind record.Kind, act registry.ID
 
 // Records implements record.Tx.
 func (tx *Tx) Records(ctx context.Context, f record.Filter) ([]record.Record, error) {
-	if !f.PatientID.IsZero() {
-		// Of a patient the rules of access decide; other lists stay behind the wall.
-		defer tx.across()()
-	}
-	where, args := prmWhere("r.kind", string(f.Kind), "r.patient_id", f.PatientID, "r.legal_entity_id", f.LegalEntityID, "r.holder_id", f.HolderID,
+	where, args := prmWhere("r.kind", string(f.Kind), "r.legal_entity_id", f.LegalEntityID, "r.holder_id", f.HolderID,
 		"r.context_id", f.ContextID, "r.based_on", f.BasedOnID, "r.status", f.Status)
+	if !f.PatientID.IsZero() { // by whichever of a person's merged records
+		args = append(args, f.PatientID)
+		where += fmt.Sprintf(` AND r.patient_id = ANY (person_cluster($%d))`, len(args))
+	}
 	if !f.After.IsZero() {
 		args = append(args, f.After)
 		where += fmt.Sprintf(` AND (r.inserted_at, r.id) < (SELECT l.inserted_at, l.id FROM records l WHERE l.id = $%d)`, len(args))

@@ -80,7 +80,7 @@ func (s *Service) Qualify(ctx context.Context, c registry.Caller, id registry.ID
 	}
 	err = s.store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		out = nil
-		r, err := tx.RecordByID(ctx, KindRecord, id, false)
+		r, err := tx.RecordAcross(ctx, KindRecord, id, false)
 		if err == nil && !c.Allows(ScopePharmacy) && r.LegalEntityID != c.LegalEntityID {
 			err = record.ErrNotFound
 		}

@@ -90,19 +90,28 @@ const (
 	MaxPage     = 100
 )
 
-// Tx is what keeps records. RecordByID and its like read across legal entities: the
-// rules of access, or the kind's, decide what is told of them.
+// Tx is what keeps records. They are read and written behind the wall of the
+// caller's legal entity, as far as the rules of access open it to anybody there
+// (ADR 0890); RecordAcross, MoveAcross and RecordByNumber go past it, for what a
+// kind has to know or do about a record of another legal entity.
 type Tx interface {
 	abac.Tx
 	// InsertRecord queues a new record. An id or a number that is taken is a conflict.
 	InsertRecord(ctx context.Context, r Record) error
 	// MoveRecord writes status, reason, holder, body, UpdatedAt and ExpiresAt of a
-	// record that was read with its row held.
+	// record of the own legal entity that was read with its row held.
 	MoveRecord(ctx context.Context, r Record) error
+	// MoveAcross does so for who works on a record that others made.
+	MoveAcross(ctx context.Context, r Record) error
 	// RecordByID reads one; with lock its row is held until the transaction ends.
 	RecordByID(ctx context.Context, kind Kind, id registry.ID, lock bool) (Record, error)
+	// RecordAcross reads one wherever it was made. Nothing of it is told before the
+	// kind has judged the caller.
+	RecordAcross(ctx context.Context, kind Kind, id registry.ID, lock bool) (Record, error)
+	// RecordByNumber reads one wherever it was made: the number is what opens it.
 	RecordByNumber(ctx context.Context, kind Kind, number string, lock bool) (Record, error)
 	RecordByAct(ctx context.Context, kind Kind, act registry.ID) (Record, error)
+	// Records lists; those of a patient by whichever of their merged records.
 	Records(ctx context.Context, f Filter) ([]Record, error)
 	// RecordsDue holds at most limit records of a kind in one of the states whose
 	// time is over, and on which nobody works.
@@ -124,7 +133,7 @@ var ErrNotFound = registry.Errorf(registry.CodeNotFound, "not found")
 // Encounter reads the encounter a new record is made within: of this patient,
 // and not taken back. entry is its place in the document.
 func Encounter(ctx context.Context, tx Tx, patient, id registry.ID, entry string) (Record, error) {
-	r, err := tx.RecordByID(ctx, KindEncounter, id, false)
+	r, err := tx.RecordAcross(ctx, KindEncounter, id, false)
 	switch {
 	case registry.CodeOf(err) == registry.CodeNotFound || err == nil && r.PatientID != patient:
 		return r, registry.Invalid(registry.FieldError{Entry: entry, Rule: "invalid", Description: "Encounter with such ID is not found"})

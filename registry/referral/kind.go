@@ -130,7 +130,7 @@ const what = "Електронне направлення"
 // read them.
 func (k Kind) permitted(ctx context.Context, tx Tx, c registry.Caller, d Document) error {
 	for i, p := range d.Request.PermittedResources {
-		r, err := tx.RecordByID(ctx, record.Kind(p.Type), p.ID, false)
+		r, err := tx.RecordAcross(ctx, record.Kind(p.Type), p.ID, false)
 		if err != nil && registry.CodeOf(err) != registry.CodeNotFound {
 			return err
 		}

@@ -142,8 +142,13 @@ func (s *Service) qualify(ctx context.Context, c registry.Caller, body []byte) (
 	return s.find(ctx, c, ScopeUse, body, func(r record.Record, now time.Time) error { return usable(r, c.LegalEntityID, now) })
 }
 
-// move changes a referral in a transaction of its own, with its entry.
-func (s *Service) move(ctx context.Context, c registry.Caller, scope string, id registry.ID, kind audit.Kind, do func(ctx context.Context, tx Tx, r *record.Record, now time.Time) error) (out record.Shown, err error) {
+// read finds the referral that is to change: RecordByID what the own legal entity
+// made or works on, RecordAcross any.
+type read func(tx Tx, ctx context.Context, kind record.Kind, id registry.ID, lock bool) (record.Record, error)
+
+// move changes a referral in a transaction of its own, with its entry. Whoever
+// works on a referral moves what others made.
+func (s *Service) move(ctx context.Context, c registry.Caller, scope string, id registry.ID, kind audit.Kind, read read, do func(ctx context.Context, tx Tx, r *record.Record, now time.Time) error) (out record.Shown, err error) {
 	if err := c.Require(scope); err != nil {
 		return out, err
 	}
@@ -158,7 +163,7 @@ func (s *Service) move(ctx context.Context, c registry.Caller, scope string, id 
 		if !l.Active() {
 			return registry.Errorf(registry.CodeConflict, "Legal entity is not active").WithReason("legal_entity_status")
 		}
-		r, err := tx.RecordByID(ctx, record.KindServiceRequest, id, true)
+		r, err := read(tx, ctx, record.KindServiceRequest, id, true)
 		if err != nil {
 			return err
 		}
@@ -168,7 +173,7 @@ func (s *Service) move(ctx context.Context, c registry.Caller, scope string, id 
 		}
 		r.UpdatedAt = now
 		out = record.Shown{Record: r}
-		if err := tx.MoveRecord(ctx, r); err != nil {
+		if err := tx.MoveAcross(ctx, r); err != nil {
 			return err
 		}
 		e := record.Entry(c, kind, r)
@@ -190,7 +195,7 @@ func (s *Service) use(ctx context.Context, c registry.Caller, id registry.ID, bo
 	if err := document.Read(body, &in); err != nil {
 		return record.Shown{}, err
 	}
-	return s.move(ctx, c, ScopeUse, id, "service_request.used", func(_ context.Context, _ Tx, r *record.Record, now time.Time) error {
+	return s.move(ctx, c, ScopeUse, id, "service_request.used", Tx.RecordAcross, func(_ context.Context, _ Tx, r *record.Record, now time.Time) error {
 		if r.Number != in.Requisition {
 			return record.ErrNotFound
 		}
@@ -222,7 +227,7 @@ func (s *Service) step(ctx context.Context, c registry.Caller, scope string, id 
 			return record.Shown{}, err
 		}
 	}
-	return s.move(ctx, c, scope, id, kind, func(_ context.Context, tx Tx, r *record.Record, _ time.Time) error {
+	return s.move(ctx, c, scope, id, kind, Tx.RecordByID, func(_ context.Context, tx Tx, r *record.Record, _ time.Time) error {
 		if err := within(*r, c); err != nil {
 			return err
 		}
@@ -255,7 +260,7 @@ func (s *Service) complete(ctx context.Context, c registry.Caller, id registry.I
 	if err := document.Read(body, &in); err != nil {
 		return record.Shown{}, err
 	}
-	return s.move(ctx, c, ScopeComplete, id, "service_request.completed", func(ctx context.Context, tx Tx, r *record.Record, now time.Time) error {
+	return s.move(ctx, c, ScopeComplete, id, "service_request.completed", Tx.RecordByID, func(ctx context.Context, tx Tx, r *record.Record, now time.Time) error {
 		if err := within(*r, c); err != nil {
 			return err
 		}

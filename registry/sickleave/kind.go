@@ -184,7 +184,7 @@ type visit struct {
 
 // basis reads the encounter a conclusion rests on.
 func basis(ctx context.Context, tx record.Tx, id registry.ID) (b Basis, found bool, err error) {
-	r, err := tx.RecordByID(ctx, record.KindEncounter, id, false)
+	r, err := tx.RecordAcross(ctx, record.KindEncounter, id, false)
 	if registry.CodeOf(err) == registry.CodeNotFound {
 		return b, false, nil
 	}
@@ -321,7 +321,7 @@ func (c *Content) leave(p Period, legalEntity registry.ID) *Leave {
 
 // Resource implements intake.Kind.
 func (Kind) Resource(ctx context.Context, tx Tx, act registry.Act) (any, error) {
-	r, err := tx.RecordByID(ctx, Record, act.ID, false)
+	r, err := tx.RecordAcross(ctx, Record, act.ID, false)
 	if err != nil {
 		return nil, err
 	}

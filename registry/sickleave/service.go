@@ -219,7 +219,7 @@ func (s *Service) Cancel(ctx context.Context, c registry.Caller, id registry.ID,
 	}
 	// Another clinic's is absent, whatever was signed.
 	err := s.store.View(ctx, func(ctx context.Context, tx ServiceTx) error {
-		l, found, err := read(ctx, tx, id, false)
+		l, found, err := readHere(ctx, tx, id, false)
 		if err == nil && (!found || l.LegalEntityID != c.LegalEntityID) {
 			err = record.ErrNotFound
 		}
@@ -242,7 +242,7 @@ func (s *Service) Repeat(ctx context.Context, c registry.Caller, id registry.ID,
 		return out, err
 	}
 	err = s.store.Update(ctx, func(ctx context.Context, tx ServiceTx) error {
-		l, found, err := read(ctx, tx, id, true)
+		l, found, err := readHere(ctx, tx, id, true)
 		if err == nil && (!found || l.LegalEntityID != c.LegalEntityID) {
 			err = record.ErrNotFound
 		}

@@ -74,9 +74,17 @@ func leavesOf(records []record.Record) ([]Leave, error) {
 	return list, nil
 }
 
-// read gives a conclusion; not-found becomes false.
+// read gives a conclusion wherever it was made; not-found becomes false.
 func read(ctx context.Context, tx record.Tx, id registry.ID, lock bool) (Leave, bool, error) {
-	r, err := tx.RecordByID(ctx, Record, id, lock)
+	return found(tx.RecordAcross(ctx, Record, id, lock))
+}
+
+// readHere gives one that the caller's own legal entity sees.
+func readHere(ctx context.Context, tx record.Tx, id registry.ID, lock bool) (Leave, bool, error) {
+	return found(tx.RecordByID(ctx, Record, id, lock))
+}
+
+func found(r record.Record, err error) (Leave, bool, error) {
 	if registry.CodeOf(err) == registry.CodeNotFound {
 		return Leave{}, false, nil
 	}
@@ -116,7 +124,7 @@ func (l *Leave) keep(ctx context.Context, tx record.Tx, at time.Time) (err error
 		return fmt.Errorf("writing a conclusion: %w", err)
 	}
 	l.record.Status, l.record.UpdatedAt = string(l.Status), at
-	return tx.MoveRecord(ctx, l.record)
+	return tx.MoveAcross(ctx, l.record)
 }
 
 // move changes the state of a conclusion whose row is held.

@@ -150,7 +150,7 @@ func TestEveryWallHidesEveryRow(t *testing.T) {
 		if seen(t, conn, registry.Reach{All: true}, w.table, ids) == 0 {
 			wrong = append(wrong, w.table+": the registry itself does not see them")
 		}
-		for who, reach := range map[string]registry.Reach{"nobody": {}, "another clinic": {LegalEntityID: m.otherClinic}, "another citizen": {PersonID: m.otherCitizen}, "a stranger": {LegalEntityID: m.spare, PersonID: m.spare}} {
+		for who, reach := range map[string]registry.Reach{"nobody": {}, "another clinic": {LegalEntityID: m.otherClinic}, "another citizen": {PersonID: m.otherCitizen}, "a confidant who is not verified": {PersonID: m.spare}, "a stranger": {LegalEntityID: registry.ID{1}, PersonID: registry.ID{1}}} {
 			if n := seen(t, conn, reach, w.table, ids); n > 0 {
 				wrong = append(wrong, fmt.Sprintf("%s: %d rows for %s", w.table, n, who))
 			}
@@ -162,4 +162,8 @@ func TestEveryWallHidesEveryRow(t *testing.T) {
 		}
 	}
 	require.Empty(t, wrong)
+	_, err = conn.Exec(t.Context(), "RESET ROLE; UPDATE person_relationships SET verification_status = 'VERIFIED'; SET ROLE mist_app")
+	require.NoError(t, err)
+	require.Positive(t, seen(t, conn, registry.Reach{PersonID: m.spare}, "drafts", ids), "the verified confidant sees the ward's requests")
+	require.Zero(t, seen(t, conn, registry.Reach{PersonID: m.spare}, "declarations", ids))
 }

@@ -9,14 +9,15 @@ import (
 	"mist/registry/postgres"
 )
 
-// pis is the room of patient information systems. A citizen's request crosses
-// legal entities by its nature: the room itself shows only what is their own.
+// pis is the room of patient information systems. A citizen's own rows, and the
+// requests of those they speak for, are behind the wall like everybody's; a change of
+// contacts writes to the index, which reaches all.
 func pis(p parts) (portal.Room, error) {
-	requests, err := serviceOn(p, postgres.NewPort[declaration.Tx](p.store).Everywhere(), intake.Kind[declaration.Tx](declaration.Kind{Terms: declaration.DefaultTerms(), Source: p.source}))
+	requests, err := serviceOn(p, postgres.NewPort[declaration.Tx](p.store), intake.Kind[declaration.Tx](declaration.Kind{Terms: declaration.DefaultTerms(), Source: p.source}))
 	if err != nil {
 		return nil, err
 	}
-	own, err := declaration.NewCitizen(postgres.NewPort[declaration.CitizenTx](p.store).Everywhere())
+	own, err := declaration.NewCitizen(postgres.NewPort[declaration.CitizenTx](p.store))
 	if err != nil {
 		return nil, err
 	}

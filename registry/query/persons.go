@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -143,6 +144,9 @@ func (s *Persons) Own(ctx context.Context, c registry.Caller) (out PersonView, e
 		p, err := survivor(ctx, tx, person)
 		if err != nil {
 			return err
+		}
+		if mine, err := tx.SeesPerson(ctx, person); err != nil || !mine { // whatever the caller is believed to be
+			return cmp.Or(err, error(registry.Errorf(registry.CodeNotFound, "not found")))
 		}
 		out = personView(p)
 		e := own(c, audit.Disclosure, p.ID)

@@ -348,6 +348,10 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 
+	told, err := s.newPush(exchanges)
+	if err != nil {
+		return err
+	}
 	periodicSending, err := s.runOutbox(ctx, exchanges, metrics)
 	if err != nil {
 		return err
@@ -355,6 +359,9 @@ func (s *server) run(e env, box *sandbox) error {
 	sender, err := notify.NewSender(s.source, gateways)
 	if err != nil {
 		return err
+	}
+	if told != nil {
+		sender.Try(told)
 	}
 	periodic := append(rooms.upkeep.Jobs(cfg.Limits.Upkeep), providers.jobs(cfg.Limits.Upkeep)...)
 	periodic = append(periodic, acts.jobs(cfg.Limits.Upkeep)...)

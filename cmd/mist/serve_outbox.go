@@ -14,6 +14,7 @@ import (
 	"mist/registry/outbox"
 	"mist/registry/payment"
 	"mist/registry/postgres"
+	"mist/registry/push"
 	"mist/registry/sickleave"
 	"mist/registry/verification"
 	"mist/signature/gost34311"
@@ -123,6 +124,22 @@ func asking(store *postgres.Store, source registry.Source, x *exchangeRooms, dea
 	}
 	payments, err := payment.NewService(postgres.NewPort[payment.Tx](store).Everywhere(), source, pause, x.has)
 	return checks, payments, err
+}
+
+// newPush tells people by Diia first; nil where Diia is not configured.
+func (s *server) newPush(x *exchangeRooms) (*push.Service, error) {
+	if !x.has(push.Diia) {
+		return nil, nil
+	}
+	c := push.Service{Store: postgres.NewPort[push.Tx](s.store).Everywhere(), Source: s.source, Templates: s.cfg.Registers.Templates, Patience: push.DefaultPatience, Pause: push.DefaultPause}
+	if x.soon {
+		c.Patience, c.Pause = 10*time.Second, 200*time.Millisecond
+	}
+	p, err := push.New(c)
+	if err == nil {
+		p.Effects(x.effects)
+	}
+	return p, err
 }
 
 // runOutbox sends until the context ends, and waits for what is under way.
@@ -255,7 +272,10 @@ func (b *sandbox) registers(s *server) RegistersConfig {
 		return RegisterConfig{Service: simulator.Providers[name].String(), RouteConf: RouteConf{
 			Timeout: 5 * time.Second, FirstRetry: 200 * time.Millisecond, LastRetry: 5 * time.Second, FirstPause: time.Second, LastPause: 5 * time.Second}}
 	}
-	c := RegistersConfig{URL: at, UserID: "mist", Poll: 100 * time.Millisecond, DRACS: r("dracs"), DRFO: r("drfo"), MVS: r("mvs"), Diia: r("diia"), Payments: r("payments"), ERLN: r("erln"), Partner: "mist"}
+	c := RegistersConfig{URL: at, UserID: "mist", Poll: 100 * time.Millisecond, DRACS: r("dracs"), DRFO: r("drfo"), MVS: r("mvs"), Diia: r("diia"), Payments: r("payments"), ERLN: r("erln"), Partner: "mist", Templates: map[string]string{}}
+	for _, t := range notify.Templates() {
+		c.Templates[string(t)] = "mist_" + string(t)
+	}
 	c.EDR = EDRConfig{URL: at + "edr", RouteConf: c.DRFO.RouteConf}
 	return c
 }

@@ -32,6 +32,8 @@ const (
 	ScopeAccessLog    = "access_log"
 	ScopeSickLeave    = "sick_leave"
 	ScopePrescription = "prescription"
+	// ScopeNotice lets the recipient tell the citizen what the registry has to say.
+	ScopeNotice = "notice"
 )
 
 // Methods: what a consent stands on, as the trail tells it.

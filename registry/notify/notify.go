@@ -44,6 +44,10 @@ type Notice struct {
 	Values map[string]string `json:"values,omitempty"`
 	// About is the request or act the notice belongs to; operators see it.
 	About registry.ID `json:"about"`
+	// PersonID is whom it tells, where Diia may tell them first; zero: nobody asks.
+	PersonID registry.ID `json:"person_id,omitzero"`
+	// NotBefore is the earliest time; zero is at once.
+	NotBefore time.Time `json:"not_before,omitzero"`
 	// Expires is when it is no longer worth sending; zero is never.
 	Expires time.Time `json:"expires,omitzero"`
 }
@@ -91,7 +95,7 @@ func Enqueue(ctx context.Context, tx job.Tx, source registry.Source, n Notice) e
 	if err != nil {
 		return fmt.Errorf("encoding a notice: %w", err)
 	}
-	return tx.Enqueue(ctx, job.Job{Kind: SendKind, Key: Key(n.About, n.ID), Args: args})
+	return tx.Enqueue(ctx, job.Job{Kind: SendKind, Key: Key(n.About, n.ID), Args: args, RunAt: n.NotBefore})
 }
 
 // Withdraw takes back the notices about something that were not sent yet.
@@ -106,7 +110,17 @@ func Key(about, id registry.ID) string { return about.String() + "/" + id.String
 type Sender struct {
 	gateways map[Channel]Gateway
 	source   registry.Source
+	first    First
 }
+
+// First may tell somebody by a better way than the notice's channel; what it
+// takes is its own to bring to an end.
+type First interface {
+	Take(ctx context.Context, n Notice) (taken bool, err error)
+}
+
+// Try tells the sender, before it is used, who may take notices first.
+func (s *Sender) Try(f First) { s.first = f }
 
 // NewSender takes the gateways by channel; a channel without one leaves its
 // notices dead, to be replayed when there is one.
@@ -114,7 +128,7 @@ func NewSender(source registry.Source, gateways map[Channel]Gateway) (*Sender, e
 	if source.Clock == nil {
 		return nil, errors.New("notify: a clock is needed")
 	}
-	return &Sender{gateways, source}, nil
+	return &Sender{gateways: gateways, source: source}, nil
 }
 
 // Handlers of the jobs of this room.
@@ -127,6 +141,11 @@ func (s *Sender) send(ctx context.Context, j job.Job) error {
 	}
 	if !n.Expires.IsZero() && !s.source.Now().Before(n.Expires) {
 		return nil
+	}
+	if s.first != nil && !n.PersonID.IsZero() {
+		if taken, err := s.first.Take(ctx, n); err != nil || taken {
+			return err
+		}
 	}
 	subject, text, err := n.Template.render(n.Values)
 	if err != nil {

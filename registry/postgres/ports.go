@@ -30,6 +30,7 @@ import (
 	"mist/registry/personrequest"
 	"mist/registry/prescription"
 	"mist/registry/prm"
+	"mist/registry/push"
 	"mist/registry/query"
 	"mist/registry/record"
 	"mist/registry/upkeep"
@@ -65,6 +66,7 @@ var (
 	_ exchange.Tx           = (*Tx)(nil)
 	_ outbox.Tx             = (*Tx)(nil)
 	_ payment.Tx            = (*Tx)(nil)
+	_ push.Tx               = (*Tx)(nil)
 	_ verification.Tx       = (*Tx)(nil)
 	_ verification.EntityTx = (*Tx)(nil)
 	_ outbox.WorkTx         = (*Tx)(nil)

@@ -237,7 +237,7 @@ func tell(ctx context.Context, tx Tx, source registry.Source, rx Prescription, t
 	if rx.Body.Phone == "" {
 		return nil
 	}
-	err := notify.Enqueue(ctx, tx, source, notify.Notice{Channel: notify.SMS, To: rx.Body.Phone, Template: template, About: rx.ID, Values: values})
+	err := notify.Enqueue(ctx, tx, source, notify.Notice{Channel: notify.SMS, To: rx.Body.Phone, Template: template, About: rx.ID, PersonID: rx.PatientID, Values: values})
 	if err != nil {
 		return fmt.Errorf("telling of a prescription: %w", err)
 	}

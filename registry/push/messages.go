@@ -1,6 +1,7 @@
 // Package push is the words of Diia's push of notices: what the outbox carries to
-// its three services and what they answer. Whom to tell what is for the rooms
-// that put a message.
+// its three services and what they answer, and who is told by it: a notice goes
+// to Diia first where the person consented to that, and by SMS where Diia does
+// not tell in time.
 package push
 
 import "mist/registry/outbox"

@@ -26,7 +26,7 @@ type consentsTx interface {
 
 // allScopes are the scopes somebody can consent to today.
 var allScopes = []string{consent.ScopeDeclaration, consent.ScopeDependant, consent.ScopeConsents, consent.ScopeAccessLog,
-	consent.ScopeSickLeave, consent.ScopePrescription}
+	consent.ScopeSickLeave, consent.ScopePrescription, consent.ScopeNotice}
 
 // Scopes lists what a consent can be given for.
 func Scopes() []string { return slices.Clone(allScopes) }

@@ -24,7 +24,7 @@ func TellEnded(ctx context.Context, tx job.Tx, source registry.Source, p patient
 // tell goes by whatever way the patient can be reached. Who has given none sees
 // the record in their own list.
 func tell(ctx context.Context, tx job.Tx, source registry.Source, p patient.Person, r Record, t notify.Template, values map[string]string) error {
-	n := notify.Notice{Channel: notify.SMS, Template: t, About: r.ID, Values: values, Expires: r.ExpiresAt}
+	n := notify.Notice{Channel: notify.SMS, Template: t, About: r.ID, PersonID: p.ID, Values: values, Expires: r.ExpiresAt}
 	if t == notify.RecordEnded {
 		n.Expires = source.Now().AddDate(0, 0, 7)
 	}

@@ -281,7 +281,13 @@ func (s *Simulator) delivery(_ context.Context, req *xroad.Request) ([]byte, err
 	}
 	inner := "<error>distribution not found</error>"
 	if ok {
-		inner = `<Recipients><Recipient><id>` + p.ID + `</id><Devices><Device><status>sent</status></Device><Device><status>not-found</status></Device></Devices></Recipient></Recipients>`
+		s.mu.Lock()
+		status := "sent"
+		if slices.Contains(s.world.NoDevice, p.RNOKPP) {
+			status = "send-error"
+		}
+		s.mu.Unlock()
+		inner = `<Recipients><Recipient><id>` + p.ID + `</id><Devices><Device><status>` + status + `</status></Device><Device><status>not-found</status></Device></Devices></Recipient></Recipients>`
 	}
 	return []byte(`<NotificationPushStatusResponse xmlns="NotificationDistributionPushStatus">` + inner + `</NotificationPushStatusResponse>`), nil
 }

@@ -68,6 +68,8 @@ type World struct {
 	Short   []string `json:"short,omitempty"`
 	Silent  []string `json:"silent,omitempty"`
 	Strange []string `json:"strange,omitempty"`
+	// NoDevice are tax numbers of citizens whom Diia has no device of.
+	NoDevice []string `json:"no_device,omitempty"`
 	// SickLeaves are answers of the register of sick leaves by the surname of who
 	// is off work: a RESULT, "later" for one that comes at the second question,
 	// "refused" for a message not taken. Everybody else's is opened at once.
@@ -193,6 +195,7 @@ func (s *Simulator) Add(w World) {
 	s.world.Short = append(s.world.Short, w.Short...)
 	s.world.Silent = append(s.world.Silent, w.Silent...)
 	s.world.Strange = append(s.world.Strange, w.Strange...)
+	s.world.NoDevice = append(s.world.NoDevice, w.NoDevice...)
 	s.leaves.tell(w.SickLeaves)
 }
 

@@ -28,21 +28,23 @@ const (
 // Config is the whole configuration of a server. It is read once, checked
 // before anything starts, and holds secrets only as paths of files.
 type Config struct {
-	Profile   string          `yaml:"profile"`
-	Database  DatabaseConfig  `yaml:"database"`
-	REST      RESTConfig      `yaml:"rest"`
-	SOAP      SOAPConfig      `yaml:"soap"`
-	Admin     ListenConfig    `yaml:"admin"`
-	Log       LogConfig       `yaml:"log"`
-	Trust     TrustConfig     `yaml:"trust"`
-	Keys      KeysConfig      `yaml:"keys"`
-	Media     MediaConfig     `yaml:"media"`
-	Limits    LimitsConfig    `yaml:"limits"`
-	Jobs      JobsConfig      `yaml:"jobs"`
-	Seal      SealConfig      `yaml:"seal,omitempty"`
-	Notify    NotifyConfig    `yaml:"notify,omitempty"`
-	Registers RegistersConfig `yaml:"registers,omitempty"`
-	Sandbox   SandboxConfig   `yaml:"sandbox,omitempty"`
+	Profile  string         `yaml:"profile"`
+	Database DatabaseConfig `yaml:"database"`
+	REST     RESTConfig     `yaml:"rest"`
+	SOAP     SOAPConfig     `yaml:"soap"`
+	Admin    ListenConfig   `yaml:"admin"`
+	Log      LogConfig      `yaml:"log"`
+	Trust    TrustConfig    `yaml:"trust"`
+	Keys     KeysConfig     `yaml:"keys"`
+	Media    MediaConfig    `yaml:"media"`
+	Limits   LimitsConfig   `yaml:"limits"`
+	Jobs     JobsConfig     `yaml:"jobs"`
+	Seal     SealConfig     `yaml:"seal,omitempty"`
+	// Preservation keeps signatures of acts provable for as long as the acts are kept.
+	Preservation PreservationConfig `yaml:"preservation,omitempty"`
+	Notify       NotifyConfig       `yaml:"notify,omitempty"`
+	Registers    RegistersConfig    `yaml:"registers,omitempty"`
+	Sandbox      SandboxConfig      `yaml:"sandbox,omitempty"`
 }
 
 // DatabaseConfig names the database: a file with a connection string, or a
@@ -429,6 +431,7 @@ func (c Config) validate() error {
 	}
 	c.Jobs.check(add)
 	c.Seal.check(add)
+	c.Preservation.check(add)
 	c.Notify.check(add)
 	if sandbox {
 		if c.Sandbox.Dir == "" || c.Sandbox.Services.Listen == "" {

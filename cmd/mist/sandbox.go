@@ -229,6 +229,7 @@ func (f *sandboxFlags) make(dir, config string) error {
 	c.Trust = TrustConfig{Dir: "pki/trust", Hosts: []string{services}, AllowPrivate: true}
 	c.Keys = KeysConfig{Sealing: map[uint16]string{1: "keys/sealing.key"}, Current: 1, OTP: "keys/otp.key"}
 	c.Media = MediaConfig{Dir: "media"}
+	c.Preservation = PreservationConfig{TSA: "http://" + services + "/tsa"}
 	for _, o := range state.Public.Organisations {
 		if strings.HasPrefix(o.Name, "НСЗУ") {
 			c.Seal = SealConfig{KeyFile: o.SealKey, CertFile: o.SealCert, TSA: "http://" + services + "/tsa"}

@@ -389,6 +389,14 @@ func (s *server) run(e env, box *sandbox) error {
 	watch.add(alarmOutboxStuck, stuck)
 	watch.add(alarmRegisterDown, down)
 	watch.add(alarmMonths, monthsAhead(s.store))
+	preserving, archiveEnds, err := s.preserve(verifier)
+	if err != nil {
+		return err
+	}
+	periodic = append(periodic, preserving...)
+	if archiveEnds != nil {
+		watch.add(alarmPreservation, archiveEnds)
+	}
 	go watch.run(ctx)
 	go s.keepUnsealing(ctx)
 	go s.store.FollowTokens(ctx)

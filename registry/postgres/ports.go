@@ -29,6 +29,7 @@ import (
 	"mist/registry/personlife"
 	"mist/registry/personrequest"
 	"mist/registry/prescription"
+	"mist/registry/preservation"
 	"mist/registry/prm"
 	"mist/registry/push"
 	"mist/registry/query"
@@ -53,6 +54,8 @@ var (
 	_ idempotency.Tx        = (*Tx)(nil)
 	_ patient.SearchTx      = (*Tx)(nil)
 	_ upkeep.Tx             = (*Tx)(nil)
+	_ preservation.Tx       = (*Tx)(nil)
+	_ preservation.GetTx    = (*Tx)(nil)
 	_ bulk.Tx               = (*Tx)(nil)
 	_ personlife.Tx         = (*Tx)(nil)
 	_ personchange.Tx       = (*Tx)(nil)

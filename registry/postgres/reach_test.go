@@ -248,9 +248,10 @@ func TestEveryTableOfPeopleIsBehindTheWall(t *testing.T) {
 		"replies": "sealed answers by a key of client and Idempotency-Key", "jobs": "what is to be done; arguments with people in them are sealed",
 		"register_feeds": "days", "legal_entity_checks": "what a public register says of clinics",
 		"outbox_messages": "what is to be sent; what it carries is sealed, and operators of the NHSU alone see the rest", "outbox_destinations": "how other registers stand",
-		"search_budgets": "how often somebody searched, nobody's data",
-		"compositions":   "read by the service of conclusions alone, by the number, which reaches all",
-		"unsealings":     "counts", "rejudgements": "containers by digest", "rejudgements_upto": "a number", "judgement_rules": "rules",
+		"search_budgets":       "how often somebody searched, nobody's data",
+		"compositions":         "read by the service of conclusions alone, by the number, which reaches all",
+		"container_extensions": "containers by digest", "container_attempts": "containers by digest", "container_upto": "a number",
+		"unsealings": "counts", "rejudgements": "containers by digest", "rejudgements_upto": "a number", "judgement_rules": "rules",
 		// The log: people are commitments there.
 		"log_months": "bounds of months", "log_archives": "digests and counts of what was detached", "log_attachments": "orders by which it came back",
 		"leaves": "written in every transaction; people stand in them as commitments", "entries": "the order of leaves", "entry_days": "counts", "entry_search_upto": "a number",

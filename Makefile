@@ -12,7 +12,8 @@ SHELL := /bin/bash
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-build: ## bin/mist and bin/mist-verify
+build: ## bin/mist and bin/mist-verify, and the verifier for browsers inside of it
+	@$(GO) run -trimpath ./portal/verify/pack
 	@$(GO) build -trimpath -o $(BIN)/ ./cmd/...
 
 postgres: build
@@ -47,7 +48,7 @@ interop: postgres ## foreign signers, verifiers and SOAP clients, both ways
 
 browser: postgres ## pages in a real browser: accessibility, languages, themes, widths
 	@scripts/need browser
-	MIST_BROWSER=required $(GO) test -count=1 -tags browser -timeout 30m -run '^TestBrowser' ./fixtures/scripts
+	MIST_BROWSER=required $(GO) test -count=1 -tags browser -timeout 30m -run '^TestBrowser' ./fixtures/scripts ./portal/verify
 
 fuzz: ## every reader of outside bytes; FUZZTIME=1m each
 	@scripts/fuzz $${FUZZTIME:-1m}

@@ -37,6 +37,10 @@ func (p *portal) signatureRoutes(r chi.Router, verifier SignatureVerifier) {
 		if err != nil {
 			return err
 		}
+		wanted, err := reportsWanted(o)
+		if err != nil {
+			return err
+		}
 		in, policy, err := verification(o)
 		if err != nil {
 			return err
@@ -45,7 +49,11 @@ func (p *portal) signatureRoutes(r chi.Router, verifier SignatureVerifier) {
 		if err != nil {
 			return err
 		}
-		return p.answer(w, r, http.StatusOK, result, nil)
+		answer, err := p.reported(result, wanted)
+		if err != nil {
+			return err
+		}
+		return p.answer(w, r, http.StatusOK, answer, nil)
 	}))
 }
 

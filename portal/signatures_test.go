@@ -35,12 +35,14 @@ func TestVerifyOnly(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, act.ID, b.policy)
 	for body, entry := range map[string]string{
-		`{"signed_content_encoding":"base64"}`:                                         "$.signed_content",
-		`{"signed_content":"?","signed_content_encoding":"base64"}`:                    "$.signed_content",
-		`{"signed_content":"MII=","signed_content_encoding":"hex"}`:                    "$.signed_content_encoding",
-		`{"signed_content":"MII=","signed_content_encoding":"base64","policy":"lax"}`:  "$.policy",
-		`{"signed_content":"MII=","signed_content_encoding":"base64","time":"now"}`:    "$.time",
-		`{"signed_content":"MII=","signed_content_encoding":"base64","content":"AA="}`: "$.content",
+		`{"signed_content_encoding":"base64"}`:                                          "$.signed_content",
+		`{"signed_content":"?","signed_content_encoding":"base64"}`:                     "$.signed_content",
+		`{"signed_content":"MII=","signed_content_encoding":"hex"}`:                     "$.signed_content_encoding",
+		`{"signed_content":"MII=","signed_content_encoding":"base64","policy":"lax"}`:   "$.policy",
+		`{"signed_content":"MII=","signed_content_encoding":"base64","time":"now"}`:     "$.time",
+		`{"signed_content":"MII=","signed_content_encoding":"base64","content":"AA="}`:  "$.content",
+		`{"signed_content":"MII=","signed_content_encoding":"base64","reports":["x"]}`:  "$.reports.[0]",
+		`{"signed_content":"MII=","signed_content_encoding":"base64","reports":"etsi"}`: "$.reports",
 	} {
 		e := failure(t, b.do("POST", path, body), 422, "validation_failed")
 		require.Equal(t, entry, e.Invalid[0].Entry, body)

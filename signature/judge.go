@@ -183,6 +183,9 @@ func (b *builder) adopt(x Block) bool {
 	return !b.done
 }
 
+// ReasonCode is the machine word of a check, as reasons and warnings carry it.
+func ReasonCode(check string) string { return reasonCode(check) }
+
 // reasonCode turns a constraint name into a machine word.
 func reasonCode(name string) string {
 	var out []byte

@@ -19,6 +19,7 @@ import (
 	operatorpages "mist/portal/operator"
 	"mist/portal/status"
 	"mist/portal/tlog"
+	"mist/portal/verify"
 	"mist/registry"
 	"mist/registry/access"
 	"mist/registry/audit"
@@ -324,6 +325,9 @@ func (s *server) run(e env, box *sandbox) error {
 		return err
 	}
 	if err := s.addDeveloperPages(pages, verifier, accessService, requests, box); err != nil {
+		return err
+	}
+	if err := verify.Add(pages, verify.Config{Trust: trusted.store, Sign: keys.log.Material, LogKey: keys.log.Verifier(), Clock: s.source.Clock}); err != nil {
 		return err
 	}
 	if err := status.Add(ctx, pages, status.Config{Metrics: metrics, Clock: s.source.Clock, Parts: []status.Part{

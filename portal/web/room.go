@@ -221,6 +221,9 @@ type Page struct {
 	// FormTo are origins besides our own that a form of this page may lead to
 	// (an OAuth redirect). They are part of the Content Security Policy.
 	FormTo []string
+	// Computes are paths of this host that a page with a worker may ask; no
+	// other address can be reached from it (WorkerPolicy).
+	Computes []string
 	// Refresh loads the page again after so many seconds where there is no
 	// JavaScript to bring it up to date.
 	Refresh int
@@ -286,7 +289,7 @@ func (q *Request) Render(w http.ResponseWriter, p Page) error {
 		return fmt.Errorf("web: making page %q: %w", p.Template, err)
 	}
 	h := w.Header()
-	k.headers(h, p.FormTo)
+	k.headersOf(h, p.FormTo, q.Host, p.Computes)
 	if p.MaxAge > 0 {
 		h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(p.MaxAge.Seconds())))
 		h.Set("Vary", "Cookie")

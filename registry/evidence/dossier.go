@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -13,7 +14,11 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"mist/registry/audit"
+	"mist/signature"
+	"mist/signature/etsi"
+	"mist/signature/explain"
 	"mist/signature/facts"
+	record "mist/signature/protocol"
 	"mist/signature/sign"
 )
 
@@ -29,6 +34,8 @@ const (
 	fileSeedNote   = "seed.checkpoint"  // the checkpoint the document pins
 	fileSeedPath   = "seed.consistency" // RFC 6962, 2.1.2: a line of base64 each
 	fileProtocol   = "protocol.html"    // one page for people
+	fileETSI       = "report-etsi.xml"  // the judgement as ETSI TS 119 102-2 has it
+	fileRecord     = "protocol.pdf"     // the judgement as a page that is filed
 	fileReadme     = "README.txt"       //
 	fileSums       = "SHA256SUMS"       //
 	fileKeys       = "keys.txt"         // public keys, to be compared with those got otherwise
@@ -81,6 +88,9 @@ func (d Dossier) Files() ([]sign.DataObject, error) {
 			}
 		}
 		files[filePolicy], files[fileAlgorithms] = d.Rules.Policy, d.Rules.Algorithms
+		if err := reports(files, d.Kept, e); err != nil {
+			return nil, err
+		}
 		material(files, d.Kept.Facts)
 	}
 	if d.Container != nil {
@@ -116,6 +126,10 @@ func mediaOf(name string) string {
 		return mediaJSON
 	case strings.HasSuffix(name, ".html"):
 		return "text/html"
+	case name == fileETSI:
+		return etsi.MediaType
+	case name == fileRecord:
+		return record.MediaType
 	case strings.HasSuffix(name, ".txt"), name == fileProof, name == fileSeedNote, name == fileSeedPath, name == fileSums:
 		return mediaText
 	}
@@ -132,6 +146,29 @@ func documentName(container []byte) string {
 	}
 	return fileDocument + ".p7s"
 }
+
+// reports adds what courts and archives read of a judgement: the XML report of
+// ETSI TS 119 102-2 and the printable record in Ukrainian.
+func reports(files map[string][]byte, k *Kept, e audit.Entry) error {
+	r, err := signature.Recall(e.ID.String(), k.Facts, k.Report)
+	if err != nil {
+		return fmt.Errorf("making a package: %w", err)
+	}
+	b, err := etsi.Report(r, etsi.Validator{Name: reportedBy})
+	switch {
+	case err == nil:
+		files[fileETSI] = b
+	case !errors.Is(err, etsi.ErrNoSignature):
+		return fmt.Errorf("making a package: %w", err)
+	}
+	if files[fileRecord], err = record.PDF(explain.NewProtocol(r, reportedBy, explain.Options{Lang: "uk", Trusted: true})); err != nil {
+		return fmt.Errorf("making a package: %w", err)
+	}
+	return nil
+}
+
+// reportedBy is the validator that the reports name.
+const reportedBy = "Mist"
 
 // material puts certificates, revocation data and time-stamps beside the facts
 // that hold them, as files that other programs read.

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"strings"
 
 	"mist/signature"
@@ -178,6 +179,11 @@ var warnings = map[string]lang{
 func warning(code, l string) string {
 	if w, ok := warnings[code]; ok {
 		return w.in(l) + " (" + code + ")"
+	}
+	for name, w := range questions {
+		if signature.ReasonCode(name) == code {
+			return fmt.Sprintf(lang{"«%s» — ні", "“%s” — no"}.in(l), w.in(l)) + " (" + code + ")"
+		}
 	}
 	return Escape(code)
 }

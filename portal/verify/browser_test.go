@@ -14,7 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mist/fixtures/browser"
+	"mist/signature/facts"
+	"mist/signature/sign"
 )
+
+func (h *house) signed(content []byte, detached bool) []byte {
+	b, err := sign.CAdES(h.t.Context(), sign.Signer{Key: h.who.Key, Certificate: h.who.Certificate.Raw}, facts.Bytes(content), sign.Options{Time: h.now, Detached: detached})
+	require.NoError(h.t, err)
+	return b
+}
 
 // outcome waits for the result of a verification and gives its term.
 func outcome(b *browser.Browser) string {

@@ -93,12 +93,6 @@ func (h *house) snapshot(lists bool) *trust.Snapshot {
 	return trust.NewSnapshot("test", []trust.Anchor{{Certificate: h.root.Certificate, Trust: []facts.Trust{{Source: "test", Purposes: []string{"signer", "tsa", "ocsp"}}}}}, nil, crls)
 }
 
-func (h *house) signed(content []byte, detached bool) []byte {
-	b, err := sign.CAdES(h.t.Context(), sign.Signer{Key: h.who.Key, Certificate: h.who.Certificate.Raw}, facts.Bytes(content), sign.Options{Time: h.now, Detached: detached})
-	require.NoError(h.t, err)
-	return b
-}
-
 // get asks as a browser does, with an encoding or none.
 func (h *house) get(path, encoding string) (*http.Response, []byte) {
 	q, err := http.NewRequest(http.MethodGet, h.url+path, nil)

@@ -261,11 +261,14 @@ func file() []byte {
 		line("VPTERNLOGD $0xec, X%d, X%d, X3", nibbleMask, position)
 		line("VPERMB Z%d, Z2, Z2", lowBoxes)
 		line("VPERMB Z%d, Z3, Z3", highBoxes)
-		line("VPOR X2, X3, X4")
-		// A rotation takes one cycle more than two shifts side by side.
-		line("VPSLLD $11, X4, X2")
-		line("VPSRLD $21, X4, X3")
-		line("VPTERNLOGD $0x96, X2, X3, X%d", b)
+		// The rotation by 11 is two shifts side by side of each half: low nibbles come
+		// a cycle before high ones and are added meanwhile.
+		line("VPSLLD $11, X2, X4")
+		line("VPSRLD $21, X2, X2")
+		line("VPTERNLOGD $0x96, X4, X2, X%d", b)
+		line("VPSLLD $11, X3, X5")
+		line("VPSRLD $21, X3, X3")
+		line("VPTERNLOGD $0x96, X5, X3, X%d", b)
 		a, b = b, a
 	}
 	for range 3 {

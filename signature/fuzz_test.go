@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mist/signature"
+	"mist/signature/algo"
 	"mist/signature/cms"
 	"mist/signature/facts"
 	"mist/signature/pki"
@@ -18,7 +19,7 @@ import (
 // FuzzVerify drives the whole verifier: no input may crash it, and nothing
 // but the signed content may come out as signed.
 func FuzzVerify(f *testing.F) {
-	w := newWorld(&testing.T{}, sign.KindP256)
+	w := newWorld(f, sign.KindP256)
 	f.Add(w.sign(w.human, w.options()))
 	f.Add(w.sign(w.human, sign.Options{Detached: true, Time: w.stampAt}))
 	archived, err := sign.Archive(context.Background(), w.longTerm(false), nil, w.stamper(w.tsa, w.now), w.human.Key.Digest(), rand.Reader)
@@ -43,7 +44,7 @@ func FuzzVerify(f *testing.F) {
 }
 
 func FuzzCMS(f *testing.F) {
-	w := newWorld(&testing.T{}, sign.KindP256)
+	w := newWorld(f, sign.KindP256)
 	f.Add(w.sign(w.human, w.options()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := cms.Parse(b)
@@ -59,7 +60,7 @@ func FuzzCMS(f *testing.F) {
 }
 
 func FuzzToken(f *testing.F) {
-	w := newWorld(&testing.T{}, sign.KindP256)
+	w := newWorld(f, sign.KindP256)
 	m, err := cms.Parse(w.sign(w.human, w.options()))
 	require.NoError(f, err)
 	f.Add(cms.Values(m.Signers[0].Unsigned, cms.AttrSignatureTimestamp)[0].Full)
@@ -67,7 +68,7 @@ func FuzzToken(f *testing.F) {
 }
 
 func FuzzOCSP(f *testing.F) {
-	w := newWorld(&testing.T{}, sign.KindP256)
+	w := newWorld(f, sign.KindP256)
 	b, err := w.OCSP(context.Background(), "", trust.OCSPRequest(w.human.Certificate, w.ca.Certificate, nil))
 	require.NoError(f, err)
 	f.Add(b)
@@ -85,7 +86,7 @@ func FuzzOCSP(f *testing.F) {
 }
 
 func FuzzCRL(f *testing.F) {
-	w := newWorld(&testing.T{}, sign.KindP256)
+	w := newWorld(f, sign.KindP256)
 	b, err := pki.IssueCRL(pki.CRL{Number: 1, DeltaBase: 1, ThisUpdate: w.now, NextUpdate: w.now, Revoked: []pki.Revocation{{Serial: w.human.Certificate.Serial, At: w.now}}}, w.ca, rand.Reader)
 	require.NoError(f, err)
 	f.Add(b)
@@ -104,6 +105,54 @@ func FuzzPolicy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if p, err := signature.ParsePolicy(b); err == nil {
 			require.NotEmpty(t, p.Ref().Digest)
+		}
+	})
+}
+
+// FuzzLift lifts whatever is no signature, half a signature or a container of them. A signature that was intact is
+// intact in what comes out.
+func FuzzLift(f *testing.F) {
+	w := newWorld(f, sign.KindP256)
+	o := w.options()
+	for _, form := range liftedForms() {
+		doc := form.make(w, o)
+		f.Add(doc)
+		f.Add(w.archive(form, doc, w.tsa, w.now))
+	}
+	tsa := w.stamper(w.tsa, w.now)
+	v := w.verifier(w.snapshot())
+	p := policy(f, "archive-test")
+	intact := func(t *testing.T, b []byte) (n int) {
+		r, err := v.Verify(t.Context(), signature.Input{Document: facts.Bytes(b)}, p)
+		if err != nil {
+			return 0
+		}
+		for _, s := range r.Signatures {
+			if s.Crypto == signature.CryptoIntact && s.Parent == "" {
+				n++
+			}
+		}
+		return n
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 64<<10 {
+			return
+		}
+		l := sign.Lift{TSA: tsa, Digest: algo.SHA256, Random: rand.Reader}
+		stamped, err := l.Stamp(t.Context(), b, nil)
+		if err != nil {
+			stamped = b
+		}
+		with, err := l.Material(t.Context(), stamped, sign.Material{Certificates: [][]byte{w.ca.Certificate.Raw}})
+		if err != nil {
+			with = stamped
+		}
+		archived, err := l.Archive(t.Context(), with, nil)
+		if err != nil {
+			return
+		}
+		if intact(t, b) == 1 { // of several, one may cover another
+			require.Equal(t, 1, intact(t, archived))
 		}
 	})
 }

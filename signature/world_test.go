@@ -25,7 +25,7 @@ import (
 // world is a small PKI of one algorithm with everything a signature needs: a
 // root, a CA, a time-stamp unit, an OCSP responder, a doctor.
 type world struct {
-	t                          *testing.T
+	t                          testing.TB
 	kind                       string
 	now                        time.Time
 	root, ca, tsa, ocsp, human pki.Issuer
@@ -46,7 +46,7 @@ const (
 	clinicEDRPOU = "12345679"
 )
 
-func newWorld(t *testing.T, kind string) *world {
+func newWorld(t testing.TB, kind string) *world {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	w := &world{t: t, kind: kind, now: now, stampAt: now.Add(-10 * time.Minute), revoked: map[string]time.Time{}, ocspAt: now.Add(-time.Minute), ocspTTL: time.Hour}
 	w.root = w.issue(pki.Template{Profile: pki.Root, Subject: pki.Subject{CommonName: "Тестовий корінь"}}, nil)
@@ -310,7 +310,7 @@ func worlds(t *testing.T, f func(t *testing.T, w *world)) {
 	}
 }
 
-func expect(t *testing.T, r *signature.Result, ind signature.Indication, sub signature.SubIndication, reason string) {
+func expect(t testing.TB, r *signature.Result, ind signature.Indication, sub signature.SubIndication, reason string) {
 	t.Helper()
 	require.NotEmpty(t, r.Signatures)
 	s := r.Signatures[0]

@@ -2,12 +2,15 @@ package xades_test
 
 import (
 	"context"
+	"crypto/rand"
 	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"mist/signature/algo"
 	"mist/signature/facts"
+	"mist/signature/pki"
 	"mist/signature/sign"
 	"mist/signature/xades"
 )
@@ -22,6 +25,19 @@ func FuzzRead(f *testing.F) {
 	signed, err := sign.XAdESEnveloping(context.Background(), sign.Signer{Key: w.key, Certificate: w.cert.Raw}, []byte("вміст"), "text/plain", sign.XAdESOptions{Options: sign.Options{Time: w.now}})
 	require.NoError(f, err)
 	f.Add(signed)
+	lift := sign.Lift{Digest: algo.SHA256, Random: rand.Reader, TSA: func(_ context.Context, request []byte) ([]byte, error) {
+		q, err := pki.ParseStampRequest(request)
+		if err != nil {
+			return nil, err
+		}
+		token, err := pki.Stamp(q, pki.Issuer{Certificate: w.cert, Key: w.key}, w.now, rand.Reader)
+		return pki.StampResponse(token), err
+	}}
+	for range 2 { // archived, and archived over that
+		signed, err = lift.Archive(context.Background(), signed, nil)
+		require.NoError(f, err)
+		f.Add(signed)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		env := facts.Environment{
 			Content: map[string]facts.Source{"": facts.Bytes([]byte("x"))},

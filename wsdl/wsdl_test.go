@@ -28,7 +28,7 @@ func TestDiiaContractIsClean(t *testing.T) {
 	require.Empty(t, wsdl.Lint(c.Source()))
 	require.Equal(t, wsdl.DiiaNS, c.TargetNamespace)
 	require.Equal(t, []string{"GetDeclarationByPatient", "GetDeclarationByNumber", "GetDeclarationHistory", "CheckActiveDeclaration",
-		"GetDependentDeclarations", "RegisterConsent", "RevokeConsent", "GetConsents", "GetAccessLog", "GetResponseEvidence"}, c.Operations)
+		"GetDependentDeclarations", "RegisterConsent", "RevokeConsent", "GetConsents", "GetAccessLog", "GetResponseEvidence", "GetPrescriptions", "GetSickLeaves"}, c.Operations)
 	at := string(c.At(`https://ss.example:8443/diia?a=1&b="2"`))
 	require.Contains(t, at, `<soap:address location="https://ss.example:8443/diia?a=1&amp;b=&quot;2&quot;"/>`)
 	require.Empty(t, wsdl.Lint([]byte(at)))

@@ -15,6 +15,7 @@ import (
 	"mist/registry/personchange"
 	"mist/registry/personrequest"
 	"mist/registry/postgres"
+	"mist/registry/prescription"
 	"mist/registry/record"
 	"mist/registry/referral"
 	"mist/registry/sickleave"
@@ -28,6 +29,7 @@ type actRooms struct {
 	rooms   []portal.Room   // further addresses of their own
 	// conclusions are for the citizens' page.
 	conclusions *sickleave.Service
+	medicines   *prescription.Service
 	handlers    job.Handlers   // of the jobs they leave
 	periodic    []job.Periodic // what time demands of them
 }

@@ -48,6 +48,7 @@ func prescriptions(p parts, a *actRooms) error {
 	if err != nil {
 		return err
 	}
+	a.medicines = s
 	a.drafted = append(a.drafted, portal.MedicationRequestRequests(drafts))
 	a.handlers = a.handlers.Add(drafts.Handlers())
 	a.places = append(append(a.places, s.Places()...), d.Places()...)

@@ -318,7 +318,7 @@ func populate(source registry.Source, seed uint64) *sandboxState {
 	// The citizen's page of Mist itself: a client without a secret.
 	s.Page = id()
 	s.Clients = append(s.Clients, access.Client{ID: s.Page, Name: "Сторінка громадянина", Type: "CABINET", Public: true,
-		Scopes: []string{"access_log:read_pis", "composition:read_pis", "consent:read_pis", "consent:revoke_pis", "dispute:write_pis"}})
+		Scopes: []string{"access_log:read_pis", "composition:read_pis", "consent:read_pis", "consent:revoke_pis", "dispute:write_pis", "medication_request:read_pis"}})
 	s.AuditPage = id()
 	s.Clients = append(s.Clients, access.Client{ID: s.AuditPage, Name: "Сторінки аудитора", Type: "AUDITOR", Public: true, Scopes: []string{"audit:read"}})
 	s.OperatorPage = id()

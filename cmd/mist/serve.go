@@ -294,7 +294,7 @@ func (s *server) run(e env, box *sandbox) error {
 	if err != nil {
 		return err
 	}
-	if err := s.addCitizenPage(pages, accessService, rooms.disputes, acts.conclusions); err != nil {
+	if err := s.addCitizenPage(pages, accessService, rooms.disputes, &acts); err != nil {
 		return err
 	}
 	failed := &mismatches{}

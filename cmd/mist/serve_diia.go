@@ -27,7 +27,7 @@ func (s *server) newDisclosures(trusted *trustKeeper, policies query.Policies) (
 }
 
 // addCitizenPage puts /me among the pages where a client for it is configured.
-func (s *server) addCitizenPage(kit *web.Kit, login *access.Service, cases me.Cases, leaves me.SickLeaves) error {
+func (s *server) addCitizenPage(kit *web.Kit, login *access.Service, cases me.Cases, acts *actRooms) error {
 	if s.cfg.REST.CitizenClient == "" {
 		return nil
 	}
@@ -36,7 +36,7 @@ func (s *server) addCitizenPage(kit *web.Kit, login *access.Service, cases me.Ca
 		return err
 	}
 	return me.Add(kit, me.Config{
-		Login: login, Citizen: citizen, Cases: cases, SickLeaves: leaves, ClientID: s.cfg.REST.CitizenClient, Clock: s.source.Clock,
+		Login: login, Citizen: citizen, Cases: cases, SickLeaves: acts.conclusions, Prescriptions: acts.medicines, ClientID: s.cfg.REST.CitizenClient, Clock: s.source.Clock,
 		Secure: strings.HasPrefix(s.url("rest", s.cfg.REST.ListenConfig), "https://"),
 	})
 }

@@ -47,6 +47,8 @@ type Queries interface {
 	RevokeConsent(ctx context.Context, c registry.Caller, r query.Request, id registry.ID) (query.Answer[query.ConsentState], error)
 	Consents(ctx context.Context, c registry.Caller, r query.Request) (query.Answer[[]query.ConsentView], error)
 	AccessLog(ctx context.Context, c registry.Caller, r query.Request, p query.AccessPeriod) (query.Answer[query.AccessPage], error)
+	Prescriptions(ctx context.Context, c registry.Caller, r query.Request) (query.Answer[[]query.PrescriptionView], error)
+	SickLeaves(ctx context.Context, c registry.Caller, r query.Request) (query.Answer[[]query.SickLeaveView], error)
 	ResponseEvidence(ctx context.Context, c registry.Caller, id registry.ID) (query.Evidence, error)
 }
 
@@ -108,6 +110,7 @@ var members = map[string][]string{
 	"GetDeclarationHistory": {"consent", "page"}, "CheckActiveDeclaration": {"consent"}, "GetDependentDeclarations": {"consent", "dependant"},
 	"RegisterConsent": {"consent"}, "RevokeConsent": {"revocation", "consent_id"}, "GetConsents": {"consent"},
 	"GetAccessLog": {"consent", "from", "to", "before", "limit"}, "GetResponseEvidence": {"audit_id"},
+	"GetPrescriptions": {"consent"}, "GetSickLeaves": {"consent"},
 }
 
 // New serves POST /<operation> for each operation of the contract, and its
@@ -161,6 +164,12 @@ func New(c Config) (http.Handler, error) {
 		},
 		"GetAccessLog": func(ctx context.Context, c registry.Caller, r query.Request, b *body) (any, error) {
 			return q.AccessLog(ctx, c, r, query.AccessPeriod{From: b.From, To: b.To, Before: b.Before, Limit: b.Limit})
+		},
+		"GetPrescriptions": func(ctx context.Context, c registry.Caller, r query.Request, _ *body) (any, error) {
+			return q.Prescriptions(ctx, c, r)
+		},
+		"GetSickLeaves": func(ctx context.Context, c registry.Caller, r query.Request, _ *body) (any, error) {
+			return q.SickLeaves(ctx, c, r)
 		},
 		"GetResponseEvidence": h.evidence,
 	} {

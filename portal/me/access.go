@@ -159,7 +159,7 @@ var named = map[string]bool{
 	"me.purpose.declaration-view": true,
 	"me.refused.CONSENT_REVOKED":  true, "me.refused.CONSENT_EXPIRED": true, "me.refused.CONSENT_SCOPE": true, "me.refused.NOT_FOUND": true, "me.refused.not-found": true,
 	"me.refused.CONSENT_REPLAYED": true,
-	"me.group.person":             true, "me.group.declaration": true, "me.group.doctor": true, "me.group.consents": true, "me.group.accessLog": true, "me.group.records": true, "me.group.dispute": true,
+	"me.group.person":             true, "me.group.declaration": true, "me.group.doctor": true, "me.group.consents": true, "me.group.accessLog": true, "me.group.records": true, "me.group.dispute": true, "me.group.prescription": true, "me.group.sickLeave": true,
 }
 
 // known gives the text for a word of the registry, or the word itself.
@@ -188,6 +188,10 @@ func groups(q *web.Request, fields []string) string {
 			add("doctor")
 		case f == "consents" || f == "accessLog" || f == "records" || f == "dispute":
 			add(f)
+		case strings.HasPrefix(f, "prescription.") || f == "medication_request":
+			add("prescription")
+		case strings.HasPrefix(f, "sickLeave.") || f == "composition":
+			add("sickLeave")
 		default:
 			add("declaration")
 		}

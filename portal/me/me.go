@@ -19,6 +19,7 @@ import (
 	"mist/registry"
 	"mist/registry/audit"
 	"mist/registry/dispute"
+	"mist/registry/prescription"
 	"mist/registry/query"
 	"mist/registry/sickleave"
 )
@@ -50,6 +51,8 @@ type Config struct {
 	Cases   Cases
 	// SickLeaves are the reader's medical conclusions.
 	SickLeaves SickLeaves
+	// Prescriptions are the reader's prescriptions.
+	Prescriptions Prescriptions
 	// ClientID is the public client the page logs people in as.
 	ClientID string
 	Clock    func() time.Time
@@ -63,7 +66,7 @@ type room struct {
 
 // Add puts the room into the kit.
 func Add(kit *web.Kit, c Config) error {
-	if c.Login == nil || c.Citizen == nil || c.Cases == nil || c.SickLeaves == nil || c.ClientID == "" || c.Clock == nil {
+	if c.Login == nil || c.Citizen == nil || c.Cases == nil || c.SickLeaves == nil || c.Prescriptions == nil || c.ClientID == "" || c.Clock == nil {
 		return errors.New("portal/me: a part is missing")
 	}
 	pages, err := kit.Room("me", files)
@@ -84,6 +87,7 @@ func Add(kit *web.Kit, c Config) error {
 	pages.Get("/me/cases/{id}", door.Behind(r.ownCase))
 	pages.Get("/me/sick_leaves", door.Behind(r.sickLeaves))
 	pages.Get("/me/sick_leaves/{id}", door.Behind(r.paper))
+	pages.Get("/me/prescriptions", door.Behind(r.prescriptions))
 	pages.Get("/me/consents", door.Behind(r.consents))
 	pages.Get("/me/consents/{id}", door.Behind(r.consent))
 	pages.Post("/me/consents/{id}/revoke", door.Behind(r.revoke))
@@ -91,4 +95,4 @@ func Add(kit *web.Kit, c Config) error {
 }
 
 // scopes the page asks a person for: to see and to take back, nothing more.
-var scopes = strings.Join([]string{query.ScopeConsentRead, query.ScopeConsentRevoke, query.ScopeAccessLogRead, dispute.ScopeOwn, sickleave.ScopeReadOwn}, " ")
+var scopes = strings.Join([]string{query.ScopeConsentRead, query.ScopeConsentRevoke, query.ScopeAccessLogRead, dispute.ScopeOwn, sickleave.ScopeReadOwn, prescription.ScopeReadOwn}, " ")

@@ -7,5 +7,5 @@ import (
 )
 
 func TestTexts(t *testing.T) {
-	webtest.Texts(t, ".", "me.act.", "me.case.", "me.state.", "me.how.", "me.filter.", "me.group.")
+	webtest.Texts(t, ".", "me.act.", "me.case.", "me.state.", "me.how.", "me.filter.", "me.group.", "me.prescription.state.")
 }

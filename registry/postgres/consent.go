@@ -51,6 +51,13 @@ func (tx *Tx) Consent(ctx context.Context, id registry.ID) (r consent.Record, fo
 	return r, found, err
 }
 
+// Consented tells whether a repeatable consent of the scope is in force.
+func (tx *Tx) Consented(ctx context.Context, person registry.ID, scope string, now time.Time) (bool, error) {
+	var one int
+	return tx.queryOne(ctx, []any{&one}, `SELECT 1 FROM consents WHERE person_id = $1 AND status = 'active' AND NOT single_use AND $2 = ANY(scope)
+    AND granted_at <= $3 AND expires_at > $3 AND cardinality(fields) > 0 LIMIT 1`, person, scope, now)
+}
+
 // ConsentsOf lists a person's consents, newest first.
 func (tx *Tx) ConsentsOf(ctx context.Context, person registry.ID, limit int) (list []consent.Record, err error) {
 	err = tx.query(ctx, func(rows pgx.Rows) error {

@@ -55,6 +55,26 @@ func (s *Service) List(ctx context.Context, c registry.Caller, scope string, f r
 	return list, more, err
 }
 
+// Mine are a citizen's own, newest first; the code is no part of them.
+func (s *Service) Mine(ctx context.Context, c registry.Caller) ([]Prescription, error) {
+	me, err := c.Patient()
+	if err != nil {
+		return nil, err
+	}
+	records, _, err := s.reads.List(ctx, c, ScopeReadOwn, record.Filter{Kind: KindRecord, PatientID: me, Limit: record.MaxPage})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Prescription, len(records))
+	for i, r := range records {
+		if list[i], err = Read(r); err != nil {
+			return nil, err
+		}
+		list[i].Body.Code, list[i].Body.Phone = "", ""
+	}
+	return list, nil
+}
+
 func view(r record.Record) (record.Record, error) {
 	p, err := Read(r)
 	if err != nil {

@@ -21,7 +21,9 @@ type Tx interface {
 	outbox.Tx
 	job.Tx
 	Person(ctx context.Context, id registry.ID) (patient.Person, error)
-	ConsentsOf(ctx context.Context, person registry.ID, limit int) ([]consent.Record, error)
+	// Consented tells whether a repeatable consent of the scope is in force, to
+	// whomever; it opens nothing.
+	Consented(ctx context.Context, person registry.ID, scope string, now time.Time) (bool, error)
 	MessageInfo(ctx context.Context, id registry.ID, lock bool) (outbox.Info, error)
 	// DiscardMessage ends a dead message: nobody has to look at it.
 	DiscardMessage(ctx context.Context, id registry.ID) error
@@ -93,12 +95,13 @@ func (s *Service) Take(ctx context.Context, n notify.Notice) (taken bool, err er
 	}
 	err = s.Store.Update(ctx, func(ctx context.Context, tx Tx) error {
 		taken = false
-		p, err := tx.Person(ctx, n.PersonID)
-		if err != nil || p.TaxID == "" || p.Status != patient.StatusActive {
+		now := s.Source.Now()
+		// First: nobody's record is opened who did not consent.
+		if agreed, err := tx.Consented(ctx, n.PersonID, consent.ScopeNotice, now); err != nil || !agreed {
 			return err
 		}
-		now := s.Source.Now()
-		if agreed, err := consented(ctx, tx, n.PersonID, now); err != nil || !agreed {
+		p, err := tx.Person(ctx, n.PersonID)
+		if err != nil || p.TaxID == "" || p.Status != patient.StatusActive {
 			return err
 		}
 		taken = true
@@ -133,17 +136,6 @@ func (s *Service) Take(ctx context.Context, n notify.Notice) (taken bool, err er
 
 func caller(id registry.ID) registry.Caller {
 	return registry.Caller{Channel: registry.ChannelJob, RequestID: id.String()}
-}
-
-// maxConsents bounds how many of a person's consents are looked through, the newest.
-const maxConsents = 200
-
-// consented tells whether a consent to be told by Diia is in force.
-func consented(ctx context.Context, tx Tx, person registry.ID, now time.Time) (bool, error) {
-	list, err := tx.ConsentsOf(ctx, person, maxConsents)
-	return slices.ContainsFunc(list, func(c consent.Record) bool {
-		return c.Status == consent.StatusActive && !c.SingleUse && c.Covers(c.Recipient, consent.ScopeNotice, now) == consent.OK
-	}), err
 }
 
 // Effects are what Diia's answers change.

@@ -94,6 +94,7 @@ type Tx interface {
 	consentsTx
 	accessTx
 	dependantsTx
+	clinicalTx
 }
 
 // SpentReason marks the error of a consent that was used before, ChangedReason

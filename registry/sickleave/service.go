@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"mist/registry"
 	"mist/registry/audit"
@@ -156,6 +157,7 @@ type View struct {
 	Period   Period
 	Names    Names
 	Care     bool
+	SignedAt time.Time
 	// SickLeave is the number of what the Fund opened; Message how it stands there.
 	SickLeave, Message string
 }
@@ -173,13 +175,23 @@ func (s *Service) Mine(ctx context.Context, c registry.Caller) ([]View, error) {
 	}
 	views := make([]View, len(list))
 	for i := range list {
-		l := &list[i]
-		views[i] = View{ID: l.ID, Number: l.Title, Status: l.Status, Category: l.Category, Period: l.Period, Names: l.Names, Care: l.FocusID != l.SubjectID}
-		if t := l.task(CreateRecord); t != nil {
-			views[i].SickLeave, views[i].Message = t.Details.Number, t.StatusMessage
-		}
+		views[i] = list[i].view()
 	}
 	return views, nil
+}
+
+func (l *Leave) view() View {
+	v := View{ID: l.ID, Number: l.Title, Status: l.Status, Category: l.Category, Period: l.Period, Names: l.Names, Care: l.FocusID != l.SubjectID, SignedAt: l.SignedAt}
+	if t := l.task(CreateRecord); t != nil {
+		v.SickLeave, v.Message = t.Details.Number, t.StatusMessage
+	}
+	return v
+}
+
+// Told reads a conclusion's record for whoever is told of it.
+func Told(r record.Record) (View, error) {
+	l, err := leaveOf(r)
+	return l.view(), err
 }
 
 // PrintForm gives the printed form of a conclusion in its state, as HTML.

@@ -32,6 +32,8 @@ type Queries interface {
 	RevokeConsent(ctx context.Context, c registry.Caller, r query.Request, id registry.ID) (query.Answer[query.ConsentState], error)
 	Consents(ctx context.Context, c registry.Caller, r query.Request) (query.Answer[[]query.ConsentView], error)
 	AccessLog(ctx context.Context, c registry.Caller, r query.Request, p query.AccessPeriod) (query.Answer[query.AccessPage], error)
+	Prescriptions(ctx context.Context, c registry.Caller, r query.Request) (query.Answer[[]query.PrescriptionView], error)
+	SickLeaves(ctx context.Context, c registry.Caller, r query.Request) (query.Answer[[]query.SickLeaveView], error)
 	ResponseEvidence(ctx context.Context, c registry.Caller, id registry.ID) (query.Evidence, error)
 }
 
@@ -77,6 +79,8 @@ func Services(c Config) ([]xroad.Service, error) {
 		"GetConsents":              b.consents,
 		"GetAccessLog":             b.accessLog,
 		"GetResponseEvidence":      b.responseEvidence,
+		"GetPrescriptions":         b.prescriptions,
+		"GetSickLeaves":            b.sickLeaves,
 	}
 	var out []xroad.Service
 	for _, code := range c.Contract.Operations {

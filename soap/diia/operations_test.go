@@ -83,6 +83,11 @@ func TestEveryOperation(t *testing.T) {
 				require.Equal(t, 10, r.period.Limit)
 				require.True(t, r.period.From.Equal(time.Date(2026, 10, 31, 22, 0, 0, 0, time.UTC)))
 			}, []string{"<next>5<", "<kind>person<", "<given>true<", "<consentId>" + consentID}},
+		{"GetPrescriptions", person + byID, recorded{prescriptions: []query.PrescriptionView{{Number: "0000-AAAA-1111-2222", Status: "ACTIVE", Blocked: new(bool), Medication: "Бісопролол 5 мг",
+			Quantity: "20", Dispensed: "0", StartDate: registry.Date{Year: 2026, Month: 11, Day: 1}}, {Number: "0000-AAAA-1111-3333"}}},
+			func(*recorded) {}, []string{"<number>0000-AAAA-1111-2222<", "<blocked>false<", "<startDate>2026-11-01<", "Бісопролол", "<number>0000-AAAA-1111-3333</number></prescription>"}},
+		{"GetSickLeaves", person + byID, recorded{leaves: []query.SickLeaveView{{Number: "AAAA-1111-2222-3333", Status: "FINAL", Category: "SICKNESS", SignedAt: at, EndDate: registry.Date{Year: 2026, Month: 11, Day: 5}}}},
+			func(*recorded) {}, []string{"<category>SICKNESS<", "<endDate>2026-11-05<", "<signedAt>2026-11-21T12:00:00Z<"}},
 		{"GetResponseEvidence", "<d:auditId>" + consentID + "</d:auditId>",
 			recorded{evidence: query.Evidence{AuditID: id, Entry: []byte("{}"), Sequenced: true, TreeSize: 1, Proof: []tlog.Hash{{1}, {2}}, Checkpoint: []byte("note")}},
 			func(r *recorded) { require.Equal(t, id, r.id) }, []string{"<logIndex>0<", "<treeSize>1<", "<checkpoint>note<", "<entry>e30=<"}},
@@ -113,6 +118,8 @@ func TestEveryOperation(t *testing.T) {
 		require.NotContains(t, doc, "<active>")
 		require.NotContains(t, doc, "<state>")
 		require.NotContains(t, doc, "<record>")
+		require.NotContains(t, doc, "<prescription>")
+		require.NotContains(t, doc, "<sickLeave>")
 	}
 }
 

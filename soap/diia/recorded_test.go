@@ -20,15 +20,17 @@ type recorded struct {
 	id       registry.ID
 	period   query.AccessPeriod
 
-	outcome      query.Outcome
-	declarations []query.DeclarationView
-	history      query.HistoryPage
-	active       query.ActiveView
-	state        query.ConsentState
-	consents     []query.ConsentView
-	accesses     query.AccessPage
-	evidence     query.Evidence
-	err          error
+	outcome       query.Outcome
+	declarations  []query.DeclarationView
+	history       query.HistoryPage
+	active        query.ActiveView
+	state         query.ConsentState
+	consents      []query.ConsentView
+	accesses      query.AccessPage
+	prescriptions []query.PrescriptionView
+	leaves        []query.SickLeaveView
+	evidence      query.Evidence
+	err           error
 }
 
 func (r *recorded) note(c registry.Caller, q query.Request) { r.caller, r.ask = c, q }
@@ -82,6 +84,16 @@ func (r *recorded) AccessLog(_ context.Context, c registry.Caller, q query.Reque
 	r.note(c, q)
 	r.period = p
 	return query.Answer[query.AccessPage]{Outcome: r.outcome, Data: r.accesses}, r.err
+}
+
+func (r *recorded) Prescriptions(_ context.Context, c registry.Caller, q query.Request) (query.Answer[[]query.PrescriptionView], error) {
+	r.note(c, q)
+	return query.Answer[[]query.PrescriptionView]{Outcome: r.outcome, Data: r.prescriptions}, r.err
+}
+
+func (r *recorded) SickLeaves(_ context.Context, c registry.Caller, q query.Request) (query.Answer[[]query.SickLeaveView], error) {
+	r.note(c, q)
+	return query.Answer[[]query.SickLeaveView]{Outcome: r.outcome, Data: r.leaves}, r.err
 }
 
 func (r *recorded) ResponseEvidence(_ context.Context, c registry.Caller, id registry.ID) (query.Evidence, error) {

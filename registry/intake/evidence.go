@@ -103,6 +103,9 @@ func newReport(source registry.Source, container []byte, digest registry.Digest,
 	for i := range r.Facts.Timestamps {
 		put(r.Facts.Timestamps[i].ID, r.Facts.Timestamps[i].Token, "")
 	}
+	for i := range r.Facts.Signatures {
+		put(valueOf+r.Facts.Signatures[i].ID, r.Facts.Signatures[i].Value, "")
+	}
 	text.WriteString(`],"report":`)
 	from := text.Len()
 	b = r.Report.AppendJSON(text.Bytes())
@@ -110,6 +113,9 @@ func newReport(source registry.Source, container []byte, digest registry.Digest,
 	out.Body = append(b, '}')
 	return out
 }
+
+// valueOf stands before the id of a signature whose value a raw object is.
+const valueOf = "V/"
 
 // digestOfID reads the SHA-256 out of an id of facts: C-0A1B… , R-0A1B…#2.
 func digestOfID(id string) (d registry.Digest, ok bool) {
@@ -176,6 +182,9 @@ func OpenEvidence(body, container []byte, object func(registry.Digest) ([]byte, 
 		}
 		for i := range f.Timestamps {
 			f.Timestamps[i].Token = bytesOf[f.Timestamps[i].ID]
+		}
+		for i := range f.Signatures {
+			f.Signatures[i].Value = bytesOf[valueOf+f.Signatures[i].ID]
 		}
 	}
 	if err := f.CheckIDs(); err != nil {

@@ -130,8 +130,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 }
 
 // ProveExtension implements preservation.Tx.
-func (tx *Tx) ProveExtension(ctx context.Context, id registry.ID, at time.Time) error {
-	return tx.execChecked(ctx, oneRow, `UPDATE container_extensions SET proved_at = $2 WHERE id = $1`, id, at)
+func (tx *Tx) ProveExtension(ctx context.Context, id registry.ID, at time.Time) (first bool, err error) {
+	_, err = tx.queryOne(ctx, []any{&first}, `UPDATE container_extensions SET proved_at = $2 WHERE id = $1 AND proved_at IS NULL RETURNING true`, id, at)
+	return first, err
 }
 
 // PutAttempt implements preservation.Tx.

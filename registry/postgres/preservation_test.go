@@ -107,6 +107,7 @@ func TestContainersAreKeptProvable(t *testing.T) {
 	long := k.now.AddDate(0, 0, -40)
 	good := k.act(c, signed("направлення 1"), long)
 	broken := k.act(c, bytes.Replace(signed("направлення 2"), []byte("направлення 2"), []byte("направлення 3"), 1), long)
+	torn := k.act(c, signed("направлення 5")[:200], long)
 	young := k.act(c, signed("направлення 4"), k.now)
 
 	run := func(sunsets map[string]time.Time) preservation.Outcome {
@@ -139,31 +140,31 @@ func TestContainersAreKeptProvable(t *testing.T) {
 	k.down = true
 	_, err := k.service(nil).Run(t.Context())
 	require.ErrorContains(t, err, "no answer")
-	require.Equal(t, preservation.Counts{Acts: 3, Due: 2}, counts())
+	require.Equal(t, preservation.Counts{Acts: 4, Due: 3}, counts())
 	k.down = false
 
 	out := run(nil)
 	require.Equal(t, 1, out.Extended)
 	require.Equal(t, 1, out.Proven)
-	require.Equal(t, map[string]int{"HASH_FAILURE": 1}, out.Reasons)
+	require.Equal(t, map[string]int{"HASH_FAILURE": 1, "NOT_EXTENDABLE": 1}, out.Reasons)
 	end := counts()
-	require.Equal(t, preservation.Counts{Acts: 3, Kept: 1, Refused: 1, First: k.unit.Certificate.NotAfter}, end)
+	require.Equal(t, preservation.Counts{Acts: 4, Kept: 1, Refused: 2, First: k.unit.Certificate.NotAfter}, end)
 	b, level := kept(good)
 	require.Equal(t, "CAdES-BASELINE-LTA", level)
 	require.NotEqual(t, good.Container, registry.Digest(sha256.Sum256(b)))
-	for _, a := range []registry.Act{broken, young} {
+	for _, a := range []registry.Act{broken, torn, young} {
 		b, level := kept(a)
 		require.Equal(t, a.Container, registry.Digest(sha256.Sum256(b)))
 		require.Empty(t, level)
 	}
 	out = run(nil)
 	require.Zero(t, out.Extended+out.Refused+out.Proven, "nothing is due")
-	require.Equal(t, []int{1, 1, 1}, []int{entries("container.extended"), entries("container.proven"), entries("container.not_extended")})
+	require.Equal(t, []int{1, 1, 2}, []int{entries("container.extended"), entries("container.proven"), entries("container.not_extended")})
 
 	// A day later the broken one is tried again, the young one not yet.
 	k.now = begun.AddDate(0, 0, 2)
 	out = run(nil)
-	require.Equal(t, []int{0, 1}, []int{out.Extended, out.Refused})
+	require.Equal(t, []int{0, 2}, []int{out.Extended, out.Refused})
 	k.now = begun.AddDate(0, 0, 31)
 	require.Equal(t, 1, run(nil).Extended, "a month later the young one is lifted")
 

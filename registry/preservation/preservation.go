@@ -93,7 +93,8 @@ type Tx interface {
 	Container(ctx context.Context, digest registry.Digest) ([]byte, error)
 	PutContainer(ctx context.Context, digest registry.Digest, b []byte) error
 	InsertExtension(ctx context.Context, e Extension) error
-	ProveExtension(ctx context.Context, id registry.ID, at time.Time) error
+	// ProveExtension tells whether nobody had proven it before.
+	ProveExtension(ctx context.Context, id registry.ID, at time.Time) (bool, error)
 	// PutAttempt remembers that a container could not be lifted; an empty reason forgets it.
 	PutAttempt(ctx context.Context, original registry.Digest, at time.Time, reason string) error
 	PreservationCounts(ctx context.Context, d Due, now time.Time) (Counts, error)
@@ -257,7 +258,14 @@ func (s *Service) one(ctx context.Context, c Container, out *Outcome) error {
 	if err != nil {
 		return err
 	}
-	lifted, r, err := s.Extender.To(ctx, extend.LevelLTA, body, nil)
+	// An authority that does not answer is no fault of the container.
+	x, unanswered := s.Extender, false
+	x.Lift.TSA = func(ctx context.Context, request []byte) ([]byte, error) {
+		b, err := s.Extender.Lift.TSA(ctx, request)
+		unanswered = unanswered || err != nil
+		return b, err
+	}
+	lifted, r, err := x.To(ctx, extend.LevelLTA, body, nil)
 	var not *extend.NotPassedError
 	switch {
 	case errors.As(err, &not):
@@ -270,8 +278,10 @@ func (s *Service) one(ctx context.Context, c Container, out *Outcome) error {
 		return s.refuse(ctx, c, reason, out)
 	case errors.Is(err, extend.ErrNoRevocationData):
 		return s.refuse(ctx, c, "NO_REVOCATION_DATA", out)
-	case err != nil:
+	case err != nil && (unanswered || ctx.Err() != nil || errors.Is(err, signature.ErrBusy)):
 		return err
+	case err != nil:
+		return s.refuse(ctx, c, "NOT_EXTENDABLE", out)
 	}
 	kept := signature.KeptUntil(r.Facts, s.Table)
 	e := Extension{
@@ -348,10 +358,11 @@ func (s *Service) prove(ctx context.Context) (total int, err error) {
 				return total, fmt.Errorf("extended container of act %s is %s now", e.ActID, r.Indication)
 			}
 			err = s.Store.Update(ctx, func(ctx context.Context, tx Tx) error {
-				if err := tx.ProveExtension(ctx, e.ID, s.Source.Now()); err != nil {
+				first, err := tx.ProveExtension(ctx, e.ID, s.Source.Now())
+				if err != nil || !first {
 					return err
 				}
-				_, err := tx.Audit(ctx, entry("container.proven", e))
+				_, err = tx.Audit(ctx, entry("container.proven", e))
 				return err
 			})
 			if err != nil {

@@ -59,7 +59,7 @@ bench: postgres ## figures as ratios against named peers of the same run
 	$(GO) test -count=1 -timeout 60m -run '^$$' -bench . -benchmem ./...
 	$(GO) test -count=1 -tags bench -timeout 60m -run '^TestBench' -v ./fixtures/scripts
 
-soak: postgres ## signed acts under load, the server killed once a round (SOAKTIME=10m); three servers and PostgreSQL killed 300 times (KILLS=300); mixed acts with other registers that fail half the time
+soak: postgres ## signed acts under load, the server killed once a round (SOAKTIME=10m); three servers and PostgreSQL killed 300 times (KILLS=300), a hospital's side 50 times (EDGEKILLS=50); mixed acts with other registers that fail half the time
 	SOAKTIME=$${SOAKTIME:-10m} $(GO) test -count=1 -timeout 60m -run "^(TestRegistersSoak|TestPaymentsReconcile)$$" -v ./soap/connector
 	$(GO) test -count=1 -tags soak -timeout 60m -run "^TestKills$$" -v ./registry/postgres
-	$(GO) test -count=1 -tags soak -timeout 60m -run "^(TestRollingRestart|TestSoak)" -v ./fixtures/scripts
+	$(GO) test -count=1 -tags soak -timeout 60m -run "^(TestRollingRestart|TestSoak|TestEdgeKills)" -v ./fixtures/scripts

@@ -45,6 +45,7 @@ type cli struct {
 	APIKeys   apiKeysCommand   `cmd:"" name:"api-keys" help:"Keys of hospitals for their own programs: make, list, revoke."`
 	Admin     adminCommand     `cmd:"" help:"Set an installation up: legal entities that do not register themselves, client systems, employees by signed orders."`
 	WSDL      wsdlCommand      `cmd:"" name:"wsdl" help:"Contracts: check a WSDL against the X-Road and interoperability rules."`
+	Edge      edgeCommand      `cmd:"" help:"A hospital's own side: keeps signed acts and the own patients while the centre cannot be reached."`
 	Reconcile reconcileCommand `cmd:"" help:"Compare an archive of a security server with the trail, and name what either lacks: exit code 0 nothing, 1 findings, 2 some files unreadable."`
 }
 

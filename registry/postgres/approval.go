@@ -65,7 +65,7 @@ func (tx *Tx) Approval(ctx context.Context, id registry.ID) (approval.Approval, 
 
 // Approvals lists approvals about a person, newest first.
 func (tx *Tx) Approvals(ctx context.Context, person registry.ID, limit int) ([]approval.Approval, error) {
-	return tx.approvals(ctx, `WHERE person_id = $1 ORDER BY consent_id DESC LIMIT $2`, person, limit)
+	return tx.approvals(ctx, `WHERE person_id = ANY (person_cluster($1)) ORDER BY consent_id DESC LIMIT $2`, person, limit)
 }
 
 // UpdateApproval queues a changed state.

@@ -129,10 +129,13 @@ func declarationWhere(f query.DeclarationFilter) (string, []any) {
 		args = append(args, value)
 		parts = append(parts, fmt.Sprintf(sql, len(args)))
 	}
+	if !f.PersonID.IsZero() { // by whichever of a person's merged records
+		add("dc.person_id = ANY (person_cluster($%d))", f.PersonID)
+	}
 	for _, c := range []struct {
 		column string
 		id     registry.ID
-	}{{"person_id", f.PersonID}, {"employee_id", f.EmployeeID}, {"division_id", f.DivisionID}, {"legal_entity_id", f.LegalEntityID}} {
+	}{{"employee_id", f.EmployeeID}, {"division_id", f.DivisionID}, {"legal_entity_id", f.LegalEntityID}} {
 		if !c.id.IsZero() {
 			add("dc."+c.column+" = $%d", c.id)
 		}

@@ -100,7 +100,7 @@ func (tx *Tx) RelationshipsOf(ctx context.Context, person registry.ID) ([]patien
 // RelationshipsShown is RelationshipsOf for showing: those of a person whom the
 // caller's reach does not show are not there.
 func (tx *Tx) RelationshipsShown(ctx context.Context, person registry.ID) ([]patient.Relationship, error) {
-	return tx.relationships(ctx, `WHERE person_id = $1 AND is_active ORDER BY id LIMIT $2`, person, maxRelationships)
+	return tx.relationships(ctx, `WHERE person_id = ANY (person_cluster($1)) AND is_active ORDER BY id LIMIT $2`, person, maxRelationships)
 }
 
 // RelationshipsFor lists the active relationships in which a person speaks for others.

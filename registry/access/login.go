@@ -339,6 +339,9 @@ func positionsOf(ctx context.Context, tx Tx, client Client, signer signature.Sig
 		if !client.LegalEntityID.IsZero() && e.LegalEntityID != client.LegalEntityID {
 			continue
 		}
+		if signer.RNOKPPForm == "passport" && latinSeries(strings.ToUpper(signer.RNOKPP)) && !named(signer, e.Party.LastName) {
+			continue
+		}
 		l, err := tx.LegalEntity(ctx, e.LegalEntityID)
 		if err != nil {
 			return nil, err
@@ -360,41 +363,56 @@ func positionsOf(ctx context.Context, tx Tx, client Client, signer signature.Sig
 // personOf finds the citizen's own active record: by tax number or document,
 // else by the УНЗР of the certificate.
 func personOf(ctx context.Context, tx Tx, signer signature.Signer) (patient.Person, bool, error) {
-	var queries []patient.Query
-	for _, n := range numbersOf(signer) {
+	type asked struct {
+		patient.Query
+		transcribed bool
+	}
+	var queries []asked
+	for i, n := range numbersOf(signer) {
 		switch signer.RNOKPPForm {
 		case "tax-id":
-			queries = append(queries, patient.Query{TaxID: registry.RNOKPP(n)})
+			queries = append(queries, asked{patient.Query{TaxID: registry.RNOKPP(n)}, false})
 		case "national-id":
-			queries = append(queries, patient.Query{DocumentType: "NATIONAL_ID", DocumentNumber: n})
+			queries = append(queries, asked{patient.Query{DocumentType: "NATIONAL_ID", DocumentNumber: n}, false})
 		default:
-			queries = append(queries, patient.Query{DocumentType: "PASSPORT", DocumentNumber: n})
+			// The index reads a number with its look-alikes: in Latin, the first one is transcribed, too.
+			queries = append(queries, asked{patient.Query{DocumentType: "PASSPORT", DocumentNumber: n}, i > 0 || latinSeries(n)})
 		}
 	}
 	if signer.UNZR != "" {
-		queries = append(queries, patient.Query{UNZR: registry.UNZR(signer.UNZR)})
+		queries = append(queries, asked{patient.Query{UNZR: registry.UNZR(signer.UNZR)}, false})
 	}
 	for _, q := range queries {
-		p, found, err := tx.FindPerson(ctx, q)
-		if err != nil || found && p.Status == patient.StatusActive && p.DeathDate.IsZero() {
-			return p, found, err
+		p, found, err := tx.FindPerson(ctx, q.Query)
+		if err != nil {
+			return patient.Person{}, false, err
+		}
+		if found && p.Status == patient.StatusActive && p.DeathDate.IsZero() && (!q.transcribed || named(signer, p.LastName)) {
+			return p, true, nil
 		}
 	}
 	return patient.Person{}, false, nil
 }
 
-// cyrillic maps Latin capitals to the Cyrillic ones that print the same: the
-// series of a passport stands in certificates in either alphabet.
-var cyrillic = strings.NewReplacer("A", "А", "B", "В", "C", "С", "E", "Е", "H", "Н", "I", "І", "K", "К", "M", "М", "O", "О", "P", "Р", "T", "Т", "X", "Х")
+// latinSeries tells a passport's number whose series the issuer wrote in Latin letters.
+func latinSeries(number string) bool {
+	return strings.IndexFunc(number, func(r rune) bool { return r >= 'A' && r <= 'Z' }) >= 0
+}
 
-// numbersOf gives the forms in which the registry may keep the identifier.
+// named reports whether a certificate is of somebody of this surname: a series in
+// Latin letters may stand for the passports of several people.
+func named(signer signature.Signer, lastName string) bool {
+	return signer.Surname != "" && patient.NormalizeName(signer.Surname) == patient.NormalizeName(lastName)
+}
+
+// numbersOf gives the forms in which the registry may keep the identifier, the
+// one of the certificate first: issuers write the series of a passport in either
+// alphabet, by look or by the official transliteration.
 func numbersOf(signer signature.Signer) []string {
-	n := strings.ToUpper(strings.Join(strings.Fields(signer.RNOKPP), ""))
-	list := []string{n}
-	if c := cyrillic.Replace(n); signer.RNOKPPForm == "passport" && c != n {
-		list = append(list, c)
+	if signer.RNOKPPForm == "passport" {
+		return registry.SeriesOf(signer.RNOKPP)
 	}
-	return list
+	return []string{strings.ToUpper(strings.Join(strings.Fields(signer.RNOKPP), ""))}
 }
 
 func choose(positions []Position, choice string, ch Challenge) (Position, error) {

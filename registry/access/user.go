@@ -43,17 +43,6 @@ type PartyOf struct {
 // forms of the identifier in a certificate (signature.Signer.RNOKPPForm).
 var forms = []string{"tax-id", "national-id", "passport"}
 
-var latin = strings.NewReplacer("А", "A", "В", "B", "С", "C", "Е", "E", "Н", "H", "І", "I", "К", "K", "М", "M", "О", "O", "Р", "P", "Т", "T", "Х", "X")
-
-// written gives the ways a number of the registry may stand in a certificate.
-func written(number string) []string {
-	list := []string{number}
-	if l := latin.Replace(number); l != number {
-		list = append(list, l)
-	}
-	return list
-}
-
 // Party shows a person who works, to the NHSU.
 func (s *Service) Party(ctx context.Context, c registry.Caller, id registry.ID) (p PartyOf, err error) {
 	if err := c.Require(ScopePartyRead); err != nil {
@@ -64,7 +53,7 @@ func (s *Service) Party(ctx context.Context, c registry.Caller, id registry.ID) 
 		if p.Party, p.Positions, err = tx.Party(ctx, id); err != nil {
 			return err
 		}
-		if p.Users, err = tx.UsersByIdentifier(ctx, forms, written(p.Party.TaxID)); err != nil {
+		if p.Users, err = tx.UsersByIdentifier(ctx, forms, registry.LatinForms(p.Party.TaxID)); err != nil {
 			return err
 		}
 		_, err = tx.Audit(ctx, audit.Entry{Kind: "disclosure.party", Actor: audit.ActorOf(c), Channel: string(c.Channel), RequestID: c.RequestID,
@@ -129,7 +118,7 @@ func mayAct(ctx context.Context, tx Tx, taxID string) error {
 	if listed {
 		return errBarred
 	}
-	users, err := tx.UsersByIdentifier(ctx, forms, written(taxID))
+	users, err := tx.UsersByIdentifier(ctx, forms, registry.LatinForms(taxID))
 	if err == nil && slices.ContainsFunc(users, func(u User) bool { return u.Blocked }) {
 		err = errBarred
 	}

@@ -173,7 +173,9 @@ func (r SigningRule) check(signers []signature.Signer, author Signatory) error {
 		Detail: "no signature of a person is among the signatures (rule " + r.Rule + ")"}
 	met, found := -1, false
 	for i, s := range signers {
-		if slices.ContainsFunc(signers[:i], func(o signature.Signer) bool { return !s.Seal && !o.Seal && SameIdentifier(s.RNOKPP, o.RNOKPP) }) {
+		if slices.ContainsFunc(signers[:i], func(o signature.Signer) bool {
+			return !s.Seal && !o.Seal && registry.SameIdentifier(s.RNOKPP, o.RNOKPP)
+		}) {
 			return &registry.Error{Code: registry.CodeSignatureInvalid, Reason: "signer_twice",
 				Detail: "two signatures are of one person, " + registry.Mask(s.RNOKPP) + " (rule " + r.Rule + ")"}
 		}
@@ -213,7 +215,7 @@ func (m Match) Compare(s signature.Signer, author Signatory, rule string) error 
 		switch {
 		case s.RNOKPP == "":
 			return absent("Invalid drfo", "signer_without_identifier", "РНОКПП or document number", rule)
-		case !SameIdentifier(s.RNOKPP, author.TaxID):
+		case !registry.SameIdentifier(s.RNOKPP, author.TaxID):
 			return Mismatch("Does not match the signer drfo", "signer_mismatch", rule, "spaces dropped, Latin and Cyrillic letters of one series equal",
 				Side{registry.Mask(s.RNOKPP), s.RNOKPPSource}, Side{registry.Mask(author.TaxID), "party.tax_id"})
 		}

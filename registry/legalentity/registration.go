@@ -186,7 +186,7 @@ func checkSigner(s signature.Signer, code registry.EDRPOU) error {
 	case s.EDRPOU != "" && s.EDRPOU != string(code):
 		return intake.Mismatch("EDRPOU does not match legal_entity edrpou", "signer_mismatch", "edrpou-of-the-content", "equal digits",
 			intake.Side{Masked: registry.Mask(s.EDRPOU), Source: s.EDRPOUSource}, intake.Side{Masked: registry.Mask(string(code)), Source: "content.edrpou"})
-	case s.EDRPOU == "" && !intake.SameIdentifier(s.RNOKPP, string(code)):
+	case s.EDRPOU == "" && !registry.SameIdentifier(s.RNOKPP, string(code)):
 		return intake.Mismatch("DRFO does not match signer drfo", "signer_mismatch", "drfo-where-the-certificate-names-no-edrpou", "look-alikes equal",
 			intake.Side{Masked: registry.Mask(s.RNOKPP), Source: s.RNOKPPSource}, intake.Side{Masked: registry.Mask(string(code)), Source: "content.edrpou"})
 	}

@@ -2,7 +2,7 @@
 // strictly: an unknown member, a missing one, a value of another type and a
 // name that stands twice are each a fault with its path, in the words of the
 // eHealth API. A member whose tag has neither omitempty nor omitzero is
-// required.
+// required, except by [Decode], which leaves what is missing to the caller's rules.
 //
 // It bounds what it reads by [MaxBytes] and by the depth of package jcs, and
 // trusts nothing of the text.
@@ -30,12 +30,20 @@ const (
 )
 
 // Faults collects broken rules, at most 50 of them.
-type Faults struct{ list []registry.FieldError }
+type Faults struct {
+	list []registry.FieldError
+	// partial: a member that is not there is no fault of the form.
+	partial bool
+}
 
 // Add names a broken rule by its JSON path.
 func (f *Faults) Add(entry, rule, text string, params ...string) {
+	f.put(registry.FieldError{Entry: entry, Rule: rule, Description: text, Params: params})
+}
+
+func (f *Faults) put(e registry.FieldError) {
 	if len(f.list) < maxFaults {
-		f.list = append(f.list, registry.FieldError{Entry: entry, Rule: rule, Description: text, Params: params})
+		f.list = append(f.list, e)
 	}
 }
 
@@ -67,7 +75,9 @@ func (f *Faults) Err() error {
 
 // Read reads a document into a struct. It answers malformed, too-large or
 // validation errors.
-func Read(body []byte, into any) error {
+func Read(body []byte, into any) error { return read(body, into, Faults{}, nil) }
+
+func read(body []byte, into any, f Faults, also func(v any) []registry.FieldError) error {
 	if len(body) > MaxBytes {
 		return registry.Errorf(registry.CodeTooLarge, "the document is larger than %d bytes", MaxBytes)
 	}
@@ -75,8 +85,12 @@ func Read(body []byte, into any) error {
 	if err != nil {
 		return registry.Errorf(registry.CodeMalformed, "the document is not acceptable JSON").WithReason("json").WithCause(err)
 	}
-	var f Faults
 	check("$", v, reflect.TypeOf(into).Elem(), &f)
+	if also != nil {
+		for _, e := range also(v) {
+			f.put(e)
+		}
+	}
 	if err := f.Err(); err != nil {
 		return err
 	}
@@ -84,6 +98,23 @@ func Read(body []byte, into any) error {
 		return registry.Errorf(registry.CodeMalformed, "the document could not be read").WithCause(err)
 	}
 	return nil
+}
+
+// Decode reads a document of which members may be missing. also looks at the
+// parsed value and may add faults of its own; nil for none.
+func Decode[T any](body []byte, also func(v any) []registry.FieldError) (out T, err error) {
+	err = read(body, &out, Faults{partial: true}, also)
+	return out, err
+}
+
+// Required is the fault of a member that is not there.
+func Required(at, name string) registry.FieldError {
+	return registry.FieldError{Entry: at + "." + name, Rule: "required", Description: "required property " + name + " was not present"}
+}
+
+// NotAllowed is the fault of a member that is not the sender's to give.
+func NotAllowed(entry string) registry.FieldError {
+	return registry.FieldError{Entry: entry, Rule: "schema", Description: "schema does not allow additional properties"}
 }
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -170,13 +201,13 @@ func members(at string, v any, t reflect.Type, f *Faults) {
 		switch {
 		case given:
 			check(at+"."+name, value, field.Type, f)
-		case !strings.Contains(options, "omit"):
-			f.Add(at+"."+name, "required", "required property "+name+" was not present")
+		case !f.partial && !strings.Contains(options, "omit"):
+			f.put(Required(at, name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if !known[name] {
-			f.Add(at+"."+shorten(name), "schema", "schema does not allow additional properties")
+			f.put(NotAllowed(at + "." + shorten(name)))
 		}
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"slices"
 
 	"mist/registry"
+	"mist/registry/document"
 	"mist/registry/intake"
 	"mist/registry/jcs"
 	"mist/registry/patient"
-	"mist/registry/strict"
 )
 
 // Methods is the request to change how a person confirms.
@@ -53,20 +53,20 @@ const (
 )
 
 func decodeMethod(body []byte) (MethodInput, error) {
-	return strict.Decode[MethodInput](body, func(v any) (errs []registry.FieldError) {
+	return document.Decode[MethodInput](body, func(v any) (errs []registry.FieldError) {
 		o, ok := v.(map[string]any)
 		if !ok {
 			return nil
 		}
 		for _, name := range []string{"person_id", "action", "authentication_method"} {
 			if _, given := o[name]; !given {
-				errs = append(errs, strict.Required("$", name))
+				errs = append(errs, document.Required("$", name))
 			}
 		}
 		m, _ := o["authentication_method"].(map[string]any)
 		for _, name := range []string{"started_at", "ended_at"} {
 			if _, given := m[name]; given {
-				errs = append(errs, strict.NotAllowed("$.authentication_method."+name))
+				errs = append(errs, document.NotAllowed("$.authentication_method."+name))
 			}
 		}
 		return errs
@@ -112,7 +112,7 @@ func (k Methods) checkForm(in MethodInput) error {
 	switch in.Action {
 	case ActionInsert:
 		if !in.Method.ID.IsZero() {
-			return registry.Invalid(strict.NotAllowed(at + ".id"))
+			return registry.Invalid(document.NotAllowed(at + ".id"))
 		}
 		return patient.ValidateMethod(at, in.Method)
 	case ActionUpdate, ActionDeactivate:
@@ -122,9 +122,9 @@ func (k Methods) checkForm(in MethodInput) error {
 		}
 		switch {
 		case in.Method.ID.IsZero():
-			return registry.Invalid(strict.Required(at, "id"))
+			return registry.Invalid(document.Required(at, "id"))
 		case in.Action == ActionUpdate && in.Method.Alias == "":
-			return registry.Invalid(strict.Required(at, "alias"))
+			return registry.Invalid(document.Required(at, "alias"))
 		case in.Method != only:
 			return invalid(at, "exclusion", "this action takes id, and UPDATE alias, alone")
 		case len([]rune(in.Method.Alias)) > 100:

@@ -6,10 +6,10 @@ import (
 	"fmt"
 
 	"mist/registry"
+	"mist/registry/document"
 	"mist/registry/intake"
 	"mist/registry/jcs"
 	"mist/registry/patient"
-	"mist/registry/strict"
 )
 
 // Relationships is the request to begin or end that somebody speaks for a person.
@@ -51,14 +51,14 @@ type relationshipData struct {
 }
 
 func decodeRelationship(body []byte) (RelationshipInput, error) {
-	return strict.Decode[RelationshipInput](body, func(v any) (errs []registry.FieldError) {
+	return document.Decode[RelationshipInput](body, func(v any) (errs []registry.FieldError) {
 		o, ok := v.(map[string]any)
 		if !ok {
 			return nil
 		}
 		for _, name := range []string{"person_id", "action", "confidant_person_relationship"} {
 			if _, given := o[name]; !given {
-				errs = append(errs, strict.Required("$", name))
+				errs = append(errs, document.Required("$", name))
 			}
 		}
 		return errs
@@ -73,16 +73,16 @@ func (k Relationships) checkForm(in RelationshipInput, today registry.Date) erro
 	case ActionInsert:
 		switch {
 		case !r.ID.IsZero():
-			return registry.Invalid(strict.NotAllowed(at + ".id"))
+			return registry.Invalid(document.NotAllowed(at + ".id"))
 		case r.ConfidantPersonID.IsZero():
-			return registry.Invalid(strict.Required(at, "confidant_person_id"))
+			return registry.Invalid(document.Required(at, "confidant_person_id"))
 		case !r.ActiveTo.IsZero() && r.ActiveTo.Before(today):
 			return invalid(at+".active_to", "invalid", "expected today or a later day")
 		}
 		return patient.ValidateProofs(at+".documents_relationship", r.Documents, today)
 	case ActionDeactivate:
 		if r.ID.IsZero() {
-			return registry.Invalid(strict.Required(at, "id"))
+			return registry.Invalid(document.Required(at, "id"))
 		}
 		if !r.ConfidantPersonID.IsZero() || len(r.Documents) > 0 || !r.ActiveTo.IsZero() {
 			return invalid(at, "exclusion", "this action takes id alone")

@@ -4,8 +4,8 @@ import (
 	"strconv"
 
 	"mist/registry"
+	"mist/registry/document"
 	"mist/registry/patient"
-	"mist/registry/strict"
 )
 
 // Input is the body of "create": {person, process_disclosure_data_consent,
@@ -26,13 +26,13 @@ var (
 )
 
 func decodeInput(body []byte) (Input, error) {
-	in, err := strict.Decode[Input](body, func(v any) (errs []registry.FieldError) {
+	in, err := document.Decode[Input](body, func(v any) (errs []registry.FieldError) {
 		o, ok := v.(map[string]any)
 		if !ok {
 			return nil
 		}
 		if _, given := o["person"]; !given {
-			return []registry.FieldError{strict.Required("$", "person")}
+			return []registry.FieldError{document.Required("$", "person")}
 		}
 		p, ok := o["person"].(map[string]any)
 		if !ok {
@@ -40,7 +40,7 @@ func decodeInput(body []byte) (Input, error) {
 		}
 		for _, name := range notGiven {
 			if _, given := p[name]; given {
-				errs = append(errs, strict.NotAllowed("$.person."+name))
+				errs = append(errs, document.NotAllowed("$.person."+name))
 			}
 		}
 		methods, _ := p["authentication_methods"].([]any)
@@ -48,7 +48,7 @@ func decodeInput(body []byte) (Input, error) {
 			o, _ := m.(map[string]any)
 			for _, name := range methodNotGiven {
 				if _, given := o[name]; given {
-					errs = append(errs, strict.NotAllowed("$.person.authentication_methods.["+strconv.Itoa(i)+"]."+name))
+					errs = append(errs, document.NotAllowed("$.person.authentication_methods.["+strconv.Itoa(i)+"]."+name))
 				}
 			}
 		}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"mist/registry"
+	"mist/registry/document"
 	"mist/registry/jcs"
-	"mist/registry/strict"
 )
 
 // Coding is a code of a dictionary.
@@ -123,7 +123,7 @@ func extension(list []Extension, code string) (Extension, bool) {
 	return list[i], true
 }
 
-// wire is Input as strict.Decode reads it: relatesTo is a value there.
+// wire is Input as document.Decode reads it: relatesTo is a value there.
 type wire struct {
 	Type       Concept     `json:"type"`
 	Category   Concept     `json:"category"`
@@ -140,14 +140,14 @@ type wire struct {
 // same for everybody.
 func decodeInput(body []byte) (in Input, p Period, err error) {
 	related := false
-	w, err := strict.Decode[wire](body, func(v any) (errs []registry.FieldError) {
+	w, err := document.Decode[wire](body, func(v any) (errs []registry.FieldError) {
 		o, ok := v.(map[string]any)
 		if !ok {
 			return nil
 		}
 		for _, name := range []string{"type", "category", "event", "subject", "encounter", "author", "section"} {
 			if _, given := o[name]; !given {
-				errs = append(errs, strict.Required("$", name))
+				errs = append(errs, document.Required("$", name))
 			}
 		}
 		if list, ok := o["extension"].([]any); ok {
@@ -188,11 +188,11 @@ func checkExtensionMembers(list []any) (errs []registry.FieldError) {
 		}
 		seen[code] = true
 		if _, given := o[member]; !given {
-			errs = append(errs, strict.Required(at, member))
+			errs = append(errs, document.Required(at, member))
 		}
 		for _, other := range []string{"valueBoolean", "valueString", "valueDate", "valueUuid"} {
 			if _, given := o[other]; given && other != member {
-				errs = append(errs, strict.NotAllowed(at+"."+other))
+				errs = append(errs, document.NotAllowed(at+"."+other))
 			}
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"mist/portal/verify/offline"
 	"mist/registry/audit"
 	"mist/signature"
+	"mist/signature/cert"
 	"mist/signature/facts"
 	"mist/signature/pki"
 	"mist/signature/sign"
@@ -79,7 +80,7 @@ func (d *desk) served(lists bool) []byte {
 			crls = append(crls, l)
 		}
 	}
-	snap := trust.NewSnapshot("test", anchors, nil, crls)
+	snap := trust.NewSnapshot("test", anchors, []*cert.Certificate{d.ca.Certificate}, crls)
 	b, err := snap.Bundle()
 	require.NoError(d.t, err)
 	return d.signed(b, snap.Version())
@@ -129,6 +130,28 @@ func TestVerifies(t *testing.T) {
 	a, err = c.Verify(t.Context(), "uk", words, offline.File{Name: "d.p7s", Bytes: altered})
 	require.NoError(t, err)
 	require.Equal(t, string(signature.TotalFailed), a.Indication)
+}
+
+// Every format people bring, as producers of this house make it and as foreign
+// ones do in TestBundleOfTheCorpus.
+func TestFormats(t *testing.T) {
+	d := newDesk(t)
+	c, err := d.open(d.served(true))
+	require.NoError(t, err)
+	who := sign.Signer{Key: d.who.Key, Certificate: d.who.Certificate.Raw, Chain: [][]byte{d.ca.Certificate.Raw}}
+	var container bytes.Buffer
+	require.NoError(t, sign.ASiC(t.Context(), &container, who, sign.ASiCOptions{Extended: true, XAdESOptions: sign.XAdESOptions{Options: sign.Options{Time: now, TSA: d.tsa}}}, sign.DataObject{Name: "лист.txt", MediaType: "text/plain", Content: facts.Bytes([]byte("лист"))}))
+	enveloped, err := sign.XAdESEnveloped(t.Context(), who, []byte("<лист>зміст</лист>"), sign.XAdESOptions{Options: sign.Options{Time: now, TSA: d.tsa}})
+	require.NoError(t, err)
+	for name, f := range map[string]struct {
+		body   []byte
+		format string
+	}{"a.asice": {container.Bytes(), "ASiC-E"}, "a.xml": {enveloped, "XAdES"}} {
+		a, err := c.Verify(t.Context(), "uk", words, offline.File{Name: name, Bytes: f.body})
+		require.NoError(t, err, name)
+		require.Equal(t, string(signature.TotalPassed), a.Indication, "%s: %v", name, a.Protocol.Verdict)
+		require.Contains(t, a.Protocol.Sections[0].Rows[3].Value, f.format)
+	}
 }
 
 // What no list and no answer tells is not known, and the page says whom to ask.

@@ -41,6 +41,7 @@ type cli struct {
 	Monitor   monitorCommand   `cmd:"" help:"Recount an audit log from its database (or a replica) and name any row that was touched."`
 	Trail     trailCommand     `cmd:"" help:"The trail: orders of two people about it."`
 	Archive   archiveCommand   `cmd:"" help:"The archive of signed containers: how it stands; extend signatures before what proves them ends."`
+	Trust     trustCommand     `cmd:"" help:"What signatures are judged by: taking a file over, by an order of two people."`
 	Evidence  evidenceCommand  `cmd:"" help:"Evidence: packages that prove an act to a court or another auditor."`
 	APIKeys   apiKeysCommand   `cmd:"" name:"api-keys" help:"Keys of hospitals for their own programs: make, list, revoke."`
 	Admin     adminCommand     `cmd:"" help:"Set an installation up: legal entities that do not register themselves, client systems, employees by signed orders."`

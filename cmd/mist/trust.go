@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +15,6 @@ import (
 	"mist/signature"
 	"mist/signature/trust"
 	"mist/signature/trust/fetch"
-	"mist/signature/trust/list"
 )
 
 const (
@@ -50,6 +47,7 @@ func (k *trustKeeper) record(ctx context.Context, store *postgres.Store, source 
 	if k.material, err = material.New(postgres.NewPort[material.Tx](store).Everywhere(), source, k.store); err != nil {
 		return err
 	}
+	k.material.Trial = k.trial
 	if err := k.material.Took(ctx); err != nil {
 		return fmt.Errorf("recording the trust material: %w", err)
 	}
@@ -73,18 +71,7 @@ func openTrust(ctx context.Context, cfg Config, log *slog.Logger, now func() tim
 }
 
 func (k *trustKeeper) read(ctx context.Context) (*trust.Snapshot, error) {
-	s, err := list.Folder(ctx, os.DirFS(k.cfg.Trust.Dir), "trust", k.now())
-	if err != nil {
-		return nil, fmt.Errorf("reading trust.dir: %w", err)
-	}
-	if k.cfg.Profile != profileSandbox {
-		for _, a := range s.Anchors() {
-			if strings.Contains(a.Certificate.Subject.String(), sandboxMark) {
-				return nil, &failure{exitUsage, errors.New("trust.dir holds a sandbox root; this profile must not trust it")}
-			}
-		}
-	}
-	return s, nil
+	return k.snapshot(ctx, os.DirFS(k.cfg.Trust.Dir))
 }
 
 // verifier over the kept material, asking only the configured hosts.

@@ -58,6 +58,7 @@ type Cases interface {
 // Trust tells what signatures are judged by; *material.Service does.
 type Trust interface {
 	State(ctx context.Context, c registry.Caller) (material.State, error)
+	Compare(ctx context.Context, c registry.Caller, name string, body []byte) (material.Comparison, error)
 }
 
 // Config of the room; all but Secure is needed.
@@ -122,6 +123,7 @@ func Add(kit *web.Kit, c Config) error {
 	pages.Get("/ops/cases/{id}", door.Behind(r.oneCase))
 	pages.Post("/ops/cases/{id}", door.Behind(r.answer))
 	pages.Get("/ops/trust", door.Behind(r.trust))
+	pages.Post("/ops/trust", door.Behind(r.compareTrust))
 	pages.Get("/ops/merges", door.Behind(r.merges))
 	pages.Post("/ops/merges", door.Behind(r.propose))
 	pages.Get("/ops/merges/pair", door.Behind(r.pair))

@@ -72,6 +72,8 @@ type Service struct {
 	store  Store
 	source registry.Source
 	trust  interface{ Snapshot() *trust.Snapshot }
+	// Trial is set before the first use; nil compares nothing.
+	Trial Trial
 
 	mu        sync.Mutex // guards responses
 	responses map[string]*Responder

@@ -235,6 +235,7 @@ func TestEveryColumnOfBytesIsSealedOrExplained(t *testing.T) {
 		"api_keys.secret_hash": "slow hash of a random secret", "api_keys.secret_salt": "salt", "codes.hash": "digest of a random code", "refresh_tokens.hash": "digest of a random token",
 		"tokens.certificate": "digest of a certificate", "refresh_tokens.certificate": "digest of a certificate",
 		"log_archives.manifest":        "counts and digests of a month of the log",
+		"log_archived.manifest":        "the same, of the months that are away",
 		"employee_requests.invitation": "digest of a random token", "black_list_users.tax_id_key": "blind key", "dictionaries.digest": "digest",
 	}
 	rows, err := pgtest.Connect(t, cluster.DSN(t)).Query(t.Context(), `SELECT table_name || '.' || column_name FROM information_schema.columns

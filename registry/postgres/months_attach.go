@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -51,15 +52,22 @@ func (tx *Tx) KeptTies(ctx context.Context, name string, ids []registry.ID) (map
 		keys[i] = id
 	}
 	ties := map[registry.ID]archive.Tie{}
-	err = tx.query(ctx, func(rows pgx.Rows) error {
+	var who [][16]byte
+	if err = tx.query(ctx, func(rows pgx.Rows) error {
 		var id registry.ID
 		var t archive.Tie
 		err := rows.Scan(&id, &t.Person, &t.Salt)
-		ties[id] = t
+		ties[id], who = t, append(who, t.Person)
 		return err
-	}, `SELECT l.id, l.subject_id, l.subject_salt FROM `+table+` l JOIN persons p ON p.id = l.subject_id AND p.status = 'active'
-WHERE l.id = ANY ($1) AND l.subject_salt IS NOT NULL`, keys)
-	return ties, err
+	}, `SELECT id, subject_id, subject_salt FROM `+table+` WHERE id = ANY ($1) AND subject_id IS NOT NULL AND subject_salt IS NOT NULL`, keys); err != nil {
+		return nil, err
+	}
+	active, err := tx.activeAmong(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(ties, func(_ registry.ID, t archive.Tie) bool { return !active[t.Person] })
+	return ties, nil
 }
 
 // PutBack implements archive.AttachTx. The transaction numbers are older than any

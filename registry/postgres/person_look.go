@@ -130,3 +130,15 @@ func (tx *Tx) FindDependant(ctx context.Context, confidant patient.Person, q pat
 	}
 	return who.person, true, nil
 }
+
+// activeAmong gives those of the records that are in use; it reads nothing of them.
+func (tx *Tx) activeAmong(ctx context.Context, ids [][16]byte) (map[registry.ID]bool, error) {
+	active := map[registry.ID]bool{}
+	err := tx.query(ctx, func(rows pgx.Rows) error {
+		var id registry.ID
+		err := rows.Scan(&id)
+		active[id] = true
+		return err
+	}, `SELECT id FROM persons WHERE id = ANY ($1) AND status = 'active'`, ids)
+	return active, err
+}

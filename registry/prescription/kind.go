@@ -81,7 +81,7 @@ func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, d *intake.Dra
 	}
 	doc := newDocument(r, f.person, f.employee, f.division, f.legalEntity, f.dosage, p.program, f.today)
 	doc.ID, doc.MedicationRequestID = d.ID, d.ActID
-	if doc.Number, err = record.NewNumber(ctx, tx, k.Source, KindRecord, newNumber); err != nil {
+	if doc.Number, err = record.NewNumber(ctx, tx, k.Source, KindRecord, record.Prescription); err != nil {
 		return err
 	}
 	if r.Intent == IntentOrder {

@@ -55,21 +55,8 @@ const (
 // for each other in Latin and Cyrillic print (domain notes 1.3, 1.7).
 var numberForm = regexp.MustCompile(`^0000(-[0A1E2H3K4M5P6T7X89]{4}){3}$`)
 
-const numberAlphabet = "0A1E2H3K4M5P6T7X89"
-
 // ValidNumber reports whether a text can be the number of a prescription.
 func ValidNumber(s string) bool { return numberForm.MatchString(s) }
-
-// newNumber draws a number: 18¹² of them, so that knowing one tells none other.
-func newNumber(source registry.Source) string {
-	b := []byte("0000-____-____-____")
-	for i := range b {
-		if b[i] == '_' {
-			b[i] = draw(source, numberAlphabet)
-		}
-	}
-	return string(b)
-}
 
 // newCode draws four digits of 1 to 9 each.
 func newCode(source registry.Source) string {

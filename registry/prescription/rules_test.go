@@ -240,7 +240,7 @@ func TestNumberAndCode(t *testing.T) {
 	seen := map[string]bool{}
 	digits := map[byte]bool{}
 	for range 2000 {
-		n := newNumber(source)
+		n := record.Prescription(source)
 		require.True(t, ValidNumber(n), n)
 		require.False(t, seen[n])
 		seen[n] = true

@@ -15,6 +15,17 @@ type Numbers func(source registry.Source) string
 // random: who did not hear it cannot guess it, nor the next one.
 func Requisition(source registry.Source) string { return groups(source, "0123456789", 4, "") }
 
+// printed are symbols that are not mistaken for each other in Latin and Cyrillic
+// print (the ones of declarations).
+const printed = "0A1E2H3K4M5P6T7X89"
+
+// Conclusion is the number of a medical conclusion: 16 symbols.
+func Conclusion(source registry.Source) string { return groups(source, printed, 4, "") }
+
+// Prescription is the number of a prescription: 0000 and 12 symbols, 18¹² of
+// them, so that knowing one tells none other.
+func Prescription(source registry.Source) string { return groups(source, printed, 3, "0000") }
+
 // groups gives n groups of four signs after a beginning, each sign as likely as
 // any other.
 func groups(source registry.Source, alphabet string, n int, begin string) string {

@@ -32,6 +32,25 @@ func TestRequisition(t *testing.T) {
 	}
 }
 
+// Symbols of printed numbers come as often as each other, too.
+func TestPrintedNumbers(t *testing.T) {
+	source := registry.Source{Clock: time.Now, Random: rand.Reader}
+	count := map[rune]int{}
+	const n = 2000
+	for range n {
+		require.Regexp(t, `^[0A1E2H3K4M5P6T7X89]{4}(-[0A1E2H3K4M5P6T7X89]{4}){3}$`, Conclusion(source))
+		number := Prescription(source)
+		require.Regexp(t, `^0000(-[0A1E2H3K4M5P6T7X89]{4}){3}$`, number)
+		for _, symbol := range number[4:] {
+			count[symbol]++
+		}
+	}
+	for _, symbol := range printed {
+		// 1333 expected; eight standard deviations are 284.
+		require.InDelta(t, n*12/18, count[symbol], 284, "symbol %c", symbol)
+	}
+}
+
 func TestPutReachesEveryElement(t *testing.T) {
 	o, err := Object([]byte(`{"a":{"s":1},"l":[{"s":1},{"s":2}],"n":null}`))
 	require.NoError(t, err)

@@ -94,7 +94,7 @@ func (k Kind) Draft(ctx context.Context, tx Tx, c registry.Caller, draft *intake
 	if _, err := informed(ctx, tx, &in, &f); err != nil {
 		return err
 	}
-	doc := Content{ID: draft.ID, CompositionID: draft.ActID, Status: string(composition.Final), Document: Document{Input: in, Title: Number(k.Source.Bytes(numberBytes)),
+	doc := Content{ID: draft.ID, CompositionID: draft.ActID, Status: string(composition.Final), Document: Document{Input: in, Title: record.Conclusion(k.Source),
 		Date: draft.InsertedAt.UTC().Truncate(time.Second), Custodian: referenceTo("legal_entity", f.LegalEntity.ID), Names: names(&f)}}
 	if doc.Seed, err = tx.Seed(ctx); err != nil {
 		return err

@@ -124,23 +124,3 @@ type Basis struct {
 	// Diagnosed: it has a primary diagnosis. Which one is not told to anybody.
 	Diagnosed bool
 }
-
-// alphabet of numbers: symbols that are not mistaken for each other in Latin
-// and Cyrillic print (the one of declarations).
-const alphabet = "0A1E2H3K4M5P6T7X89"
-
-// numberBytes is how many random bytes make the sixteen symbols of a number.
-const numberBytes = 32
-
-// Number writes random bytes as XXXX-XXXX-XXXX-XXXX: two bytes a symbol, so that
-// each of the eighteen is as likely as the others to one in 3,600.
-func Number(random []byte) string {
-	out := make([]byte, 0, 19)
-	for i := range numberBytes / 2 {
-		if i > 0 && i%4 == 0 {
-			out = append(out, '-')
-		}
-		out = append(out, alphabet[(int(random[2*i])<<8|int(random[2*i+1]))%len(alphabet)])
-	}
-	return string(out)
-}

@@ -135,10 +135,6 @@ func TestEvidenceIsJudgedAgain(t *testing.T) {
 			}
 			f, report, err := OpenEvidence(kept.Body, container, object)
 			require.NoError(t, err)
-			for i := range result.Facts.Signatures { // the octets stand in the container; their hash is kept
-				require.NotEmpty(t, result.Facts.Signatures[i].Value)
-				result.Facts.Signatures[i].Value = nil
-			}
 			require.Equal(t, result.Facts, f)
 			again, err := signature.Judge(f, a.policy, report.Time)
 			require.NoError(t, err)

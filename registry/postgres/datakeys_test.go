@@ -223,6 +223,7 @@ func TestServerNeitherPublishesNorReseals(t *testing.T) {
 func TestEveryColumnOfBytesIsSealedOrExplained(t *testing.T) {
 	t.Parallel()
 	plain := map[string]string{
+		"container_extensions.original": "digest", "container_extensions.predecessor": "digest", "container_extensions.extended": "digest", "container_attempts.original": "digest",
 		"acts.container": "digest", "pending_acts.container": "digest", "declarations.seal": "digest", "acts.content": "digest", "media.digest": "digest", "reports.container": "digest",
 		"consents.container": "digest", "consents.content": "digest", "consents.nonce": "digest", "exchanges.request": "digest",
 		"tokens.hash":         "digest of a random token",

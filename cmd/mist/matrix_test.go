@@ -549,6 +549,10 @@ func TestRowSecurityHoldsAlone(t *testing.T) {
 // they are opened by what the patient told. Nothing is told by them either.
 var crossing = map[string][]string{
 	"closeLegalEntity": {"contracts", "contract_requests", "employee_requests", "status_events", "tokens"}, // the NHSU's; the registration itself is public
+	// The NHSU's word about anybody's record and register; none is told.
+	"askPersonVerification":    {"persons", "person_verifications"},
+	"decidePersonVerification": {"persons", "person_verifications"},
+	"declinePaymentRegister":   {"payment_registers"},
 }
 
 // A scope that the table of rights does not know is given to no human.

@@ -47,7 +47,7 @@ func TestSickLeaveRegister(t *testing.T) {
 	withdrawal := sickleave.Withdrawal{RequestID: "f", Number: "0A1E-2H3K-4M5P-6T7X", Reason: "INCORRECT_OTHER", On: died}
 	require.Equal(t, sickleave.Verdict{Result: 1103}, ask[sickleave.Verdict](t, w, sickleave.ERLN, sickleave.CancelIncident, withdrawal))
 	withdrawal.RequestID = "g"
-	require.Equal(t, 1202, ask[sickleave.Verdict](t, w, sickleave.ERLN, sickleave.CancelIncident, withdrawal).Result)
+	require.Equal(t, 1104, ask[sickleave.Verdict](t, w, sickleave.ERLN, sickleave.CancelIncident, withdrawal).Result)
 
 	// What breaks the contract is not sent.
 	wrong := incident("h", "Тестова")

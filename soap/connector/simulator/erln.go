@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,11 +21,25 @@ type sickLeaves struct {
 	results map[string]int    // by request
 	numbers map[string]string // by request
 	asked   map[string]int
-	opened  map[string]bool // by number of the conclusion
+	held    map[string]SickLeave // by number of the conclusion
+}
+
+// SickLeave is what the register holds of a conclusion.
+type SickLeave struct {
+	Opened    int  `json:"opened"`    // how often
+	Cancelled int  `json:"cancelled"` // how often
+	Open      bool `json:"open"`
+}
+
+// seen tells what the register holds.
+func (s *sickLeaves) seen() map[string]SickLeave {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.held)
 }
 
 func newSickLeaves() *sickLeaves {
-	return &sickLeaves{orders: map[string]string{}, results: map[string]int{}, numbers: map[string]string{}, asked: map[string]int{}, opened: map[string]bool{}}
+	return &sickLeaves{orders: map[string]string{}, results: map[string]int{}, numbers: map[string]string{}, asked: map[string]int{}, held: map[string]SickLeave{}}
 }
 
 func (s *sickLeaves) tell(orders map[string]string) {
@@ -43,6 +58,7 @@ func (s *sickLeaves) operations() map[string]xroad.Operation {
 const (
 	resultOpened    = 1101
 	resultCancelled = 1103
+	resultAbsent    = 1104
 	resultUnknown   = 1202
 )
 
@@ -75,12 +91,14 @@ func (s *sickLeaves) post(_ context.Context, req *xroad.Request) ([]byte, error)
 				return nil, fmt.Errorf("the order %q is no result", order)
 			}
 			result = n
-		case q.Previous != "" && !s.opened[q.Previous]:
+		case q.Previous != "" && !s.held[q.Previous].Open:
 			result = resultUnknown // a continuation that came before what it continues
 		}
 		s.results[q.ID] = result
 		if result == resultOpened || result == laterResult {
-			s.opened[q.Number] = true
+			h := s.held[q.Number]
+			h.Opened, h.Open = h.Opened+1, true
+			s.held[q.Number] = h
 			s.numbers[q.ID] = fmt.Sprintf("%d", 5_000_000_000_000+len(s.numbers)+1)
 		}
 	}
@@ -111,9 +129,10 @@ func (s *sickLeaves) cancel(_ context.Context, req *xroad.Request) ([]byte, erro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, known := s.results[q.ID]; !known {
-		s.results[q.ID] = resultUnknown
-		if s.opened[q.Number] {
-			delete(s.opened, q.Number)
+		s.results[q.ID] = resultAbsent
+		if h := s.held[q.Number]; h.Open {
+			h.Cancelled, h.Open = h.Cancelled+1, false
+			s.held[q.Number] = h
 			s.results[q.ID] = resultCancelled
 		}
 	}

@@ -84,13 +84,14 @@ type Entity struct {
 	StateText string `json:"state_text"`
 }
 
-// Trouble is how the registers fail; the first four are shares from 0 to 1.
+// Trouble is how the registers fail; all but slow_ms are shares from 0 to 1.
 type Trouble struct {
 	Down    float64 `json:"down"`    // no answer, and the message is not taken
 	Lost    float64 `json:"lost"`    // taken, and the answer is lost
 	Rubbish float64 `json:"rubbish"` // taken, and a page of a proxy comes back
 	Refuse  float64 `json:"refuse"`  // a fault that will not pass
 	SlowMS  int     `json:"slow_ms"` // before each answer
+	Twice   float64 `json:"twice"`   // taken, and the answer comes two times over in one
 }
 
 // Seen is what was taken: how often each message id came, and in which order the
@@ -102,6 +103,8 @@ type Seen struct {
 	Order    []string                  `json:"order"`
 	Pushes   []push.Question           `json:"pushes"`
 	Payments map[string]map[string]any `json:"payments"`
+	// SickLeaves are those the register knows, by the number of the conclusion.
+	SickLeaves map[string]SickLeave `json:"sick_leaves"`
 }
 
 // Simulator is the registers.
@@ -210,7 +213,7 @@ func (s *Simulator) Fail(t Trouble) {
 func (s *Simulator) Seen() Seen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen := Seen{Calls: s.calls, Messages: len(s.answers), Services: map[string]int{}, Order: append([]string{}, s.order...), Pushes: append([]push.Question{}, s.pushes...), Payments: map[string]map[string]any{}}
+	seen := Seen{Calls: s.calls, Messages: len(s.answers), Services: map[string]int{}, Order: append([]string{}, s.order...), Pushes: append([]push.Question{}, s.pushes...), Payments: map[string]map[string]any{}, SickLeaves: s.leaves.seen()}
 	for k, v := range s.codes {
 		seen.Services[k] = v
 	}
@@ -300,6 +303,9 @@ func (s *Simulator) troubled(h http.Handler) http.Handler {
 		}
 		w.WriteHeader(taken.code)
 		_, _ = w.Write(taken.body.Bytes())
+		if rand.Float64() < t.Twice {
+			_, _ = w.Write(taken.body.Bytes())
+		}
 	})
 }
 

@@ -234,6 +234,17 @@ func (tx *Tx) Person(ctx context.Context, id registry.ID) (p patient.Person, err
 	return p, err
 }
 
+// ActiveWithTaxID implements push.Tx. Who has no tax number has no identity.
+func (tx *Tx) ActiveWithTaxID(ctx context.Context, id registry.ID) (p patient.Person, found bool, err error) {
+	defer tx.across()()
+	err = tx.query(ctx, func(rows pgx.Rows) (err error) {
+		found = true
+		p, err = tx.scanPerson(rows)
+		return err
+	}, `SELECT `+personColumns+` FROM persons p WHERE p.id = $1 AND p.status = 'active' AND p.identity IS NOT NULL`, id)
+	return p, found && err == nil, err
+}
+
 // PersonDeclared reads a person and whether they have an active or pending
 // declaration with the legal entity, in one trip.
 func (tx *Tx) PersonDeclared(ctx context.Context, id, legalEntity registry.ID) (p patient.Person, declared bool, err error) {

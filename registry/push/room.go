@@ -20,7 +20,9 @@ import (
 type Tx interface {
 	outbox.Tx
 	job.Tx
-	Person(ctx context.Context, id registry.ID) (patient.Person, error)
+	// ActiveWithTaxID opens a person's record if it is in use and has a tax
+	// number; any other is not opened.
+	ActiveWithTaxID(ctx context.Context, id registry.ID) (p patient.Person, found bool, err error)
 	// Consented tells whether a repeatable consent of the scope is in force, to
 	// whomever; it opens nothing.
 	Consented(ctx context.Context, person registry.ID, scope string, now time.Time) (bool, error)
@@ -100,17 +102,20 @@ func (s *Service) Take(ctx context.Context, n notify.Notice) (taken bool, err er
 		if agreed, err := tx.Consented(ctx, n.PersonID, consent.ScopeNotice, now); err != nil || !agreed {
 			return err
 		}
-		p, err := tx.Person(ctx, n.PersonID)
-		if err != nil || p.TaxID == "" || p.Status != patient.StatusActive {
-			return err
-		}
-		taken = true
 		switch _, err := tx.MessageInfo(ctx, n.ID, false); {
 		case err == nil:
+			taken = true
 			return nil // this job has run before and did not get to say so
 		case registry.CodeOf(err) != registry.CodeNotFound:
 			return err
 		}
+		// Nor anybody's whom Diia cannot know: what is opened is told, and the
+		// message leaves the entry of it.
+		p, found, err := tx.ActiveWithTaxID(ctx, n.PersonID)
+		if err != nil || !found {
+			return err
+		}
+		taken = true
 		t := task{SMS: n, Until: now.Add(s.Patience)}
 		if !n.Expires.IsZero() && n.Expires.Before(t.Until) {
 			t.Until = now.Add(n.Expires.Sub(now) / 2)

@@ -131,3 +131,61 @@ func TestDiiaThenSMS(t *testing.T) {
 		})
 	}
 }
+
+// TestNobodyIsOpenedWhomDiiaCannotKnow: a record is opened only when the message
+// that tells it leaves, with its entry. A record that cannot be opened shows
+// whether somebody tries.
+func TestNobodyIsOpenedWhomDiiaCannotKnow(t *testing.T) {
+	dsn := cluster.DSN(t)
+	store := pgtest.Open(t, dsn)
+	conn := pgtest.Connect(t, dsn)
+	room, err := push.New(push.Service{Store: postgres.NewPort[push.Tx](store), Source: source, Templates: map[string]string{string(notify.RecordIssued): "issued"}, Patience: time.Hour, Pause: time.Minute})
+	require.NoError(t, err)
+	people := population.New(78)
+	for name, c := range map[string]struct {
+		change func(p *patient.Person)
+		taken  bool // the record is opened, and its entry stands
+	}{
+		"has a tax number": {func(*patient.Person) {}, true},
+		"has none":         {func(p *patient.Person) { p.TaxID = "" }, false},
+		"is not in use":    {func(p *patient.Person) { p.Status = patient.StatusInactive }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := people.Human(20, 80, registry.DateOf(source.Now()))
+			now := source.Now()
+			p := patient.Person{ID: source.NewID(), Version: 1, LastName: h.LastName, FirstName: h.FirstName, BirthDate: h.BirthDate, Gender: h.Gender, TaxID: string(h.RNOKPP), Status: patient.StatusActive, InsertedAt: now, UpdatedAt: now}
+			c.change(&p)
+			require.NoError(t, store.Update(t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
+				r := consent.Record{ID: source.NewID(), PersonID: p.ID, Method: consent.CitizenSigned, Recipient: "SANDBOX/GOV/43395033/diia", Purpose: "notice", Scope: []string{consent.ScopeNotice}, Fields: []string{"notice"},
+					GrantedAt: now.Add(-time.Hour), ExpiresAt: now.Add(24 * time.Hour), Status: consent.StatusActive, CreatedAt: now, Container: sha256.Sum256([]byte(name)), Content: sha256.Sum256([]byte(name))}
+				if err := tx.PutPerson(ctx, p); err != nil {
+					return err
+				}
+				if err := tx.PutContainer(ctx, r.Container, []byte(name)); err != nil {
+					return err
+				}
+				return tx.InsertConsent(ctx, r)
+			}))
+			entries := func() (n int) {
+				require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM leaves WHERE kind = 'disclosure.sent' AND subject_id = $1`, p.ID.String()).Scan(&n))
+				return n
+			}
+			n := notify.Notice{ID: source.NewID(), Channel: notify.SMS, To: "+380501234567", Template: notify.RecordIssued, About: source.NewID(), PersonID: p.ID,
+				Values: map[string]string{"what": "Е-направлення", "number": "0000-TEST", "until": "01.01.2030"}}
+			taken, err := room.Take(t.Context(), n)
+			require.NoError(t, err)
+			require.Equal(t, c.taken, taken)
+			require.Equal(t, map[bool]int{true: 1}[c.taken], entries())
+
+			_, err = conn.Exec(t.Context(), `UPDATE persons SET body = '\x00' WHERE id = $1`, p.ID.String())
+			require.NoError(t, err)
+			taken, err = room.Take(t.Context(), n)
+			require.NoError(t, err, "the job that runs again opens nobody again")
+			require.Equal(t, c.taken, taken)
+			n.ID = source.NewID()
+			_, err = room.Take(t.Context(), n)
+			require.Equal(t, c.taken, err != nil, "only who is told of is opened")
+			require.Equal(t, map[bool]int{true: 1}[c.taken], entries())
+		})
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"mist/registry/postgres/pgtest"
 	"mist/registry/prm"
 	"mist/registry/push"
+	"mist/registry/sickleave"
 	"mist/registry/verification"
 	"mist/soap/connector/simulator"
 )
@@ -54,6 +55,9 @@ type soak struct {
 	put     int                    // messages
 	order   map[string][]string    // pushes of each subject in the order they were put
 	expects map[registry.ID]string // what the tax register has to say of each person
+	leaves  map[registry.ID]bool   // conclusions, and whether they were cancelled
+
+	hospital *clinic
 }
 
 // worker starts a server's sender; the registers' circuit opens and closes often.
@@ -91,7 +95,9 @@ func (s *soak) human() (p patient.Person, known bool) {
 func (s *soak) act(store *postgres.Store, n int, entity registry.ID) {
 	c := registry.Caller{Channel: registry.ChannelJob, RequestID: "soak"}
 	starter := verification.Starter{Source: source, Terms: verification.DefaultTerms(), Asked: func(d outbox.Destination) bool { return d != push.Diia }}
-	switch rand.IntN(3) {
+	switch rand.IntN(4) {
+	case 3:
+		s.sickLeave(store)
 	case 0: // somebody enters the index
 		p, known := s.human()
 		require.NoError(s.t, store.Update(s.t.Context(), func(ctx context.Context, tx *postgres.Tx) error {
@@ -146,13 +152,63 @@ func (s *soak) act(store *postgres.Store, n int, entity registry.ID) {
 	}
 }
 
+// slow is who is off work and whose results come at the second question.
+const slow = "Пізня"
+
+// sickLeave is a visit and its conclusion, perhaps a continuation of it, and
+// perhaps the cancellation of what is newest: by servers that take turns, while
+// the messages before are under way.
+func (s *soak) sickLeave(store *postgres.Store) {
+	surname, each := "", 1
+	if rand.IntN(5) == 0 {
+		surname, each = slow, 3 // two questions for the result
+	}
+	who := s.hospital.seen(store, surname)
+	signed := []registry.ID{s.hospital.concluded(store, who, 0, 2, registry.ID{})}
+	if rand.IntN(2) == 0 {
+		signed = append(signed, s.hospital.concluded(s.stores[rand.IntN(len(s.stores))], who, 3, 5, signed[0]))
+	}
+	cancelled := rand.IntN(len(signed) + 1)
+	for i := range cancelled {
+		s.hospital.cancelled(s.stores[rand.IntN(len(s.stores))], signed[len(signed)-1-i])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put += each*len(signed) + cancelled
+	for i, id := range signed {
+		s.leaves[id] = i >= len(signed)-cancelled
+	}
+}
+
+// sickLeavesAgree compares the conclusions of the registry with the register's
+// book: each was opened there once, by the time it was continued or cancelled.
+func (s *soak) sickLeavesAgree(book map[string]simulator.SickLeave) (cancelled int) {
+	want := map[string]simulator.SickLeave{}
+	numbers := map[string]bool{}
+	for id, gone := range s.leaves {
+		number, final, created, withdrawn := s.hospital.kept(s.stores[0], id)
+		require.Equal(s.t, !gone, final)
+		require.Equal(s.t, sickleave.StandsCreated, created.IntegrationStatus, "%+v", created)
+		require.False(s.t, numbers[created.Details.Number], "two conclusions have one sick leave")
+		numbers[created.Details.Number] = true
+		want[number] = simulator.SickLeave{Opened: 1, Open: true}
+		if gone {
+			cancelled++
+			require.Equal(s.t, sickleave.StandsCancelled, withdrawn.IntegrationStatus, "%+v", withdrawn)
+			want[number] = simulator.SickLeave{Opened: 1, Cancelled: 1}
+		}
+	}
+	require.Equal(s.t, want, book)
+	return cancelled
+}
+
 // TestRegistersSoak makes mixed acts while registers fail half the time and are
 // restarted, and servers are stopped in the middle. It ends with an empty queue
 // and equal books: each message was taken by its register once by its id, in
 // its subject's order, and has had its effect once. SOAKTIME says how long.
 func TestRegistersSoak(t *testing.T) {
 	dsn := cluster.DSN(t)
-	s := &soak{t: t, world: newWorld(t), people: population.New(uint64(time.Now().UnixNano())), order: map[string][]string{}, expects: map[registry.ID]string{}, effects: outbox.Effects{}}
+	s := &soak{t: t, world: newWorld(t), people: population.New(uint64(time.Now().UnixNano())), order: map[string][]string{}, expects: map[registry.ID]string{}, leaves: map[registry.ID]bool{}, effects: outbox.Effects{}}
 	for range 3 {
 		s.stores = append(s.stores, pgtest.Open(t, dsn))
 	}
@@ -164,6 +220,9 @@ func TestRegistersSoak(t *testing.T) {
 	s.checks, err = verification.New(postgres.NewPort[verification.Tx](s.stores[0]), verification.Starter{Source: source, Terms: verification.DefaultTerms(), Asked: func(outbox.Destination) bool { return true }}, life)
 	require.NoError(t, err)
 	s.checks.Effects(s.effects)
+	sickleave.Errands{Source: source}.Effects(s.effects.Add)
+	s.hospital = newClinic(t, s.stores[0], "30000005", uint64(time.Now().UnixNano())+1)
+	s.world.Add(simulator.World{SickLeaves: map[string]string{slow: "later"}})
 	s.effects.Add(push.Diia, push.Create, outbox.Effect{Answered: func(ctx context.Context, tx outbox.WorkTx, m outbox.Message, _ outbox.Reply) error {
 		return tx.(*postgres.Tx).Enqueue(ctx, job.Job{Kind: "soak.effect", Key: m.ID.String() + "/" + source.NewID().String()})
 	}})
@@ -206,7 +265,12 @@ func TestRegistersSoak(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), sql, args...).Scan(&n))
 		return n
 	}
-	require.Eventually(t, func() bool { return count(`SELECT count(*) FROM outbox_messages WHERE status <> 'answered'`) == 0 }, 2*time.Minute+2*length, 100*time.Millisecond, "the queue is not empty")
+	require.Eventually(t, func() bool {
+		// Questions for a result come after minutes; here they come now.
+		_, err := conn.Exec(t.Context(), `UPDATE outbox_messages SET due_at = now() WHERE operation = 'GetIncidentResult' AND status = 'waiting' AND due_at > now()`)
+		require.NoError(t, err)
+		return count(`SELECT count(*) FROM outbox_messages WHERE status <> 'answered'`) == 0
+	}, 2*time.Minute+2*length, 100*time.Millisecond, "the queue is not empty")
 	for _, stop := range stops {
 		stop()
 	}
@@ -243,6 +307,7 @@ func TestRegistersSoak(t *testing.T) {
 	if entities > 0 {
 		require.Equal(t, 1, count(`SELECT count(*) FROM legal_entity_checks WHERE status = 'VERIFIED' AND result = 'registered'`))
 	}
-	t.Logf("%s of acts: %d messages (%d people, %d pushes in %d orders, %d clinics), %d calls, each message taken and done once",
-		length, s.put, len(s.expects), pushes, len(s.order), entities, seen.Calls)
+	cancelled := s.sickLeavesAgree(seen.SickLeaves)
+	t.Logf("%s of acts: %d messages (%d people, %d pushes in %d orders, %d clinics, %d sick leaves of which %d cancelled), %d calls, each message taken and done once",
+		length, s.put, len(s.expects), pushes, len(s.order), entities, len(s.leaves), cancelled, seen.Calls)
 }

@@ -225,6 +225,8 @@ func informed(ctx context.Context, tx patient.ConfirmTx, in *Input, f *Facts) (p
 	switch {
 	case !named && err != nil && registry.CodeOf(err) == registry.CodeConflict:
 		return "", nil // a relationship that ended is nobody's to tell
+	case named && err != nil && len(registry.AsError(err).Fields) > 0:
+		return "", field("$.extension", "invalid", "Authentication method doesn't exist or is not active") // it names the member of another request
 	case err != nil:
 		return "", err
 	case named && m.PhoneNumber == "":

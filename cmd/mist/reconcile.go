@@ -14,6 +14,7 @@ import (
 
 	"mist/registry/audit"
 	"mist/registry/audit/month"
+	"mist/registry/outbox"
 	"mist/signature/gost34311"
 	"mist/soap/xroad"
 )
@@ -35,6 +36,7 @@ const maxArchiveFile = 256 << 20
 // reconcileReport is the --json object of mist reconcile.
 type reconcileReport struct {
 	xroad.Reconciliation
+	Sent          xroad.Sent   `json:"sent"`          // what left for other registers
 	OtherServices int          `json:"otherServices"` // messages of the archive to services that are not ours
 	Unreadable    []unreadable `json:"unreadable"`
 	// ArchivedMonths are months of the period whose entries lie in files that were not given.
@@ -66,41 +68,87 @@ func (c *reconcileCommand) Run(e env) error {
 	if err != nil {
 		return &failure{exitUsage, fmt.Errorf("soap.service of the configuration: %w", err)}
 	}
-	archive := &xroad.Archive{GOST: gost34311.Sum256, Provider: ours}
+	clients, err := o.cfg.Registers.clients(o.cfg.SOAP.Service)
+	if err != nil {
+		return err
+	}
+	archive := &xroad.Archive{GOST: gost34311.Sum256, Provider: ours, Clients: clients}
 	report := reconcileReport{Unreadable: []unreadable{}, ArchivedMonths: []string{}}
 	if err := report.read(archive, c.Archive); err != nil {
 		return err
 	}
+	within := func(t time.Time) bool { return !t.Before(from) && (until.IsZero() || t.Before(until)) }
 	var trail []xroad.Recorded
+	var sent []xroad.RecordedSent
 	take := func(x audit.Entry) error {
-		trail = append(trail, xroad.Recorded{
-			Entry: x.ID.String(), Client: x.Actor.XRoadClient, MessageID: x.Exchange.MessageID, SHA512: x.Exchange.RequestSHA512, GOST: x.Exchange.RequestGOST,
-			Refused: x.Kind == audit.ExchangeRefused,
-		})
+		switch {
+		case x.Kind == outbox.Answered:
+			sent = append(sent, xroad.RecordedSent{Entry: x.ID.String(), MessageID: x.Exchange.MessageID, At: x.Time, SHA512: x.Exchange.RequestSHA512, GOST: x.Exchange.RequestGOST,
+				Answer: x.Exchange.ResponseSHA512, Within: within(x.Time)})
+		case within(x.Time):
+			trail = append(trail, xroad.Recorded{
+				Entry: x.ID.String(), Client: x.Actor.XRoadClient, MessageID: x.Exchange.MessageID, SHA512: x.Exchange.RequestSHA512, GOST: x.Exchange.RequestGOST,
+				Refused: x.Kind == audit.ExchangeRefused,
+			})
+		}
 		return nil
+	}
+	before, err := sentRows(e.ctx, o, within)
+	if err != nil {
+		return err
 	}
 	if report.ArchivedMonths, err = archivedExchanges(e.ctx, o, c.Months, from, until, take); err != nil {
 		return err
 	}
-	if err = o.store.ExchangeEntries(e.ctx, from, until, take); err != nil {
+	// A message ends by its own clock and by the database's: entries beside the time are asked for, too.
+	wideFrom, wideUntil := from, until
+	if !from.IsZero() {
+		wideFrom = from.Add(-beside)
+	}
+	if !until.IsZero() {
+		wideUntil = until.Add(beside)
+	}
+	if err = o.store.ExchangeEntries(e.ctx, wideFrom, wideUntil, take); err != nil {
 		return fmt.Errorf("reading the trail: %w", err)
 	}
+	after, err := sentRows(e.ctx, o, within)
+	if err != nil {
+		return err
+	}
 	report.Reconciliation, report.OtherServices = archive.Reconcile(trail), archive.Passed
+	report.Sent = archive.ReconcileSent(sent, before, after, time.Now().Add(-outbox.Retention+beside))
 	if err := report.write(e, c.JSON); err != nil {
 		return err
 	}
+	findings := len(report.Findings) + len(report.Sent.Findings)
 	switch {
-	case len(report.Findings) > 0 && len(report.ArchivedMonths) > 0:
+	case findings > 0 && len(report.ArchivedMonths) > 0:
 		return &failure{exitUndecided, fmt.Errorf("archive and trail do not agree (%d findings), but the trail was not read whole: give the files of %s with --archive DIR",
-			len(report.Findings), strings.Join(report.ArchivedMonths, ", "))}
-	case len(report.Findings) > 0:
-		return &failure{exitFail, fmt.Errorf("archive and trail do not agree: %d findings", len(report.Findings))}
+			findings, strings.Join(report.ArchivedMonths, ", "))}
+	case findings > 0:
+		return &failure{exitFail, fmt.Errorf("archive and trail do not agree: %d findings", findings)}
 	case len(report.Unreadable) > 0:
 		return &failure{exitUndecided, fmt.Errorf("%d files of the archive could not be read", len(report.Unreadable))}
 	case len(report.ArchivedMonths) > 0:
 		return &failure{exitUndecided, fmt.Errorf("the trail was not read whole: give the files of %s with --archive DIR", strings.Join(report.ArchivedMonths, ", "))}
 	}
 	return nil
+}
+
+// beside is how far the clocks of a server and of the database may be apart.
+const beside = time.Hour
+
+// sentRows are the books of what left for other registers.
+func sentRows(ctx context.Context, o *operator, within func(time.Time) bool) ([]xroad.SentRow, error) {
+	list, err := o.store.SentMessages(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the outbox: %w", err)
+	}
+	rows := make([]xroad.SentRow, len(list))
+	for i, m := range list {
+		rows[i] = xroad.SentRow{MessageID: m.ID.String(), Answered: m.Status == outbox.StatusAnswered, Within: within(m.EndedAt)}
+	}
+	return rows, nil
 }
 
 // archivedExchanges reads the entries of months that are away from their files, each proven with the log's key and the
@@ -208,6 +256,16 @@ func (r *reconcileReport) write(e env, asJSON bool) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)
 	}
+	for _, f := range r.Sent.Findings {
+		fmt.Fprintf(e.stdout, "%s: to another register, message %q", f.Kind, f.MessageID)
+		if f.File != "" {
+			fmt.Fprintf(e.stdout, ", file %s", f.File)
+		}
+		if f.Entry != "" {
+			fmt.Fprintf(e.stdout, ", entry %s", f.Entry)
+		}
+		fmt.Fprintln(e.stdout)
+	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(e.stdout, "%s: client %s, message %q", f.Kind, f.Client, f.MessageID)
 		if f.File != "" {
@@ -224,6 +282,8 @@ func (r *reconcileReport) write(e env, asJSON bool) error {
 	for _, u := range r.Unreadable {
 		fmt.Fprintf(e.stdout, "unreadable: %s: %s\n", u.File, u.Reason)
 	}
+	fmt.Fprintf(e.stdout, "to other registers: %d requests and %d answers in the archive, %d entries in the trail, %d answered messages in the books, %d agree, %d findings\n",
+		r.Sent.Requests, r.Sent.Responses, r.Sent.Entries, r.Sent.Messages, r.Sent.Agreed, len(r.Sent.Findings))
 	_, err := fmt.Fprintf(e.stdout, "%d requests and %d answers in the archive (%d of other services), %d entries in the trail, %d requests in both, %d findings\n",
 		r.Requests, r.Responses, r.OtherServices, r.Entries, r.Agreed, len(r.Findings))
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/hex"
 	"fmt"
@@ -161,4 +162,23 @@ func (c RegistersConfig) caller(r RegisterConfig, own string, wire *soap.Client,
 		return nil, fmt.Errorf("registers.client: %w", err)
 	}
 	return &xroad.Caller{URL: c.URL, Client: id, SOAP: wire, Hashes: nationalHashes(), NewID: func() string { return source.NewID().String() }}, nil
+}
+
+// clients is who we are towards every register.
+func (c RegistersConfig) clients(own string) ([]xroad.ClientID, error) {
+	var list []xroad.ClientID
+	names := []string{cmp.Or(c.Client, own)}
+	for _, r := range c.bySOAP() {
+		if r.Client != "" {
+			names = append(names, r.Client)
+		}
+	}
+	for _, name := range names {
+		id, err := xroad.ParseClientID(name)
+		if err != nil {
+			return nil, fmt.Errorf("registers.client: %w", err)
+		}
+		list = append(list, id)
+	}
+	return list, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"mist/registry"
 	"mist/registry/audit"
+	"mist/registry/outbox"
 )
 
 const exchangePage = 2000
@@ -54,4 +55,29 @@ func (s *Store) ExchangeEntries(ctx context.Context, from, until time.Time, f fu
 		}
 		last = page[len(page)-1].id
 	}
+}
+
+// SentMessage is how a message to another register stands.
+type SentMessage struct {
+	ID      registry.ID
+	Status  outbox.Status
+	EndedAt time.Time // zero while it is open
+}
+
+// SentMessages reads how every message of the outbox stands; none of them is opened.
+func (s *Store) SentMessages(ctx context.Context) (list []SentMessage, err error) {
+	err = s.View(registry.WithReach(ctx, registry.Reach{All: true}), func(ctx context.Context, tx *Tx) error {
+		list = nil
+		return tx.query(ctx, func(rows pgx.Rows) error {
+			var m SentMessage
+			var ended *time.Time
+			if err := rows.Scan(&m.ID, &m.Status, &ended); err != nil {
+				return err
+			}
+			m.EndedAt = utc(ended)
+			list = append(list, m)
+			return nil
+		}, `SELECT id, status, ended_at FROM outbox_messages ORDER BY seq`)
+	})
+	return list, err
 }

@@ -112,7 +112,10 @@ type Archive struct {
 	GOST func([]byte) [32]byte
 	// Provider, when set, is whose messages count: those to another member or subsystem are passed over.
 	Provider ClientID
+	// Clients is who we are towards other registers: their answers to us count in [Archive.ReconcileSent].
+	Clients []ClientID
 
+	sent      sent
 	requests  map[exchangeKey][]*archived // by the name the trail has for the message
 	asked     map[exchangeKey][]*archived // by the id as sent, which answers repeat
 	responses []*archived
@@ -155,12 +158,17 @@ func (a *Archive) Add(c Container) error {
 		return nil // Trembita gives each container twice
 	}
 	a.seen[m.hashes.SHA512] = true
-	if a.Provider != (ClientID{}) && h.Service.Provider != a.Provider {
+	ours := a.Provider == (ClientID{}) || h.Service.Provider == a.Provider
+	if !ours && !slices.Contains(a.Clients, h.Client) {
 		a.Passed++
 		return nil
 	}
 	if a.GOST != nil {
 		m.hashes.GOST = a.GOST(message)
+	}
+	if !ours {
+		a.sent.add(m, e.Payload.Raw, len(h.hashes) > 0)
+		return nil
 	}
 	if len(h.hashes) == 1 {
 		m.algo, _ = e.Attr(h.hashes[0], "", "algorithmId")
